@@ -1,0 +1,4 @@
+// Command cloudops is the language server, the daemon and the terminal client.
+package main
+
+func main() {}

@@ -1,0 +1,274 @@
+// Package daemon serves cloudops/* requests over a private socket, and is the
+// client of the same: dial, start on demand, shake hands, subscribe.
+//
+// Its entries are Serve (one process per home), Dial (a connection that starts
+// a daemon when there is none, hands over to a newer build and reconnects) and
+// the parameter and result types in this file, which are the whole protocol.
+//
+// Invariants: the socket's folder is the user's own and 0700, both ends check
+// the peer's user id; a request never carries a path to write or a URL to
+// fetch; a plan is decided only by the answer to a prompt that the daemon
+// opened on an interactive connection.
+package daemon
+
+import (
+	"time"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+)
+
+// ProtocolVersion is compared in the handshake.
+const ProtocolVersion = 1
+
+// The requests that clients send.
+const (
+	MethodHello                = "cloudops/hello"
+	MethodProfileList          = "cloudops/profile/list"
+	MethodProfileSelect        = "cloudops/profile/select"
+	MethodEstateScan           = "cloudops/estate/scan"
+	MethodEstateStatus         = "cloudops/estate/status"
+	MethodEstateSearch         = "cloudops/estate/search"
+	MethodEstateGet            = "cloudops/estate/get"
+	MethodEstateResolve        = "cloudops/estate/resolve"
+	MethodConversationCreate   = "cloudops/conversation/create"
+	MethodConversationList     = "cloudops/conversation/list"
+	MethodConversationMessages = "cloudops/conversation/messages"
+	MethodConversationSend     = "cloudops/conversation/send"
+	MethodExecutionPropose     = "cloudops/execution/propose"
+	MethodExecutionDecide      = "cloudops/execution/decide"
+	MethodExecutionPending     = "cloudops/execution/pending"
+	MethodExecutionList        = "cloudops/execution/list"
+	MethodAudit                = "cloudops/execution/audit"
+	MethodAuditVerify          = "cloudops/execution/verify"
+)
+
+// MethodPrompt is the one request that the daemon sends: it puts a plan before
+// the person at this connection.
+const MethodPrompt = "cloudops/prompt"
+
+// The notifications that the daemon sends.
+const (
+	NoteEstateChanged    = "cloudops/estate/changed"
+	NoteExecutionChanged = "cloudops/execution/changed"
+	NoteExecutionOutput  = "cloudops/execution/output"
+	NoteProgress         = "cloudops/progress"
+	NoteText             = "cloudops/conversation/text"
+)
+
+// NoteCancel takes back a request by its id, as in LSP.
+const NoteCancel = "$/cancelRequest"
+
+// Error codes beyond those of JSON-RPC; data is an ErrorData.
+const (
+	CodeRefused     = -32010
+	CodeNotFound    = -32011
+	CodeDenied      = -32012
+	CodeUnavailable = -32013
+	CodeDegraded    = -32014
+	CodeRejected    = -32015
+	CodeHandover    = -32016
+)
+
+// Build identifies a binary.
+type Build struct {
+	Version string `json:"version"`
+	// ID is a hash of the executable.
+	ID string `json:"id"`
+	// Time is when the executable was written; the later one serves.
+	Time time.Time `json:"time"`
+}
+
+// HelloParams opens a session.
+type HelloParams struct {
+	Protocol int   `json:"protocol"`
+	Build    Build `json:"build"`
+	// Kind is editor or terminal.
+	Kind string `json:"kind"`
+	// Interactive: a person can be asked here.
+	Interactive bool                `json:"interactive"`
+	Environment scanner.Environment `json:"environment"`
+}
+
+// HelloResult is the daemon's side of the handshake.
+type HelloResult struct {
+	Protocol int    `json:"protocol"`
+	Build    Build  `json:"build"`
+	StoreID  string `json:"store_id,omitempty"`
+	Session  string `json:"session"`
+	PID      int    `json:"pid"`
+	// Problems say why the daemon is degraded, and the mend; none when well.
+	Problems []string `json:"problems,omitempty"`
+	// Notices are worth telling once, such as where a new key was put.
+	Notices []string `json:"notices,omitempty"`
+}
+
+// ProfileSelectParams chooses the session's profile.
+type ProfileSelectParams struct {
+	Name string `json:"name"`
+}
+
+// ProfileListResult lists the shared files' profiles.
+type ProfileListResult struct {
+	Profiles []scanner.Profile `json:"profiles"`
+}
+
+// ScanParams asks for a scan. Token names its progress notes; "" for none.
+type ScanParams struct {
+	scanner.Options
+	Token string `json:"token,omitempty"`
+}
+
+// ProgressNote is one step of what Token names.
+type ProgressNote struct {
+	Token string `json:"token"`
+	scanner.Progress
+}
+
+// StatusResult is the state of the estate.
+type StatusResult struct {
+	Resources int                  `json:"resources"`
+	Scanning  bool                 `json:"scanning"`
+	Shards    []scanner.ShardState `json:"shards"`
+	Problems  []string             `json:"problems,omitempty"`
+}
+
+// SearchParams asks for resources by words and filter.
+type SearchParams struct {
+	Query string `json:"query"`
+	storage.Filter
+	Limit int `json:"limit,omitempty"`
+}
+
+// SearchResult says how it searched; Mode is "words" until vectors come.
+type SearchResult struct {
+	Mode      string           `json:"mode"`
+	Total     int              `json:"total"`
+	Resources []storage.Record `json:"resources"`
+}
+
+// GetParams asks for whole resources by any identifier.
+type GetParams struct {
+	Identifier string `json:"identifier"`
+	// Live asks AWS instead of the store.
+	Live bool `json:"live,omitempty"`
+}
+
+// GetResult holds every resource that carries the identifier.
+type GetResult struct {
+	Resources []storage.Resource `json:"resources"`
+}
+
+// ResolveParams asks which tokens name resources.
+type ResolveParams struct {
+	Tokens []string `json:"tokens"`
+}
+
+// ResolveResult has no entry for tokens that name nothing.
+type ResolveResult struct {
+	Generation uint64                      `json:"generation"`
+	Records    map[string][]storage.Record `json:"records"`
+	// Gaps say where a resource could hide: shards denied, failed or never listed.
+	Gaps []string `json:"gaps,omitempty"`
+}
+
+// EstateChanged drops what a client remembers of the estate.
+type EstateChanged = storage.Change
+
+// ConversationParams names a conversation.
+type ConversationParams struct {
+	ID    string `json:"conversation_id"`
+	Limit int    `json:"limit,omitempty"`
+}
+
+// ConversationCreated is a new conversation.
+type ConversationCreated struct {
+	ID string `json:"conversation_id"`
+}
+
+// ConversationListResult lists all, the latest first.
+type ConversationListResult struct {
+	Conversations []storage.Conversation `json:"conversations"`
+}
+
+// MessagesResult is a conversation's history in order.
+type MessagesResult struct {
+	Messages []storage.Message `json:"messages"`
+}
+
+// SendParams is one turn; an empty conversation id begins a new one.
+// Token names its text notes; "" for none.
+type SendParams struct {
+	ID     string `json:"conversation_id,omitempty"`
+	Prompt string `json:"prompt"`
+	Token  string `json:"token,omitempty"`
+}
+
+// TextNote is streamed text of a turn.
+type TextNote struct {
+	Token string `json:"token"`
+	Text  string `json:"text"`
+}
+
+// ProposeParams asks for a plan: a whole command line as Argv, or Verb on the
+// resource that Identifier names (which must be one).
+type ProposeParams struct {
+	Argv       []string `json:"argv,omitempty"`
+	Verb       string   `json:"verb,omitempty"`
+	Identifier string   `json:"identifier,omitempty"`
+	// Profile, when Argv is set: the profile to run it with.
+	Profile string `json:"profile,omitempty"`
+}
+
+// ProposeResult is a plan that waits, or, for a read that policy allows, the
+// execution that it became.
+type ProposeResult struct {
+	Plan      executor.Plan       `json:"plan"`
+	Execution *executor.Execution `json:"execution,omitempty"`
+}
+
+// DecideParams asks for a decision on a plan. Decision "ask" puts the card
+// before the person at this connection; "reject" needs no prompt.
+type DecideParams struct {
+	Plan     string `json:"plan"`
+	Decision string `json:"decision"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// DecideResult is what became of the plan.
+type DecideResult struct {
+	Execution executor.Execution `json:"execution"`
+}
+
+// PromptResult is the person's answer: a title of the prompt, or "" for none.
+type PromptResult struct {
+	Title  string `json:"title"`
+	Digest string `json:"digest"`
+}
+
+// PendingResult is the queue of plans, oldest first.
+type PendingResult struct {
+	Plans []executor.Plan `json:"plans"`
+}
+
+// ExecutionListParams narrows the list.
+type ExecutionListParams struct {
+	Conversation string `json:"conversation_id,omitempty"`
+	Limit        int    `json:"limit,omitempty"`
+}
+
+// ExecutionListResult lists executions, newest first.
+type ExecutionListResult struct {
+	Executions []executor.Execution `json:"executions"`
+}
+
+// AuditParams limits the entries to the newest; 0 means all.
+type AuditParams struct {
+	Limit int `json:"limit,omitempty"`
+}
+
+// AuditResult lists audit entries in order.
+type AuditResult struct {
+	Entries []executor.Entry `json:"entries"`
+}
