@@ -9,3 +9,26 @@
 // in a handler ends one request, never the connection; editor settings only
 // narrow or restyle.
 package lsp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/cloudops/cloudops/lsp/daemon"
+)
+
+// Config is one language server.
+type Config struct {
+	In  io.Reader
+	Out io.Writer
+	// Daemon is how to reach the daemon; Serve fills Kind, Prompt, Note and the
+	// session's workspaces.
+	Daemon  daemon.ClientConfig
+	Version string
+	Log     *slog.Logger
+}
+
+// Serve speaks LSP until the editor ends it.
+func Serve(ctx context.Context, cfg Config) error { return errors.ErrUnsupported }
