@@ -29,8 +29,10 @@ type Config struct {
 type Request struct {
 	Prompt              string               `json:"prompt"`
 	IdentifiedResources []IdentifiedResource `json:"identified_resources"`
-	ChatHistory         []Turn               `json:"chat_history"`
-	UserContext         UserContext          `json:"user_context"`
+	// Omitted counts, by mention, the resources found that were too many to send.
+	Omitted     map[string]int `json:"omitted,omitempty"`
+	ChatHistory []Turn         `json:"chat_history"`
+	UserContext UserContext    `json:"user_context"`
 }
 
 // IdentifiedResource is a resource that the prompt, or the turns before it, mean.
@@ -48,6 +50,9 @@ type IdentifiedResource struct {
 	LastSynced   string            `json:"last_synced,omitempty"`
 	// Mention is the text that led here.
 	Mention string `json:"mention"`
+	// FoundBy is name (the prompt names it), description (it is the kind that
+	// the prompt describes) or history (an earlier turn mentioned it).
+	FoundBy string `json:"found_by"`
 }
 
 // Turn is one earlier message.
@@ -55,6 +60,10 @@ type Turn struct {
 	Role      storage.Role `json:"role"`
 	Content   string       `json:"content"`
 	Resources []string     `json:"resources_mentioned,omitempty"`
+	// Executed are the command lines that the turn reports as run.
+	Executed []string `json:"commands_executed,omitempty"`
+	// Reply is the structured reply of an assistant's turn.
+	Reply *Reply `json:"reply,omitempty"`
 }
 
 // UserContext is who asks, from where.
@@ -64,24 +73,33 @@ type UserContext struct {
 	Profile       string `json:"profile"`
 }
 
-// Reply is exactly one of its fields.
+// Reply is exactly one of commands, information and clarification.
 type Reply struct {
 	Commands []executor.Command `json:"commands,omitempty"`
-	// Information is Markdown.
+	// Information is Markdown; the backend has escaped foreign text in it.
 	Information   string         `json:"information,omitempty"`
 	Clarification *Clarification `json:"clarification,omitempty"`
+	// Mentions are the canonical keys of the resources that the reply is about,
+	// in its order, so that the next turn can say "it" or "the second one".
+	Mentions []string `json:"resources_mentioned,omitempty"`
 }
 
 // Clarification is a question back to the person.
 type Clarification struct {
+	// Question is Markdown; the backend has escaped foreign text in it.
 	Question string   `json:"question"`
 	Choices  []Choice `json:"choices,omitempty"`
+	// About is the request so far; the answer completes it.
+	About string `json:"about,omitempty"`
 }
 
 // Choice is one possible answer; sending Prompt as the next turn picks it.
 type Choice struct {
+	// Label is plain text, not escaped.
 	Label  string `json:"label"`
 	Prompt string `json:"prompt"`
+	// Resource is the canonical key of the resource it stands for, if it is one.
+	Resource string `json:"resource,omitempty"`
 }
 
 // Backend answers a request. Text may be streamed in parts before the reply
@@ -90,7 +108,7 @@ type Backend interface {
 	Answer(ctx context.Context, r Request, stream func(text string)) (Reply, error)
 }
 
-// Turn of a person.
+// Message is a person's side of a turn.
 type Message struct {
 	Conversation string
 	Prompt       string
