@@ -10,7 +10,16 @@
 package seal
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/tink-crypto/tink-go/v2/prf"
+	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // The errors callers tell apart. Each is wrapped with how to mend it.
@@ -21,84 +30,172 @@ var (
 	ErrWrongKey = errors.New("wrong encryption key")
 	// ErrUnavailable: the key source cannot be reached or read.
 	ErrUnavailable = errors.New("key source unavailable")
+	// ErrCorrupt: the keyset file is damaged.
+	ErrCorrupt = errors.New("keyset file damaged")
 	// ErrUnauthenticated: a sealed value was altered, or belongs elsewhere.
 	ErrUnauthenticated = errors.New("sealed value does not authenticate")
 )
 
-// Source is where the key-encryption key is kept. At most one field is set;
-// none set means the OS keychain, or on a first run without one a key file.
-type Source struct {
-	Keychain *Keychain `json:"os_keychain,omitempty" yaml:"os_keychain,omitempty"`
-	EnvVar   string    `json:"env_var,omitempty" yaml:"env_var,omitempty"`
-	File     string    `json:"file,omitempty" yaml:"file,omitempty"`
-}
-
-// Keychain names an entry of the OS keychain.
-type Keychain struct {
-	Service string `json:"service" yaml:"service"`
-	Account string `json:"account" yaml:"account"`
-}
+// keychainTimeout bounds each call to the OS keychain, which may wait for a
+// prompt that nobody sees.
+const keychainTimeout = 10 * time.Second
 
 // Keys are the open keysets of one home. Safe for concurrent use.
-type Keys struct{}
+type Keys struct {
+	home    string
+	storeID string
+	source  Source
+	notices []string
+	vault   vault
+	main    *Sealer
+	aead    tink.AEAD
+	points  *prf.Set
 
-// Unlock opens the keysets of a home. Where neither keyset file nor store
-// exists it makes both, durable before first use.
-func Unlock(home string, src Source) (*Keys, error) { return nil, errors.ErrUnsupported }
-
-// StoreID is the random id of the home's store, bound into every seal.
-func (k *Keys) StoreID() string { return "" }
-
-// Source says in words where the key-encryption key is kept.
-func (k *Keys) Source() string { return "" }
-
-// Place is where a value belongs; it is authenticated with the value.
-type Place struct {
-	// Collection is the logical name: aws_estate, chat_history, audit, file.
-	Collection string
-	// Point is the point id, record number or file name.
-	Point string
-	// Field is the payload field.
-	Field string
-	// Version counts the writes of the value.
-	Version uint64
+	mu            sync.Mutex
+	files         map[string]*File
+	conversations map[string]*Sealer
 }
 
-// Seal compresses and encrypts a value for a place.
-func (k *Keys) Seal(plain []byte, at Place) ([]byte, error) { return nil, errors.ErrUnsupported }
+// Unlock opens the keysets of a home. Where neither keyset file nor store
+// exists it makes both, durable before first use. An environment variable
+// that held the key is unset, so that a second call does not find it.
+func Unlock(home string, src Source) (*Keys, error) {
+	k, err := unlock(home, src, vault{timeout: keychainTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("unlocking the store: %w", err)
+	}
+	return k, nil
+}
+
+func unlock(home string, src Source, v vault) (*Keys, error) {
+	home, err := prepareHome(home)
+	if err != nil {
+		return nil, err
+	}
+	configured, err := src.normal(home)
+	if err != nil {
+		return nil, err
+	}
+	ks, err := readKeyset(home)
+	if errors.Is(err, errNoKeyset) {
+		return firstRun(home, configured, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return reopen(home, ks, configured, v)
+}
+
+// reopen opens an existing keyset file.
+func reopen(home string, ks *keysetFile, configured Source, v vault) (*Keys, error) {
+	recorded, err := ks.Source.normal(home)
+	if err != nil || recorded == (Source{}) {
+		return nil, fmt.Errorf("%w: it names no usable key source; restore %s from a backup", ErrCorrupt, keysetPath(home))
+	}
+	if configured != (Source{}) && !configured.equal(recorded) {
+		return nil, fmt.Errorf("the key of this store is kept in %s, but the configuration names %s: "+
+			"configure the first, or leave the key source out", recorded, configured)
+	}
+	kek, err := recorded.load(home, v)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(kek)
+	return ks.open(home, recorded, kek, v)
+}
+
+// firstRun makes the keys of a home that has neither keyset file nor store.
+func firstRun(home string, src Source, v vault) (*Keys, error) {
+	release, err := lockFile(keysetPath(home) + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ks, err := readKeyset(home)
+	if err == nil { // another process was first
+		return reopen(home, ks, src, v)
+	}
+	if !errors.Is(err, errNoKeyset) {
+		return nil, err
+	}
+	if err := refuseOrphanStore(home); err != nil {
+		return nil, err
+	}
+
+	var notices []string
+	if src == (Source{}) {
+		src = defaultKeychain(home)
+		reachable, err := v.reachable()
+		if err != nil {
+			return nil, err
+		}
+		if !reachable {
+			if src, err = fallbackFile(home); err != nil {
+				return nil, err
+			}
+			notices = append(notices, fmt.Sprintf("No OS keychain is running here, so the encryption key was put in %s. "+
+				"Whoever reads that file and %s reads everything stored; a keychain is safer.", src.File, home))
+		}
+	}
+	kek, err := src.obtain(home, v)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(kek)
+	ks, err = newKeyset(src, kek)
+	if err != nil {
+		return nil, err
+	}
+	if err := ks.write(home); err != nil {
+		return nil, err
+	}
+	k, err := ks.open(home, src, kek, v)
+	if err != nil {
+		return nil, err
+	}
+	k.notices = notices
+	return k, nil
+}
+
+// StoreID is the random id of the home's store, bound into every seal.
+func (k *Keys) StoreID() string { return k.storeID }
+
+// Source says in words where the key-encryption key is kept.
+func (k *Keys) Source() string { return k.source.String() }
+
+// Notices are what the user should be told once about where the key was put.
+func (k *Keys) Notices() []string { return slices.Clone(k.notices) }
+
+// Seal compresses and encrypts a value for a place. Values over 64 MiB are refused.
+func (k *Keys) Seal(plain []byte, at Place) ([]byte, error) { return k.main.Seal(plain, at) }
 
 // Open is the inverse of Seal; anything else is ErrUnauthenticated.
-func (k *Keys) Open(sealed []byte, at Place) ([]byte, error) { return nil, errors.ErrUnsupported }
+func (k *Keys) Open(sealed []byte, at Place) ([]byte, error) { return k.main.Open(sealed, at) }
 
-// PointID is the keyed UUIDv8 of a canonical key.
-func (k *Keys) PointID(canonical string) string { return "" }
+// PointID is the keyed UUIDv8 of a canonical key. It never changes while the
+// store lives.
+func (k *Keys) PointID(canonical string) string {
+	var id uuid.UUID
+	copy(id[:], k.prf(purposePoint, []byte(canonical), len(id)))
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
+}
 
-// File is one small sealed file in the home, replaced whole and atomically.
-type File struct{}
+// Digest is a keyed digest: equal content has equal digests, and without the
+// key nothing can be learned from one.
+func (k *Keys) Digest(b []byte) uint64 {
+	return binary.BigEndian.Uint64(k.prf(purposeDigest, b, 8))
+}
 
-// File names a sealed file; path is relative to the home.
-func (k *Keys) File(path string) *File { return nil }
-
-// Load returns the content; errors match fs.ErrNotExist or ErrUnauthenticated.
-func (f *File) Load() ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// Save replaces the content: written, synced, renamed.
-func (f *File) Save(plain []byte) error { return errors.ErrUnsupported }
-
-// Remove deletes the file; an absent file is no error.
-func (f *File) Remove() error { return errors.ErrUnsupported }
-
-// Anchor is a small value kept apart from the home where the key source allows.
-type Anchor struct{}
-
-// Anchor names an anchored value, such as "audit".
-func (k *Keys) Anchor(name string) *Anchor { return nil }
-
-// Load returns the value, "" if none was saved.
-func (a *Anchor) Load() (string, error) { return "", errors.ErrUnsupported }
-
-// Save replaces the value.
-func (a *Anchor) Save(value string) error { return errors.ErrUnsupported }
-
-// Where says in words where it is kept: "the OS keychain", "a sealed file".
-func (a *Anchor) Where() string { return "" }
+// prf is the first n bytes, n at most 32, of the keyed function of b. Its only
+// error is a larger n; keysetFile.open tried the function itself.
+func (k *Keys) prf(purpose byte, b []byte, n int) []byte {
+	in := make([]byte, 0, 2+len(b))
+	in = append(in, format, purpose)
+	out, err := k.points.ComputePrimaryPRF(append(in, b...), uint32(n))
+	if err != nil {
+		return make([]byte, n)
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/tink-crypto/tink-go/v2/aead"
+)
+
+const (
+	conversationSuffix = ".key"
+	// maxConversationKey bounds what is read of a conversation's key file.
+	maxConversationKey = 1 << 16
+)
+
+func (k *Keys) conversationDir() string { return filepath.Join(k.home, "data", "conversations") }
+
+// conversationPath is the key file of a conversation. The id ends in a path,
+// so only the one spelling of a UUID passes.
+func (k *Keys) conversationPath(id string) (string, error) {
+	if !isUUID(id) {
+		return "", fmt.Errorf("a conversation id must be a UUID: %w", fs.ErrInvalid)
+	}
+	return filepath.Join(k.conversationDir(), id+conversationSuffix), nil
+}
+
+func isUUID(id string) bool {
+	u, err := uuid.Parse(id)
+	return err == nil && u.String() == id
+}
+
+// NewConversation makes the key of a new conversation, durable on return.
+// id is a UUID in lower case; an existing one matches fs.ErrExist.
+func (k *Keys) NewConversation(id string) (*Sealer, error) {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil {
+			err = fs.ErrExist
+		}
+		return nil, fmt.Errorf("making the key of conversation %s: %w", id, err)
+	}
+	wrapped, err := wrapNew(aead.AES256GCMKeyTemplate(), k.aead, k.conversationAdditional(id))
+	if err != nil {
+		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	if err := os.MkdirAll(k.conversationDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	if err := replaceFile(path, append([]byte{format}, wrapped...)); err != nil {
+		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	// The folders themselves may be new.
+	for _, dir := range []string{filepath.Dir(k.conversationDir()), k.home} {
+		if err := syncDir(dir); err != nil {
+			return nil, fmt.Errorf("making a conversation's key: %w", err)
+		}
+	}
+	return k.loadConversation(id, path)
+}
+
+// Conversation returns the sealer of a conversation. Errors match
+// fs.ErrNotExist when it was deleted or never made, ErrUnauthenticated when its
+// key file is damaged.
+func (k *Keys) Conversation(id string) (*Sealer, error) {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return nil, fmt.Errorf("opening a conversation's key: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.conversations[id]; s != nil {
+		return s, nil
+	}
+	return k.loadConversation(id, path)
+}
+
+// loadConversation reads a key file into the cache. The caller holds mu.
+func (k *Keys) loadConversation(id, path string) (*Sealer, error) {
+	b, err := readSmall(path, maxConversationKey)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, err)
+	}
+	if erased(b) { // a deletion was cut short after the key was overwritten
+		if err := removeSynced(path); err != nil {
+			return nil, fmt.Errorf("finishing the deletion of conversation %s: %w", id, err)
+		}
+		return nil, fmt.Errorf("opening the key of conversation %s: it was deleted: %w", id, fs.ErrNotExist)
+	}
+	if len(b) == 0 || b[0] != format {
+		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, ErrUnauthenticated)
+	}
+	h, err := unwrap(b[1:], k.aead, k.conversationAdditional(id))
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, err)
+	}
+	a, err := aead.New(h)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of conversation %s: %w: %w", id, ErrUnauthenticated, err)
+	}
+	s := &Sealer{storeID: k.storeID, aead: a, packer: k.main.packer}
+	k.conversations[id] = s
+	return s, nil
+}
+
+func (k *Keys) conversationAdditional(id string) []byte {
+	return additional(purposeConversation, k.storeID, id)
+}
+
+// DeleteConversation destroys the key of a conversation, and with it all that
+// was sealed under it, wherever copies are. An absent one is no error. Sealers
+// handed out before stop working.
+func (k *Keys) DeleteConversation(id string) error {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return fmt.Errorf("deleting a conversation's key: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.conversations[id]; s != nil {
+		s.gone.Store(true)
+		delete(k.conversations, id)
+	}
+	if err := erase(path); err != nil {
+		return fmt.Errorf("deleting the key of conversation %s: %w", id, err)
+	}
+	return nil
+}
+
+// Conversations lists the ids of all conversations, sorted.
+func (k *Keys) Conversations() ([]string, error) {
+	entries, err := os.ReadDir(k.conversationDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing conversations: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), conversationSuffix); ok && isUUID(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// erase overwrites a small file, then removes it.
+func erase(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		_, err = f.Write(make([]byte, min(info.Size(), maxConversationKey)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return removeSynced(path)
+}
+
+// erased tells a file that was overwritten by erase.
+func erased(b []byte) bool { return len(b) > 0 && len(bytes.Trim(b, "\x00")) == 0 }
+
+func removeSynced(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

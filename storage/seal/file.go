@@ -1,0 +1,104 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// File is one small sealed file in the home, replaced whole and atomically.
+// Safe for concurrent use.
+type File struct {
+	keys *Keys
+	// name is the path relative to the home, with slashes; it is authenticated.
+	name string
+	mu   sync.Mutex
+}
+
+// File names a sealed file; path is relative to the home.
+func (k *Keys) File(path string) *File {
+	name := filepath.ToSlash(filepath.Clean(path))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.files[name]
+	if f == nil {
+		f = &File{keys: k, name: name}
+		k.files[name] = f
+	}
+	return f
+}
+
+func (f *File) path() (string, error) {
+	local := filepath.FromSlash(f.name)
+	if !filepath.IsLocal(local) || local == "." || strings.ContainsRune(f.name, 0) {
+		return "", fmt.Errorf("%q is no file inside the home", f.name)
+	}
+	return filepath.Join(f.keys.home, local), nil
+}
+
+func (f *File) place() Place { return Place{Collection: "file", Point: f.name, Field: "content"} }
+
+// Load returns the content; errors match fs.ErrNotExist or ErrUnauthenticated.
+func (f *File) Load() ([]byte, error) {
+	path, err := f.path()
+	if err != nil {
+		return nil, fmt.Errorf("loading a sealed file: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sealed, err := readSmall(path, maxPlain+1024)
+	if err != nil {
+		return nil, fmt.Errorf("loading a sealed file: %w", err)
+	}
+	plain, err := f.keys.Open(sealed, f.place())
+	if err != nil {
+		return nil, fmt.Errorf("loading %s: %w", path, err)
+	}
+	return plain, nil
+}
+
+// Save replaces the content: written, synced, renamed.
+func (f *File) Save(plain []byte) error {
+	path, err := f.path()
+	if err != nil {
+		return fmt.Errorf("saving a sealed file: %w", err)
+	}
+	sealed, err := f.keys.Seal(plain, f.place())
+	if err != nil {
+		return fmt.Errorf("saving %s: %w", path, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("saving a sealed file: %w", err)
+	}
+	if err := replaceFile(path, sealed); err != nil {
+		return fmt.Errorf("saving a sealed file: %w", err)
+	}
+	return nil
+}
+
+// Remove deletes the file; an absent file is no error.
+func (f *File) Remove() error {
+	path, err := f.path()
+	if err != nil {
+		return fmt.Errorf("removing a sealed file: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("removing a sealed file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package seal
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// checkPrivate trusts the access list that the profile directory hands down.
+func checkPrivate(fs.FileInfo) error { return nil }
+
+// openNoFollow opens a file for reading, but no link.
+func openNoFollow(path string) (*os.File, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return os.Open(path)
+}
+
+// syncDir does nothing: the file system journals renames by itself.
+func syncDir(string) error { return nil }
+
+// lockFile takes an exclusive lock between processes. It gives up after a
+// minute: the holder waits at most for a few calls of the keychain.
+func lockFile(path string) (release func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the keyset: %w", err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
+			0, 1, 0, &windows.Overlapped{})
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if err != windows.ERROR_LOCK_VIOLATION || time.Now().After(deadline) {
+			f.Close()
+			return nil, fmt.Errorf("%w: another cloudops is making the keys; try again when it is done: locking %s: %w", ErrUnavailable, path, err)
+		}
+	}
+}

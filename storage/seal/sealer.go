@@ -1,0 +1,159 @@
+package seal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// format is the first byte of every sealed value and of all that is
+// authenticated with one.
+const format = 1
+
+// What a use of a key is for; it keeps one use from standing in for another.
+const (
+	purposeValue        = 1
+	purposeKeyset       = 2
+	purposeConversation = 3
+	purposePoint        = 4
+	purposeDigest       = 5
+)
+
+// How the plain text inside a sealed value is packed.
+const (
+	packedRaw  = 0
+	packedZstd = 1
+)
+
+// maxPlain is the largest value that is sealed, and that is unpacked.
+const maxPlain = 64 << 20
+
+// Place is where a value belongs; it is authenticated with the value.
+type Place struct {
+	// Collection is the logical name: aws_estate, chat_history, audit, file.
+	Collection string
+	// Point is the point id, record number or file name.
+	Point string
+	// Field is the payload field.
+	Field string
+	// Version counts the writes of the value.
+	Version uint64
+}
+
+// Sealer seals values under one keyset. Safe for concurrent use.
+type Sealer struct {
+	storeID string
+	aead    tink.AEAD
+	packer  *packer
+	// gone is set when the key was destroyed.
+	gone atomic.Bool
+}
+
+// Seal compresses and encrypts a value for a place. Values over 64 MiB are
+// refused; fs.ErrNotExist means that the key was destroyed.
+func (s *Sealer) Seal(plain []byte, at Place) ([]byte, error) {
+	if s.gone.Load() {
+		return nil, fmt.Errorf("sealing a value: its key was deleted: %w", fs.ErrNotExist)
+	}
+	if len(plain) > maxPlain {
+		return nil, fmt.Errorf("sealing a value: %d bytes are more than the %d allowed", len(plain), maxPlain)
+	}
+	ct, err := s.aead.Encrypt(s.packer.pack(plain), s.additional(at))
+	if err != nil {
+		return nil, fmt.Errorf("sealing a value: %w", err)
+	}
+	return append([]byte{format}, ct...), nil
+}
+
+// Open is the inverse of Seal; anything else is ErrUnauthenticated.
+func (s *Sealer) Open(sealed []byte, at Place) ([]byte, error) {
+	if s.gone.Load() {
+		return nil, fmt.Errorf("opening a sealed value: its key was deleted: %w", fs.ErrNotExist)
+	}
+	if len(sealed) == 0 || sealed[0] != format {
+		return nil, fmt.Errorf("opening a sealed value: %w: not in a known format", ErrUnauthenticated)
+	}
+	packed, err := s.aead.Decrypt(sealed[1:], s.additional(at))
+	if err != nil {
+		return nil, fmt.Errorf("opening a sealed value: %w", ErrUnauthenticated)
+	}
+	plain, err := s.packer.unpack(packed)
+	if err != nil {
+		return nil, fmt.Errorf("opening a sealed value: %w: %w", ErrUnauthenticated, err)
+	}
+	return plain, nil
+}
+
+func (s *Sealer) additional(at Place) []byte {
+	b := additional(purposeValue, s.storeID, at.Collection, at.Point, at.Field)
+	return binary.BigEndian.AppendUint64(b, at.Version)
+}
+
+// additional is the additional data of an encryption: format, purpose, and each
+// text after its length, so that no two lists encode alike.
+func additional(purpose byte, texts ...string) []byte {
+	n := 2 + 8
+	for _, t := range texts {
+		n += 4 + len(t)
+	}
+	b := make([]byte, 0, n)
+	b = append(b, format, purpose)
+	for _, t := range texts {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(t)))
+		b = append(b, t...)
+	}
+	return b
+}
+
+// packer compresses. Safe for concurrent use.
+type packer struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newPacker() (*packer, error) {
+	// The plain text is authenticated by the cipher, so zstd's own checksum
+	// would only cost bytes.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(2),
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("starting the compressor: %w", err)
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(maxPlain))
+	if err != nil {
+		return nil, fmt.Errorf("starting the decompressor: %w", err)
+	}
+	return &packer{enc: enc, dec: dec}, nil
+}
+
+func (p *packer) pack(plain []byte) []byte {
+	out := append(make([]byte, 0, 1+len(plain)), packedZstd)
+	if out = p.enc.EncodeAll(plain, out); len(out) <= len(plain) {
+		return out
+	}
+	return append(append(out[:0], packedRaw), plain...)
+}
+
+func (p *packer) unpack(packed []byte) ([]byte, error) {
+	if len(packed) == 0 {
+		return nil, errors.New("nothing inside")
+	}
+	switch body := packed[1:]; packed[0] {
+	case packedRaw:
+		return body, nil
+	case packedZstd:
+		plain, err := p.dec.DecodeAll(body, nil)
+		if err != nil {
+			return nil, fmt.Errorf("unpacking it: %w", err)
+		}
+		return plain, nil
+	default:
+		return nil, errors.New("packed in an unknown way")
+	}
+}
