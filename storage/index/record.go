@@ -1,12 +1,3 @@
-// Package index is the daemon's memory of the estate: which identifier, name
-// or tag belongs to which resource.
-//
-// Its entries are Index (the compact table, loaded from one sealed cache file)
-// and Tokens / At (which parts of a text may name a resource). Documents and
-// prompts use the same tokeniser, so what a hover finds, chat finds too.
-//
-// Invariants: a look-up touches neither network nor disk; a text is tokenised
-// and its candidates looked up, it is never searched for every known name.
 package index
 
 import "time"
@@ -48,4 +39,14 @@ type Record struct {
 	Version uint64 `json:"-"`
 	// Digest is a keyed digest of the stored content, to notice "unchanged".
 	Digest uint64 `json:"-"`
+}
+
+// Filter narrows a search; an empty field does not. Case does not matter.
+type Filter struct {
+	Type      string            `json:"resource_type,omitempty"`
+	AccountID string            `json:"account_id,omitempty"`
+	Region    string            `json:"region,omitempty"`
+	Service   string            `json:"service,omitempty"`
+	State     string            `json:"state,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
 }
