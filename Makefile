@@ -1,0 +1,60 @@
+# Two commands do all set-up on a fresh machine: `make demo` and `make test`.
+# `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BINARY  := bin/cloudops
+# All tests use one binary, built for the race detector.
+TESTBIN := $(CURDIR)/.tools/cloudops-test
+export CLOUDOPS_TEST_BINARY := $(TESTBIN)
+
+.PHONY: help build demo quick test bench soak lint vuln testbin clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/cloudops
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/cloudops
+
+demo: ## show the main job on an emulated AWS; DEMO_APPROVE=yes types the answers
+	@.ci/tools moto
+	@$(MAKE) --no-print-directory build
+	@CGO_ENABLED=0 go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
+
+testbin:
+	@go build -race -o $(TESTBIN) ./cmd/cloudops
+
+quick: testbin ## the fast checks: under a minute when warm, no network
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@go vet ./...
+	@go test -race -short ./...
+
+test: ## everything once, as CI does
+	@.ci/tools system moto nvim lint
+	@$(MAKE) --no-print-directory lint vuln testbin
+	@go test -race -timeout 15m ./...
+
+lint: ## formatting, vet, staticcheck, luacheck
+	@.ci/tools lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@go vet ./...
+	@.tools/bin/staticcheck ./...
+	@luacheck -q editors/nvim
+
+vuln: ## look for known vulnerabilities in what we use
+	@.ci/tools lint
+	@.ci/vuln
+
+bench: build ## print ratios against peers and physical limits
+	@CGO_ENABLED=0 go run ./cmd/bench -binary $(CURDIR)/$(BINARY)
+
+soak: testbin ## the long runs: kill loops and fuzzing
+	@CLOUDOPS_SOAK=1 go test -race -timeout 60m -count 1 -run 'Kill|Crash' ./...
+	@.ci/fuzz $(or $(FUZZTIME),60s)
+
+clean: ## remove what was built and installed
+	@rm -rf bin .tools
