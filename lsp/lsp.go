@@ -1,8 +1,8 @@
 // Package lsp is the language server of one editor. It owns the editor's
 // documents and asks the daemon about the estate.
 //
-// Its entry point is Serve. One file per LSP method; convert.go is the only
-// one with protocol types inside out.
+// Its entry point is Serve. One file per LSP method; convert.go turns protocol
+// types into plain ones and back.
 //
 // Invariants: a dead, cold or replaced daemon loses no open document;
 // notifications are handled in order, calls concurrently; a panic or an error
@@ -15,6 +15,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
 
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
@@ -30,5 +34,108 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Serve speaks LSP until the editor ends it.
-func Serve(ctx context.Context, cfg Config) error { return errors.ErrUnsupported }
+// ErrNoShutdown: the editor sent exit without shutdown, for which LSP wants
+// exit code 1.
+var ErrNoShutdown = errors.New("exit without shutdown")
+
+// server is one connection with one editor.
+type server struct {
+	version string
+	log     *slog.Logger
+	table   map[string]method
+	stream  *stream
+	conn    jsonrpc2.Conn
+	editor  protocol.Client
+	// ctx ends with the connection. Whatever outlives one message derives from it.
+	ctx  context.Context
+	stop context.CancelFunc
+	// background is what Serve waits for.
+	background sync.WaitGroup
+
+	running   calls
+	documents documents
+	settings  settings
+	records   *records
+	link      *link
+	notes     *notes
+	progress  progresses
+	asking    chan struct{} // held while the person is asked
+
+	mu sync.Mutex // guards what follows
+	at life
+	// exited: the editor said that it goes.
+	exited bool
+	client client
+}
+
+// client is what the editor can do.
+type client struct {
+	encoding      encoding
+	markdown      bool
+	resolves      bool
+	progress      bool
+	configuration bool
+}
+
+// Serve speaks LSP until the editor sends exit, closes the input or dies, or
+// ctx ends. The error is ErrNoShutdown, or why the connection broke.
+func Serve(ctx context.Context, cfg Config) error { return newServer(ctx, cfg).serve() }
+
+func newServer(ctx context.Context, cfg Config) *server {
+	s := &server{
+		version: cfg.Version,
+		log:     cfg.Log,
+		stream:  newStream(cfg.In, cfg.Out),
+		asking:  make(chan struct{}, 1),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.ctx, s.stop = context.WithCancel(ctx)
+	s.table = s.methods()
+	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
+	s.editor = protocol.ClientDispatcher(s.conn)
+	s.records = newRecords(s.resolve)
+	s.notes = newNotes(s.forward)
+	s.link = newLink(s, cfg.Daemon)
+	return s
+}
+
+func (s *server) serve() error {
+	s.background.Go(func() { s.notes.run(s.ctx) })
+	s.background.Go(func() { s.prefetch(s.ctx) })
+	s.background.Go(func() { s.link.run(s.ctx) })
+	defer s.background.Wait()
+	defer s.stop()
+
+	s.conn.Go(s.ctx, s.handle)
+	select {
+	case <-s.conn.Done():
+	case <-s.ctx.Done():
+		// A read of standard input can't be interrupted; it ends with the process.
+		_ = s.stream.Close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.exited && s.at == ending:
+		return nil
+	case s.exited:
+		return ErrNoShutdown
+	case s.ctx.Err() != nil:
+		return nil
+	}
+	return s.conn.Err()
+}
+
+func (s *server) life() life {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at
+}
+
+func (s *server) can() client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client
+}

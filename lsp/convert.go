@@ -1,0 +1,140 @@
+package lsp
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"go.lsp.dev/protocol"
+)
+
+// encoding is how the editor counts the columns of a line.
+type encoding int
+
+const (
+	utf16 encoding = iota
+	utf8bytes
+)
+
+// position is a place in a document as the editor counts.
+type position struct{ line, character uint32 }
+
+// encodingOf picks from what the editor offers: bytes where it can, which cost
+// nothing to convert, else what every editor can.
+func encodingOf(offered []protocol.PositionEncodingKind) (encoding, protocol.PositionEncodingKind) {
+	for _, k := range offered {
+		if k == protocol.PositionEncodingKindUTF8 {
+			return utf8bytes, k
+		}
+	}
+	return utf16, protocol.PositionEncodingKindUTF16
+}
+
+func fromPosition(p protocol.Position) position {
+	return position{p.Line, p.Character}
+}
+
+// offset is the byte offset of a position. Positions beyond a line or the text
+// are its end, those within a character its start.
+func (d *document) offset(p position, enc encoding) int {
+	if uint64(p.line) >= uint64(len(d.lines)) {
+		return len(d.text)
+	}
+	start, end := d.line(int(p.line))
+	line := d.text[start:end]
+	if enc == utf8bytes {
+		at := int(min(uint64(p.character), uint64(len(line))))
+		for at > 0 && at < len(line) && !utf8.RuneStart(line[at]) {
+			at--
+		}
+		return start + at
+	}
+	left := uint64(p.character)
+	for i, r := range line {
+		units := utf16Units(r)
+		if left < units {
+			return start + i
+		}
+		left -= units
+	}
+	return end
+}
+
+// position is the inverse of offset.
+func (d *document) position(offset int, enc encoding) protocol.Position {
+	offset = max(0, min(offset, len(d.text)))
+	n := d.lineOf(offset)
+	start, end := d.line(n)
+	line := d.text[start:min(offset, end)]
+	if enc == utf8bytes {
+		return protocol.Position{Line: uint32(n), Character: uint32(len(line))}
+	}
+	var units uint64
+	for _, r := range line {
+		units += utf16Units(r)
+	}
+	return protocol.Position{Line: uint32(n), Character: uint32(units)}
+}
+
+func utf16Units(r rune) uint64 {
+	if r > 0xFFFF {
+		return 2
+	}
+	return 1
+}
+
+// span is a part of a document as the editor counts.
+func (d *document) span(start, end int, enc encoding) *protocol.Range {
+	return &protocol.Range{Start: d.position(start, enc), End: d.position(end, enc)}
+}
+
+// fromChanges copies what it keeps: decoded strings share the message's memory.
+func fromChanges(changes []protocol.TextDocumentContentChangeEvent) []edit {
+	edits := make([]edit, 0, len(changes))
+	for _, c := range changes {
+		switch c := c.(type) {
+		case *protocol.TextDocumentContentChangeWholeDocument:
+			edits = append(edits, edit{whole: true, text: strings.Clone(c.Text)})
+		case *protocol.TextDocumentContentChangePartial:
+			edits = append(edits, edit{
+				start: fromPosition(c.Range.Start), end: fromPosition(c.Range.End), text: c.Text,
+			})
+		}
+	}
+	return edits
+}
+
+// toHover shows Markdown, or plain text to editors that know nothing else.
+func toHover(text string, markdown bool, at *protocol.Range) *protocol.Hover {
+	kind := protocol.MarkupKindPlainText
+	if markdown {
+		kind = protocol.MarkupKindMarkdown
+	}
+	return &protocol.Hover{Contents: &protocol.MarkupContent{Kind: kind, Value: text}, Range: at}
+}
+
+// folders are the paths of the workspace: its folders, else the root.
+func folders(p *protocol.InitializeParams) []string {
+	if list, ok := p.WorkspaceFolders.Get(); ok {
+		return folderPaths(list)
+	}
+	if p.RootURI != nil {
+		return folderPaths([]protocol.WorkspaceFolder{{URI: *p.RootURI}})
+	}
+	if path, ok := p.RootPath.Get(); ok && path != "" {
+		return []string{strings.Clone(path)}
+	}
+	return nil
+}
+
+// folderPaths leaves out what is not on this disk.
+func folderPaths(list []protocol.WorkspaceFolder) []string {
+	var paths []string
+	for _, f := range list {
+		if strings.HasPrefix(string(f.URI), "file:") {
+			paths = append(paths, strings.Clone(f.URI.FsPath()))
+		}
+	}
+	return paths
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

@@ -1,0 +1,63 @@
+package lsp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"go.lsp.dev/jsonrpc2"
+
+	"github.com/cloudops/cloudops/lsp/daemon"
+)
+
+// passed are the daemon's requests that an editor's plugin may send; they reach
+// the daemon unchanged. The handshake and the prompt are this server's own.
+var passed = map[string]bool{
+	daemon.MethodProfileList:          true,
+	daemon.MethodProfileSelect:        true,
+	daemon.MethodEstateScan:           true,
+	daemon.MethodEstateStatus:         true,
+	daemon.MethodEstateSearch:         true,
+	daemon.MethodEstateGet:            true,
+	daemon.MethodEstateResolve:        true,
+	daemon.MethodConversationCreate:   true,
+	daemon.MethodConversationList:     true,
+	daemon.MethodConversationMessages: true,
+	daemon.MethodConversationSend:     true,
+	daemon.MethodExecutionPropose:     true,
+	daemon.MethodExecutionDecide:      true,
+	daemon.MethodExecutionPending:     true,
+	daemon.MethodExecutionList:        true,
+	daemon.MethodAudit:                true,
+	daemon.MethodAuditVerify:          true,
+}
+
+// pass hands a request to the daemon. Absent params are an empty object.
+func (s *server) pass(method string, params []byte) (work, error) {
+	if len(params) == 0 {
+		params = []byte("{}")
+	}
+	if !json.Valid(params) {
+		return nil, invalidParams(errors.New("they are not JSON"))
+	}
+	return func(ctx context.Context) (any, error) {
+		var res json.RawMessage
+		if err := s.link.call(ctx, method, json.RawMessage(params), &res); err != nil {
+			return nil, wireError(err)
+		}
+		return jsonrpc2.RawMessage(res), nil
+	}, nil
+}
+
+// wireError keeps the daemon's code and hint on the way to the editor.
+func wireError(err error) error {
+	e, ok := errors.AsType[*daemon.Error](err)
+	if !ok {
+		return jsonrpc2.NewError(jsonrpc2.InternalError, err.Error())
+	}
+	data, merr := json.Marshal(daemon.ErrorData{Hint: e.Hint})
+	if merr != nil {
+		return merr
+	}
+	return &jsonrpc2.Error{Code: jsonrpc2.Code(e.Code), Message: e.Message, Data: data}
+}

@@ -1,0 +1,147 @@
+package lsp
+
+import (
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/cloudops/cloudops/storage/index"
+)
+
+// window is how far around the cursor a line is looked at: more than any
+// identifier is long, and little enough for a line of megabytes.
+const window = 4096
+
+// document is one version of an open file. It never changes.
+type document struct {
+	uri     string
+	version int32
+	text    string
+	// lines are the offsets at which lines start.
+	lines []int
+}
+
+func newDocument(uri string, version int32, text string) *document {
+	return &document{uri: uri, version: version, text: text, lines: lineStarts(text)}
+}
+
+// lineStarts finds lines as LSP ends them: LF, CRLF or CR.
+func lineStarts(text string) []int {
+	starts := []int{0}
+	if strings.IndexByte(text, '\r') < 0 {
+		for i := 0; ; {
+			n := strings.IndexByte(text[i:], '\n')
+			if n < 0 {
+				return starts
+			}
+			i += n + 1
+			starts = append(starts, i)
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\r':
+			if i+1 < len(text) && text[i+1] == '\n' {
+				i++
+			}
+			starts = append(starts, i+1)
+		case '\n':
+			starts = append(starts, i+1)
+		}
+	}
+	return starts
+}
+
+// line returns the bounds of a line without its end; one that does not exist
+// is the empty end of the text.
+func (d *document) line(n int) (start, end int) {
+	if n < 0 || n >= len(d.lines) {
+		return len(d.text), len(d.text)
+	}
+	start, end = d.lines[n], len(d.text)
+	if n+1 < len(d.lines) {
+		end = d.lines[n+1]
+	}
+	return start, start + len(strings.TrimRight(d.text[start:end], "\r\n"))
+}
+
+// lineOf is the number of the line that an offset is on.
+func (d *document) lineOf(offset int) int {
+	return sort.SearchInts(d.lines, offset+1) - 1
+}
+
+// at returns the tokens that cover an offset, longest first, with offsets in
+// the document.
+func (d *document) at(offset int) []index.Token {
+	start, end := d.line(d.lineOf(offset))
+	offset = min(offset, end)
+	start, end = max(start, offset-window), min(end, offset+window)
+	tokens := index.At(d.text[start:end], offset-start)
+	for i := range tokens {
+		tokens[i].Start += start
+		tokens[i].End += start
+	}
+	return tokens
+}
+
+// edit replaces a part of a text; whole replaces all of it.
+type edit struct {
+	whole      bool
+	start, end position
+	text       string
+}
+
+// apply returns the document after edits, each of which sees the one before.
+// Ranges beyond the text, or backwards, are brought into it.
+func (d *document) apply(version int32, edits []edit, enc encoding) *document {
+	for _, e := range edits {
+		if e.whole {
+			d = newDocument(d.uri, version, e.text)
+			continue
+		}
+		start, end := d.offset(e.start, enc), d.offset(e.end, enc)
+		if end < start {
+			start, end = end, start
+		}
+		d = newDocument(d.uri, version, d.text[:start]+e.text+d.text[end:])
+	}
+	return d
+}
+
+// documents are the editor's open files. They live here alone, whatever
+// becomes of the daemon.
+type documents struct {
+	mu   sync.Mutex // guards open
+	open map[string]*document
+}
+
+func (ds *documents) get(uri string) *document {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	return ds.open[uri]
+}
+
+func (ds *documents) put(d *document) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if ds.open == nil {
+		ds.open = map[string]*document{}
+	}
+	ds.open[d.uri] = d
+}
+
+func (ds *documents) remove(uri string) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	delete(ds.open, uri)
+}
+
+func (ds *documents) all() []*document {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	all := make([]*document, 0, len(ds.open))
+	for _, d := range ds.open {
+		all = append(all, d)
+	}
+	return all
+}

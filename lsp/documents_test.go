@@ -1,0 +1,148 @@
+package lsp
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"go.lsp.dev/protocol"
+)
+
+func TestPositions(t *testing.T) {
+	d := newDocument("file:///a", 1, "a😀b\r\nµ\rlast\n")
+	for _, c := range []struct {
+		line, character uint32
+		enc             encoding
+		offset          int
+	}{
+		{0, 0, utf16, 0},
+		{0, 1, utf16, 1},
+		{0, 2, utf16, 1}, // within the surrogate pair
+		{0, 3, utf16, 5},
+		{0, 4, utf16, 6},
+		{0, 5, utf16, 6}, // beyond the line
+		{0, 4294967295, utf16, 6},
+		{0, 3, utf8bytes, 1}, // within the character
+		{0, 5, utf8bytes, 5},
+		{0, 99, utf8bytes, 6},
+		{1, 0, utf16, 8},
+		{1, 1, utf16, 10},
+		{1, 1, utf8bytes, 8},
+		{1, 2, utf8bytes, 10},
+		{2, 4, utf16, 15},
+		{3, 0, utf16, 16},
+		{4, 0, utf16, 16}, // beyond the text
+		{4294967295, 7, utf8bytes, 16},
+	} {
+		if got := d.offset(position{c.line, c.character}, c.enc); got != c.offset {
+			t.Errorf("offset(%d:%d, %v) = %d, want %d", c.line, c.character, c.enc, got, c.offset)
+		}
+	}
+	for _, enc := range []encoding{utf16, utf8bytes} {
+		for i := range len(d.text) + 1 {
+			if i < len(d.text) && (!utf8.RuneStart(d.text[i]) || d.text[i] == '\n' && i > 0 && d.text[i-1] == '\r') {
+				continue
+			}
+			p := d.position(i, enc)
+			if got := d.offset(fromPosition(p), enc); got != i {
+				t.Errorf("offset(position(%d)) = %d by %v", i, got, p)
+			}
+		}
+	}
+}
+
+func TestPositionEncoding(t *testing.T) {
+	for _, c := range []struct {
+		offered []protocol.PositionEncodingKind
+		want    protocol.PositionEncodingKind
+	}{
+		{nil, "utf-16"},
+		{[]protocol.PositionEncodingKind{"utf-16"}, "utf-16"},
+		{[]protocol.PositionEncodingKind{"utf-16", "utf-8"}, "utf-8"},
+		{[]protocol.PositionEncodingKind{"utf-32"}, "utf-16"},
+	} {
+		if _, got := encodingOf(c.offered); got != c.want {
+			t.Errorf("offered %v: got %v, want %v", c.offered, got, c.want)
+		}
+	}
+}
+
+func TestEdits(t *testing.T) {
+	type change = edit
+	for _, c := range []struct {
+		name, text string
+		edits      []change
+		want       string
+	}{
+		{"insert", "ab", []change{{start: position{0, 1}, end: position{0, 1}, text: "X"}}, "aXb"},
+		{"replace over lines", "a\nb\nc", []change{{start: position{0, 1}, end: position{2, 0}, text: "-"}}, "a-c"},
+		{"delete a line end", "a\r\nb", []change{{start: position{0, 1}, end: position{1, 0}}}, "ab"},
+		{"each sees the one before", "", []change{{text: "one\n"}, {start: position{1, 0}, end: position{1, 0}, text: "two"}}, "one\ntwo"},
+		{"whole", "abc", []change{{whole: true, text: "new"}}, "new"},
+		{"beyond the text", "ab", []change{{start: position{9, 9}, end: position{99, 0}, text: "!"}}, "ab!"},
+		{"backwards", "abcd", []change{{start: position{0, 3}, end: position{0, 1}, text: "-"}}, "a-d"},
+		{"within a surrogate pair", "😀", []change{{start: position{0, 1}, end: position{0, 2}, text: ""}}, ""},
+		{"none", "ab", nil, "ab"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDocument("file:///a", 1, c.text).apply(2, c.edits, utf16)
+			if d.text != c.want {
+				t.Errorf("got %q, want %q", d.text, c.want)
+			}
+			if want := newDocument("", 0, d.text).lines; len(want) != len(d.lines) {
+				t.Errorf("lines %v, want %v", d.lines, want)
+			}
+		})
+	}
+}
+
+// FuzzEdits: no edit, however wrong, breaks the text or the order of lines.
+func FuzzEdits(f *testing.F) {
+	f.Add("a😀\r\nb", uint32(0), uint32(2), uint32(1), uint32(0), "x\n", false)
+	f.Add("", uint32(9), uint32(9), uint32(0), uint32(0), "", true)
+	f.Fuzz(func(t *testing.T, text string, l1, c1, l2, c2 uint32, with string, bytes bool) {
+		enc := utf16
+		if bytes {
+			enc = utf8bytes
+		}
+		d := newDocument("u", 1, text)
+		got := d.apply(2, []edit{{start: position{l1, c1}, end: position{l2, c2}, text: with}}, enc)
+		if utf8.ValidString(text) && utf8.ValidString(with) && !utf8.ValidString(got.text) {
+			t.Errorf("an edit split a character: %q", got.text)
+		}
+		if !strings.Contains(got.text, with) || len(got.text) > len(text)+len(with) {
+			t.Errorf("got %q", got.text)
+		}
+		got.at(len(got.text))
+		got.at(0)
+	})
+}
+
+func TestLargeDocuments(t *testing.T) {
+	const size = 5 << 20
+	for name, text := range map[string]string{
+		"many lines": strings.Repeat("resource i-0123456789abcdef0 = 1\n", size/33),
+		"one line":   strings.Repeat("i-0123456789abcdef0 ", size/20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDocument("u", 1, text)
+			begun := time.Now()
+			for range 100 {
+				d.at(len(text) / 2)
+				d.at(len(text) - 1)
+			}
+			if took := time.Since(begun) / 200; took > 20*time.Millisecond {
+				t.Errorf("looking under the cursor took %v", took)
+			}
+			begun = time.Now()
+			d = d.apply(2, []edit{{start: position{0, 5}, end: position{0, 6}, text: "x"}}, utf16)
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("an edit took %v", took)
+			}
+			if len(d.text) != len(text) {
+				t.Errorf("the edit changed the length from %d to %d", len(text), len(d.text))
+			}
+		})
+	}
+}

@@ -1,0 +1,245 @@
+package lsp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
+)
+
+// Any extension, link or task of an editor can send workspace/executeCommand,
+// so what is reachable by it only reads or proposes. What it proposes is
+// decided by the person alone, in a prompt that the daemon opens.
+
+// command is the handler of one command; its argument is decoded strictly.
+type command func(s *server, ctx context.Context, argument []byte, token protocol.ProgressToken) (any, error)
+
+const commandPropose = "cloudops.execution.propose"
+const commandGet = "cloudops.estate.get"
+
+var commands = map[string]command{
+	"cloudops.estate.scan":           scan,
+	"cloudops.estate.search":         read[daemon.SearchParams](daemon.MethodEstateSearch),
+	commandGet:                       get,
+	"cloudops.estate.status":         read[struct{}](daemon.MethodEstateStatus),
+	"cloudops.profile.list":          read[struct{}](daemon.MethodProfileList),
+	"cloudops.conversation.create":   read[struct{}](daemon.MethodConversationCreate),
+	"cloudops.conversation.list":     read[struct{}](daemon.MethodConversationList),
+	"cloudops.conversation.messages": read[daemon.ConversationParams](daemon.MethodConversationMessages),
+	"cloudops.conversation.send":     send,
+	commandPropose:                   propose,
+	"cloudops.execution.pending":     read[struct{}](daemon.MethodExecutionPending),
+	"cloudops.execution.list":        read[daemon.ExecutionListParams](daemon.MethodExecutionList),
+}
+
+func commandNames() []string {
+	names := make([]string, 0, len(commands))
+	for n := range commands {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// executeCommand runs one command with at most one argument, an object.
+func (s *server) executeCommand(ctx context.Context, p *protocol.ExecuteCommandParams) (any, error) {
+	c, ok := commands[p.Command]
+	if !ok {
+		return nil, jsonrpc2.Errorf(jsonrpc2.InvalidParams,
+			"no command %.100q: commands only read or propose; what decides, selects, restores or deletes is not reachable here", p.Command)
+	}
+	argument := []byte("{}")
+	switch len(p.Arguments) {
+	case 0:
+	case 1:
+		argument = p.Arguments[0]
+	default:
+		return nil, invalidParams(errors.New("a command takes one argument, an object"))
+	}
+	return c(s, ctx, argument, p.WorkDoneToken)
+}
+
+// strict decodes an argument and refuses fields that it doesn't have.
+func strict[P any](argument []byte) (*P, error) {
+	p := new(P)
+	dec := json.NewDecoder(bytes.NewReader(argument))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&p)
+	if err == nil && p == nil {
+		p = new(P) // null stands for no argument
+	}
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("there is more than one value")
+		}
+	}
+	if err != nil {
+		return nil, invalidParams(err)
+	}
+	return p, nil
+}
+
+// read is a command that asks the daemon and returns its answer.
+func read[P any](method string) command {
+	return func(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
+		p, err := strict[P](argument)
+		if err != nil {
+			return nil, err
+		}
+		return s.ask(ctx, method, p)
+	}
+}
+
+// ask sends a request to the daemon and returns its answer as it is.
+func (s *server) ask(ctx context.Context, method string, params any) (any, error) {
+	var res json.RawMessage
+	if err := s.link.call(ctx, method, params, &res); err != nil {
+		return nil, wireError(err)
+	}
+	return jsonrpc2.RawMessage(res), nil
+}
+
+// get returns whole resources and, when show is set, also puts them before the
+// person, for menus of editors that drop a command's result.
+func get(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
+	p, err := strict[struct {
+		daemon.GetParams
+		Show bool `json:"show,omitempty"`
+	}](argument)
+	if err != nil {
+		return nil, err
+	}
+	var res daemon.GetResult
+	if err := s.link.call(ctx, daemon.MethodEstateGet, p.GetParams, &res); err != nil {
+		if p.Show {
+			s.showError(err)
+		}
+		return nil, wireError(err)
+	}
+	if p.Show {
+		for _, r := range res.Resources {
+			s.show(protocol.MessageTypeInfo, render.Notification(r.ID+": "+r.Summary))
+		}
+	}
+	return encode(res)
+}
+
+func encode(v any) (any, error) {
+	raw, err := json.Marshal(v)
+	return jsonrpc2.RawMessage(raw), err
+}
+
+// scan answers when the scan is over; its steps are shown on the way.
+func scan(s *server, ctx context.Context, argument []byte, token protocol.ProgressToken) (any, error) {
+	o, err := strict[scanner.Options](argument)
+	if err != nil {
+		return nil, err
+	}
+	ctx, p := s.startProgress(ctx, token, "CloudOps: scanning AWS")
+	var res scanner.Result
+	if err := s.link.call(ctx, daemon.MethodEstateScan, daemon.ScanParams{Options: *o, Token: p.name}, &res); err != nil {
+		if ctx.Err() != nil {
+			p.done("cancelled")
+			return nil, protocol.ErrRequestCancelled
+		}
+		p.done("failed")
+		s.showError(err)
+		return nil, wireError(err)
+	}
+	said := fmt.Sprintf("%d resources in %d accounts, %d problems", res.Resources, len(res.Accounts), len(res.Problems))
+	p.done(said)
+	for _, x := range res.Problems {
+		s.log.Warn("scan", "code", x.Code, "service", x.Service, "region", x.Region)
+	}
+	if len(res.Problems) > 0 {
+		first := res.Problems[0]
+		s.show(protocol.MessageTypeWarning, render.Notification("CloudOps: "+said+"; the first: "+first.Message+" "+first.Hint))
+	}
+	return encode(res)
+}
+
+// send does one turn of a conversation. What it proposes is put before the
+// person once the answer is out.
+func send(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
+	p, err := strict[daemon.SendParams](argument)
+	if err != nil {
+		return nil, err
+	}
+	var res agent.Answer
+	if err := s.link.call(ctx, daemon.MethodConversationSend, p, &res); err != nil {
+		return nil, wireError(err)
+	}
+	s.background.Go(func() {
+		for _, plan := range res.Plans {
+			if !s.decide(plan) {
+				return
+			}
+		}
+	})
+	return encode(res)
+}
+
+// propose returns the plan at once; the person is asked after that, since
+// editors wait for a command's answer before they show anything else.
+func propose(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
+	p, err := strict[daemon.ProposeParams](argument)
+	if err != nil {
+		return nil, err
+	}
+	var res daemon.ProposeResult
+	if err := s.link.call(ctx, daemon.MethodExecutionPropose, p, &res); err != nil {
+		s.showError(err)
+		return nil, wireError(err)
+	}
+	if res.Execution != nil {
+		s.showExecution(*res.Execution)
+	} else {
+		s.background.Go(func() { s.decide(res.Plan) })
+	}
+	return encode(res)
+}
+
+// decide has the daemon ask the person here about a plan, shows what became of
+// it, and says whether it ran well.
+func (s *server) decide(plan executor.Plan) bool {
+	ctx, p := s.startProgress(s.ctx, nil, render.Notification("CloudOps: "+plan.Title))
+	var res daemon.DecideResult
+	err := s.link.call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: plan.ID, Decision: "ask"}, &res)
+	switch {
+	case err != nil && s.ctx.Err() != nil:
+		return false
+	case err != nil && ctx.Err() != nil:
+		p.done("cancelled")
+		return false
+	case err != nil:
+		p.done("not run")
+		if e, ok := errors.AsType[*daemon.Error](err); !ok || e.Code != daemon.CodeRejected {
+			s.showError(err)
+		}
+		return false
+	}
+	p.done(res.Execution.Status)
+	s.showExecution(res.Execution)
+	return res.Execution.Status == "succeeded"
+}
+
+// showExecution tells in one line what became of a command.
+func (s *server) showExecution(x executor.Execution) {
+	t := protocol.MessageTypeInfo
+	if x.Status != "succeeded" {
+		t = protocol.MessageTypeError
+	}
+	s.show(t, render.Notification("CloudOps: "+x.Status+": "+x.Line+" "+x.StateAfter+x.Error))
+}

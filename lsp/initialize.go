@@ -1,0 +1,85 @@
+package lsp
+
+import (
+	"context"
+	"slices"
+
+	"go.lsp.dev/protocol"
+)
+
+// initialize answers at once from what is fixed. The daemon is dialled in the
+// background: editors wait for this answer before they show anything.
+func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+	can, kind := capabilities(p.Capabilities)
+	s.mu.Lock()
+	s.at = running
+	s.client = can
+	s.mu.Unlock()
+
+	s.settings.set(fromInitialize, p.InitializationOptions, s.log)
+	// Until this is answered LSP forbids most of what the daemon's news lead to.
+	workspaces := folders(p)
+	s.stream.next = func() { s.link.add(workspaces) }
+	if p.ProcessID != nil {
+		s.follow(int(*p.ProcessID))
+	}
+
+	yes, incremental := true, protocol.TextDocumentSyncKindIncremental
+	return &protocol.InitializeResult{
+		ServerInfo: protocol.ServerInfo{Name: "cloudops", Version: protocol.NewOptional(s.version)},
+		Capabilities: protocol.ServerCapabilities{
+			PositionEncoding: kind,
+			TextDocumentSync: &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental},
+			HoverProvider:    protocol.Boolean(true),
+			CodeActionProvider: &protocol.CodeActionOptions{
+				CodeActionKinds: []protocol.CodeActionKind{actionKind},
+				ResolveProvider: &yes,
+			},
+			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
+			Workspace: &protocol.WorkspaceOptions{
+				WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
+					Supported: &yes, ChangeNotifications: protocol.Boolean(true),
+				},
+			},
+		},
+	}, nil
+}
+
+// capabilities reads what matters here of what the editor can do.
+func capabilities(c protocol.ClientCapabilities) (client, protocol.PositionEncodingKind) {
+	var can client
+	var offered []protocol.PositionEncodingKind
+	if c.General != nil {
+		offered = c.General.PositionEncodings
+	}
+	var kind protocol.PositionEncodingKind
+	can.encoding, kind = encodingOf(offered)
+	if c.TextDocument != nil {
+		if h := c.TextDocument.Hover; h != nil {
+			can.markdown = slices.Contains(h.ContentFormat, protocol.MarkupKindMarkdown)
+		}
+		if a := c.TextDocument.CodeAction; a != nil {
+			can.resolves = isTrue(a.DataSupport) && slices.Contains(a.ResolveSupport.Properties, "command")
+		}
+	}
+	if c.Window != nil {
+		can.progress = isTrue(c.Window.WorkDoneProgress)
+	}
+	if c.Workspace != nil {
+		can.configuration = isTrue(c.Workspace.Configuration)
+	}
+	return can, kind
+}
+
+// initialized asks for the settings, where the editor keeps them for servers.
+func (s *server) initialized(context.Context, *protocol.InitializedParams) (any, error) {
+	s.pullSettings()
+	return nil, nil
+}
+
+// didChangeWorkspaceFolders tells the daemon, which refuses AWS files inside
+// them. Folders that were closed stay refused until the editor restarts.
+func (s *server) didChangeWorkspaceFolders(_ context.Context, p *protocol.DidChangeWorkspaceFoldersParams) (any, error) {
+	s.link.add(folderPaths(p.Event.Added))
+	return nil, nil
+}

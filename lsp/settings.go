@@ -1,0 +1,122 @@
+package lsp
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.lsp.dev/protocol"
+)
+
+// origin is where a setting comes from. A workspace can write all of them, so
+// each may only narrow: what one origin turned off no other turns on.
+// Endpoints, profiles, policy, programs and paths come from config.yaml.
+type origin int
+
+const (
+	fromInitialize origin = iota
+	fromConfiguration
+	origins
+)
+
+// choice is one origin's settings; the zero value changes nothing.
+type choice struct {
+	noHover, noActions, readOnly bool
+}
+
+// settings is what all origins together leave on.
+type settings struct {
+	mu   sync.Mutex // guards from
+	from [origins]choice
+}
+
+func (s *settings) hover() bool    { return !s.any(func(c choice) bool { return c.noHover }) }
+func (s *settings) actions() bool  { return !s.any(func(c choice) bool { return c.noActions }) }
+func (s *settings) readOnly() bool { return s.any(func(c choice) bool { return c.readOnly }) }
+
+func (s *settings) any(f func(choice) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.from[:], f)
+}
+
+// set replaces what one origin said. Settings that an editor may not make, and
+// values of a wrong type, are ignored and named in the log.
+func (s *settings) set(o origin, raw []byte, log *slog.Logger) {
+	var c choice
+	for name, value := range flatten("", raw, map[string]json.RawMessage{}, 0) {
+		var on bool
+		if json.Unmarshal(value, &on) != nil {
+			log.Warn("ignoring a setting that is not a boolean, or may not be made in an editor", "setting", name)
+			continue
+		}
+		switch name {
+		case "hover.enabled":
+			c.noHover = !on
+		case "codeActions.enabled":
+			c.noActions = !on
+		case "readOnly":
+			c.readOnly = on
+		default:
+			log.Warn("ignoring a setting that may not be made in an editor; use config.yaml", "setting", name)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from[o] = c
+}
+
+// flatten names nested settings with dots. They may stand under "cloudops", as
+// in an editor's own file.
+func flatten(prefix string, raw []byte, into map[string]json.RawMessage, depth int) map[string]json.RawMessage {
+	var object map[string]json.RawMessage
+	if depth > 4 || json.Unmarshal(raw, &object) != nil || object == nil {
+		if prefix != "" {
+			into[prefix] = raw
+		}
+		return into
+	}
+	for k, v := range object {
+		switch {
+		case prefix == "" && k == "cloudops":
+			flatten("", v, into, depth+1)
+		case prefix == "":
+			flatten(strings.TrimPrefix(k, "cloudops."), v, into, depth+1)
+		default:
+			flatten(prefix+"."+k, v, into, depth+1)
+		}
+	}
+	return into
+}
+
+// didChangeConfiguration applies settings, which come with the notification or
+// have to be asked for.
+func (s *server) didChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) (any, error) {
+	if len(p.Settings) == 0 || string(p.Settings) == "null" {
+		s.pullSettings()
+		return nil, nil
+	}
+	s.settings.set(fromConfiguration, p.Settings, s.log)
+	return nil, nil
+}
+
+// pullSettings asks the editor, if it answers such questions.
+func (s *server) pullSettings() {
+	if !s.can().configuration {
+		return
+	}
+	section := "cloudops"
+	s.background.Go(func() {
+		got, err := s.editor.Configuration(s.ctx, &protocol.ConfigurationParams{
+			Items: []protocol.ConfigurationItem{{Section: &section}},
+		})
+		if err != nil || len(got) != 1 {
+			s.log.Warn("asking the editor for settings", "error", err)
+			return
+		}
+		s.settings.set(fromConfiguration, got[0], s.log)
+	})
+}

@@ -1,0 +1,69 @@
+package lsp
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// What an editor may set, by where it says so. A workspace can write both, so
+// neither widens what the other, or config.yaml, allows.
+func TestSettingsByOrigin(t *testing.T) {
+	type on struct{ hover, actions, readOnly bool }
+	all := on{hover: true, actions: true}
+	for _, c := range []struct {
+		name, initialize, configuration string
+		want                            on
+		ignored                         []string
+	}{
+		{name: "nothing said", want: all},
+		{name: "no object", initialize: `7`, configuration: `"x"`, want: all},
+		{name: "hover off at start", initialize: `{"hover":{"enabled":false}}`, want: on{actions: true}},
+		{name: "hover off later", configuration: `{"cloudops":{"hover":{"enabled":false}}}`, want: on{actions: true}},
+		{name: "dotted", configuration: `{"cloudops.hover.enabled":false,"codeActions.enabled":false}`, want: on{}},
+		{name: "actions off", initialize: `{"codeActions":{"enabled":false}}`, want: on{hover: true}},
+		{name: "read only", initialize: `{"readOnly":true}`, want: on{true, true, true}},
+		{name: "read only stays", initialize: `{"readOnly":true}`, configuration: `{"readOnly":false}`, want: on{true, true, true}},
+		{name: "off stays off", initialize: `{"hover":{"enabled":false}}`, configuration: `{"hover":{"enabled":true}}`, want: on{actions: true}},
+		{name: "a wrong type changes nothing", initialize: `{"hover":{"enabled":"no"}}`, want: all, ignored: []string{"hover.enabled"}},
+		{
+			name: "what config.yaml alone may say",
+			initialize: `{"endpoint_url":"http://203.0.113.1","profiles":["admin"],"home":"/tmp/x","server":{"path":"/tmp/evil"},
+				"approvals":{"auto":true},"executor":{"reads":"allow"},"aws":{"profile":"x","regions":["*"]}}`,
+			want:    all,
+			ignored: []string{"endpoint_url", "profiles", "home", "server.path", "approvals.auto", "executor.reads", "aws.profile", "aws.regions"},
+		},
+		{name: "deep", initialize: strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000), want: all},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s settings
+			var log bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&log, nil))
+			s.set(fromInitialize, []byte(c.initialize), logger)
+			s.set(fromConfiguration, []byte(c.configuration), logger)
+			if got := (on{s.hover(), s.actions(), s.readOnly()}); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			for _, name := range c.ignored {
+				if !strings.Contains(log.String(), "setting="+name) {
+					t.Errorf("%s is not named as ignored: %s", name, log.String())
+				}
+			}
+			if strings.Contains(log.String(), "203.0.113.1") {
+				t.Error("the log quotes a value")
+			}
+		})
+	}
+}
+
+// A setting that was turned off in the editor comes back when it is turned on.
+func TestSettingsAreLive(t *testing.T) {
+	var s settings
+	log := slog.New(slog.DiscardHandler)
+	s.set(fromConfiguration, []byte(`{"hover":{"enabled":false}}`), log)
+	s.set(fromConfiguration, []byte(`{"hover":{"enabled":true}}`), log)
+	if !s.hover() {
+		t.Error("hover stays off")
+	}
+}

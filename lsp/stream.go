@@ -1,0 +1,245 @@
+package lsp
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.lsp.dev/jsonrpc2"
+)
+
+const (
+	// maxMessage bounds what one message may make the server allocate.
+	maxMessage = 256 << 20
+	// keepBuffer is the most that the read buffer keeps between messages.
+	keepBuffer = 1 << 20
+	// grace is how long calls under way may still answer once the editor left.
+	grace = time.Second
+)
+
+// stream frames messages as LSP does. Unlike jsonrpc2's own it outlives
+// malformed input: the sender is told, and reading goes on with the next
+// message that can be made out.
+type stream struct {
+	closer io.Closer
+
+	// These belong to the goroutine that reads, and to the handlers that run on it.
+	in  *bufio.Reader
+	buf []byte
+	// left ends the input before its end: the editor sent exit.
+	left bool
+	// next, if set, is done once before the next message is read, which is after
+	// the answer to the last one was written.
+	next func()
+
+	mu  sync.Mutex // guards out
+	out io.Writer
+
+	// calls counts those that were read and not yet answered.
+	calls sync.WaitGroup
+}
+
+func newStream(in io.Reader, out io.Writer) *stream {
+	s := &stream{in: bufio.NewReaderSize(in, 64<<10), out: out}
+	s.closer, _ = in.(io.Closer)
+	return s
+}
+
+// Read returns the next well-formed message. At the end of the input it waits
+// a moment for calls under way, since afterwards nothing can be written.
+func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
+	for {
+		if s.left {
+			return nil, 0, s.end(io.EOF)
+		}
+		if s.next != nil {
+			s.next()
+			s.next = nil
+		}
+		body, err := s.frame()
+		var bad *malformed
+		switch {
+		case errors.As(err, &bad):
+			s.complain(nil, jsonrpc2.ParseError, bad.Error())
+			continue
+		case err != nil:
+			return nil, 0, s.end(err)
+		}
+		msg, err := jsonrpc2.DecodeMessage(body)
+		switch {
+		case errors.Is(err, jsonrpc2.ErrParse):
+			s.complain(nil, jsonrpc2.ParseError, "the message is not JSON")
+			continue
+		case err != nil:
+			s.complain(idOf(body), jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request or response")
+			continue
+		}
+		if _, call := msg.(*jsonrpc2.Call); call {
+			s.calls.Add(1)
+		}
+		return msg, int64(len(body)), nil
+	}
+}
+
+func (s *stream) end(err error) error {
+	answered := make(chan struct{})
+	go func() { s.calls.Wait(); close(answered) }()
+	select {
+	case <-answered:
+	case <-time.After(grace):
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.EOF
+	}
+	return err
+}
+
+// malformed is input that is not a message, and was skipped.
+type malformed struct{ why string }
+
+func (m *malformed) Error() string { return m.why }
+
+// frame reads one message body. After a wrong length the rest of a body stands
+// before the next header, on one line with it, so a Content-Length is looked
+// for anywhere in a line. A message that is too long is skipped whole.
+func (s *stream) frame() ([]byte, error) {
+	length, bad := int64(-1), ""
+	for {
+		line, err := s.headerLine()
+		if err != nil {
+			return nil, err
+		}
+		if line == "" {
+			if length >= 0 {
+				return s.body(length)
+			}
+			if bad == "" {
+				bad = "the header has no Content-Length"
+			}
+			return nil, &malformed{bad}
+		}
+		const field = "content-length:"
+		at := strings.LastIndex(strings.ToLower(line), field)
+		if at < 0 {
+			if !strings.Contains(line, ":") {
+				bad = "the header is not a list of fields"
+			}
+			continue
+		}
+		if at > 0 {
+			s.complain(nil, jsonrpc2.ParseError, "bytes between two messages were skipped")
+		}
+		length, err = strconv.ParseInt(strings.TrimSpace(line[at+len(field):]), 10, 64)
+		if err != nil || length <= 0 {
+			length, bad = -1, "the Content-Length is not a positive number"
+		}
+	}
+}
+
+// headerLine returns one line without its end. Of an overlong one only the
+// tail is kept.
+func (s *stream) headerLine() (string, error) {
+	const most = 256
+	var kept []byte
+	for {
+		part, err := s.in.ReadSlice('\n')
+		kept = append(kept, part[max(0, len(part)-most):]...)
+		kept = kept[max(0, len(kept)-most):]
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err != nil:
+			return "", err
+		default:
+			return strings.TrimRight(string(kept), "\r\n"), nil
+		}
+	}
+}
+
+func (s *stream) body(length int64) ([]byte, error) {
+	if length > maxMessage {
+		if _, err := io.CopyN(io.Discard, s.in, length); err != nil {
+			return nil, err
+		}
+		return nil, &malformed{fmt.Sprintf("the message is longer than %d bytes", maxMessage)}
+	}
+	if cap(s.buf) > keepBuffer {
+		s.buf = nil
+	}
+	// Grown as bytes arrive, so that a length alone allocates nothing.
+	b := bytes.NewBuffer(s.buf[:0])
+	if _, err := io.CopyN(b, s.in, length); err != nil {
+		return nil, err
+	}
+	s.buf = b.Bytes()
+	return s.buf, nil
+}
+
+// idOf finds the id of a message that is JSON but no request, so that whoever
+// waits for an answer gets one.
+func idOf(body []byte) json.RawMessage {
+	var m struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.Unmarshal(body, &m) != nil || len(m.ID) == 0 {
+		return nil
+	}
+	switch m.ID[0] {
+	case '{', '[', 't', 'f':
+		return nil
+	}
+	return m.ID
+}
+
+func (s *stream) complain(id json.RawMessage, code jsonrpc2.Code, why string) {
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	body, err := json.Marshal(map[string]any{
+		"jsonrpc": "2.0", "id": id,
+		"error": map[string]any{"code": code, "message": why},
+	})
+	if err == nil {
+		_ = s.write(body) // a reader that left is noticed by the next Read
+	}
+}
+
+// Write sends one message, also for requests that were cancelled.
+func (s *stream) Write(_ context.Context, msg jsonrpc2.Message) (int64, error) {
+	body, err := jsonrpc2.EncodeMessage(msg)
+	if err != nil {
+		return 0, err
+	}
+	err = s.write(body)
+	// Responses, and they alone, begin with their id.
+	if bytes.HasPrefix(body, []byte(`{"jsonrpc":"2.0","id":`)) {
+		s.calls.Done()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(body)), nil
+}
+
+func (s *stream) write(body []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	frame := append(fmt.Appendf(make([]byte, 0, len(body)+32), "Content-Length: %d\r\n\r\n", len(body)), body...)
+	_, err := s.out.Write(frame)
+	return err
+}
+
+// Close ends the input, where it can be closed.
+func (s *stream) Close() error {
+	if s.closer == nil {
+		return nil
+	}
+	return s.closer.Close()
+}
