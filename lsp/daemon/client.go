@@ -3,10 +3,29 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	jsonv2 "github.com/go-json-experiment/json"
+	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+)
+
+const (
+	// answerTime is how long a daemon may take to answer a handshake: longer
+	// than it waits itself for its store.
+	answerTime = helloTime + 4*time.Second
+	// handoverTime is how long a client waits for an older daemon to end.
+	handoverTime = drainTime + 2*endTime
+	// healTime is how long a lost connection is redialed without being asked.
+	healTime = 2 * time.Minute
 )
 
 // ClientConfig is how to reach the daemon of a home.
@@ -19,8 +38,12 @@ type ClientConfig struct {
 	// Executable is started as `Executable daemon` when none serves; "" means
 	// this program, and "-" never starts one.
 	Executable string
-	Build      Build
-	// Prompt puts a plan before the person; nil means nobody can be asked.
+	// KeyVar is the environment variable that the configuration names for the
+	// encryption key, if any: a daemon that is started gets it.
+	KeyVar string
+	Build  Build
+	// Prompt puts a plan before the person; nil means nobody can be asked. ctx
+	// ends when the question is void.
 	Prompt func(ctx context.Context, p executor.Prompt) (PromptResult, error)
 	// Note receives the daemon's notifications in order, params as JSON. It must
 	// not block. After a reconnect it gets NoteEstateChanged first.
@@ -29,38 +52,283 @@ type ClientConfig struct {
 }
 
 // Client is a connection that heals itself. Safe for concurrent use.
-type Client struct{}
+type Client struct {
+	cfg    ClientConfig
+	dial   func(ctx context.Context) (net.Conn, error)
+	ctx    context.Context
+	cancel context.CancelFunc
+	// finish ends what the client owns besides its connection.
+	finish func()
+	wg     sync.WaitGroup
+
+	// mu guards what follows.
+	mu      sync.Mutex
+	conn    *conn
+	hello   HelloResult
+	attempt *attempt
+	greeted bool
+	closed  bool
+}
+
+// attempt is one connecting that all callers wait for.
+type attempt struct {
+	done chan struct{}
+	// conn and err are set when done is closed.
+	conn *conn
+	err  error
+}
 
 // Dial connects, starting or replacing the daemon where needed. A daemon that
 // is degraded is no error: Hello says so.
 func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
-	return nil, errors.ErrUnsupported
+	c := newClient(cfg)
+	c.dial = c.reach
+	return c, c.first(ctx)
+}
+
+func newClient(cfg ClientConfig) *Client {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{cfg: cfg, finish: func() {}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// first makes the connection that Dial promises.
+func (c *Client) first(ctx context.Context) error {
+	if _, err := c.connected(ctx); err != nil {
+		c.Close()
+		return err
+	}
+	return nil
+}
+
+// readOnly reports whether a request may be sent twice.
+func readOnly(method string) bool {
+	return slices.Contains([]string{
+		MethodProfileList, MethodEstateStatus, MethodEstateSearch, MethodEstateGet, MethodEstateResolve,
+		MethodConversationList, MethodConversationMessages,
+		MethodExecutionPending, MethodExecutionList, MethodAudit, MethodAuditVerify,
+	}, method)
 }
 
 // Call sends a request and decodes its result; result may be nil. When the
 // connection breaks it redials; requests that only read are sent again, others
 // return an *Error with CodeUnavailable. Cancelling ctx cancels the request.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
-	return errors.ErrUnsupported
+	if params == nil {
+		params = struct{}{}
+	}
+	raw, err := codec{}.Marshal(params)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", method, err)
+	}
+	if len(raw) > maxRequest {
+		return fromWire(toWire(invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
+	}
+	for again := readOnly(method); ; again = false {
+		conn, err := c.connected(ctx)
+		if err != nil {
+			return err
+		}
+		var answer jsonrpc2.RawMessage
+		err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
+		if err == nil {
+			return decodeResult(method, answer, result)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok && wire.Code != 0 {
+			return fromWire(wire)
+		}
+		if c.ctx.Err() != nil {
+			return refusef(CodeUnavailable, "", "the connection to the daemon was closed")
+		}
+		// The connection broke; its reader may not have noticed yet.
+		conn.close()
+		if !again {
+			return refusef(CodeUnavailable, "look at what it did, then ask again if needed",
+				"the daemon restarted during the request; nothing was repeated")
+		}
+	}
+}
+
+func decodeResult(method string, answer jsonrpc2.RawMessage, result any) error {
+	if result == nil || len(answer) == 0 {
+		return nil
+	}
+	if err := jsonv2.Unmarshal(answer, result); err != nil {
+		return fmt.Errorf("decoding the answer to %s: %w", method, err)
+	}
+	return nil
 }
 
 // Hello is the last handshake's answer.
-func (c *Client) Hello() HelloResult { return HelloResult{} }
-
-// Close ends the connection.
-func (c *Client) Close() error { return nil }
-
-// Error is the daemon's refusal of a request.
-type Error struct {
-	Code    int
-	Message string
-	// Hint says what the user can do next.
-	Hint string
+func (c *Client) Hello() HelloResult {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hello
 }
 
-func (e *Error) Error() string { return e.Message }
+// Close ends the connection. Calls under way return an error.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	conn := c.conn
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	c.cancel()
+	if conn != nil {
+		conn.close()
+	}
+	c.wg.Wait()
+	c.finish()
+	return nil
+}
 
-// ErrorData travels in a JSON-RPC error.
-type ErrorData struct {
-	Hint string `json:"hint,omitempty"`
+// connected returns the living connection, or waits for the one attempt to make it.
+func (c *Client) connected(ctx context.Context) (*conn, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, refusef(CodeUnavailable, "", "the connection to the daemon was closed")
+	}
+	if c.conn != nil && c.conn.ctx.Err() == nil {
+		defer c.mu.Unlock()
+		return c.conn, nil
+	}
+	a := c.attempt
+	if a == nil {
+		a = &attempt{done: make(chan struct{})}
+		c.attempt = a
+		c.wg.Go(func() { c.try(a) })
+	}
+	c.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.conn, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// try connects once for everybody who waits.
+func (c *Client) try(a *attempt) {
+	conn, hello, err := c.shake()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempt = nil
+	if err == nil && c.closed {
+		conn.close()
+		err = refusef(CodeUnavailable, "", "the connection to the daemon was closed")
+	}
+	a.conn, a.err = conn, err
+	if err == nil {
+		c.conn, c.hello, c.greeted = conn, hello, true
+		c.wg.Go(func() { c.mind(conn) })
+	}
+	close(a.done)
+}
+
+// mind waits for the connection's end and, for clients that listen, heals it.
+func (c *Client) mind(conn *conn) {
+	<-conn.ctx.Done()
+	if c.cfg.Note == nil {
+		return
+	}
+	_, err := backoff.Retry(c.ctx, func() (struct{}, error) {
+		_, err := c.connected(c.ctx)
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(healTime))
+	if err != nil && c.ctx.Err() == nil {
+		c.cfg.Log.Warn("reconnecting to the daemon", "error", err.Error())
+	}
+}
+
+// shake dials and shakes hands, outlasting daemons that are about to end.
+func (c *Client) shake() (*conn, HelloResult, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, 500*time.Millisecond
+	broken := 0
+	for end := time.Now().Add(handoverTime); ; {
+		nc, err := c.dial(c.ctx)
+		if err != nil {
+			return nil, HelloResult{}, err
+		}
+		conn, hello, err := c.greet(nc)
+		if err == nil {
+			return conn, hello, nil
+		}
+		own, refused := errors.AsType[*Error](err)
+		switch {
+		case c.ctx.Err() != nil:
+			return nil, HelloResult{}, err
+		case refused && own.Code != CodeHandover && own.Code != CodeUnavailable:
+			return nil, HelloResult{}, err
+		case !refused:
+			// A daemon that was ending as we dialed; or one that keeps breaking.
+			if broken++; broken > 5 {
+				return nil, HelloResult{}, err
+			}
+		case time.Now().After(end):
+			return nil, HelloResult{}, err
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-c.ctx.Done():
+			return nil, HelloResult{}, c.ctx.Err()
+		}
+	}
+}
+
+// greet opens the session on a fresh connection.
+func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
+	conn := newConn(c.ctx, nc, maxReply, c.cfg.Log)
+	c.mu.Lock()
+	again := c.greeted
+	c.mu.Unlock()
+	if again && c.cfg.Note != nil {
+		// What was remembered of the estate may have changed unseen.
+		c.cfg.Note(NoteEstateChanged, []byte(`{"generation":0}`))
+	}
+	conn.start(c.serve, c.cfg.Note)
+	ctx, cancel := context.WithTimeout(c.ctx, answerTime)
+	defer cancel()
+	var hello HelloResult
+	err := conn.call(ctx, MethodHello, HelloParams{
+		Protocol: ProtocolVersion, Build: c.cfg.Build, Kind: c.cfg.Kind,
+		Interactive: c.cfg.Prompt != nil, Environment: c.cfg.Environment,
+	}, &hello)
+	if err == nil && hello.Protocol != ProtocolVersion {
+		err = refusef(CodeRefused, "use one version of cloudops everywhere",
+			"the daemon speaks protocol %d, this program %d", hello.Protocol, ProtocolVersion)
+	}
+	if err == nil {
+		return conn, hello, nil
+	}
+	conn.close()
+	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok {
+		return nil, HelloResult{}, fromWire(wire)
+	}
+	if ctx.Err() != nil && c.ctx.Err() == nil {
+		return nil, HelloResult{}, fmt.Errorf("shaking hands with the daemon: no answer in %v", answerTime)
+	}
+	return nil, HelloResult{}, fmt.Errorf("shaking hands with the daemon: %w", err)
+}
+
+// serve answers the daemon's one request.
+func (c *Client) serve(ctx context.Context, method string, params []byte) (any, error) {
+	if method != MethodPrompt || c.cfg.Prompt == nil {
+		return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(method))
+	}
+	var p executor.Prompt
+	if err := jsonv2.Unmarshal(params, &p); err != nil {
+		return nil, invalid("the prompt is malformed")
+	}
+	return c.cfg.Prompt(ctx, p)
 }

@@ -3,7 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudops/cloudops/agent"
@@ -12,31 +17,411 @@ import (
 	"github.com/cloudops/cloudops/storage"
 )
 
+const (
+	defaultIdle = 30 * time.Minute
+	// drainTime is how long the daemon stays for commands that run.
+	drainTime = 2 * time.Minute
+	// endTime is how long it then waits for requests to notice the end.
+	endTime = 5 * time.Second
+	// helloTime is how long a connection may stay without a handshake, and how
+	// long a handshake waits for the store to open.
+	helloTime = 8 * time.Second
+	// maxSessions bounds the connections at once.
+	maxSessions = 128
+)
+
 // ServerConfig is what one daemon serves.
 type ServerConfig struct {
 	Home  string
 	Build Build
 	// Idle is how long the daemon stays without clients and jobs; 0 means 30 minutes.
 	Idle time.Duration
-	// Open opens the parts. It runs once the socket's lock is held; its error
-	// makes the daemon degraded, not absent.
+	// Open opens the parts. It runs once the home's lock is held; its error
+	// makes the daemon degraded, not absent, and each handshake tries it again.
 	Open func(ctx context.Context) (*Parts, error)
-	Log  *slog.Logger
+	// Log gets methods, durations and codes; it names no resource.
+	Log *slog.Logger
 }
 
-// Parts is what the daemon owns.
+// Parts is what the daemon owns. What a nil part would serve is degraded.
 type Parts struct {
 	Store    *storage.Service
 	Scanner  *scanner.Scanner
 	Executor *executor.Executor
 	Agent    *agent.Agent
 	StoreID  string
-	Notices  []string
-	Close    func() error
+	// Notices are told to the first session.
+	Notices []string
+	Close   func() error
 }
 
-// ErrRunning: another daemon serves this home.
-var ErrRunning = errors.New("a daemon already serves this home")
-
 // Serve owns the home until ctx ends, it is idle, or a newer build takes over.
-func Serve(ctx context.Context, cfg ServerConfig) error { return errors.ErrUnsupported }
+// It returns ErrRunning, with the process, where another daemon has the home.
+func Serve(ctx context.Context, cfg ServerConfig) error {
+	s, err := newServer(cfg)
+	if err != nil {
+		return err
+	}
+	ln, err := s.bind()
+	if err != nil {
+		s.abandon()
+		return err
+	}
+	return s.run(ctx, ln)
+}
+
+// bind opens the socket of the home, which must be locked, and says where it is.
+func (s *server) bind() (net.Listener, error) {
+	path, err := socketPath(s.cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := listen(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.lock.record(lockState{pid: os.Getpid(), socket: path}); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+// server is one daemon.
+type server struct {
+	cfg     ServerConfig
+	log     *slog.Logger
+	lock    *lock
+	methods map[string]method
+	// work ends the scans and commands under way, after draining.
+	work    context.Context
+	endWork context.CancelFunc
+	// stop gets the reason to end, once.
+	stop chan string
+	// generation is the estate's latest.
+	generation atomic.Uint64
+	// users are the goroutines that use the parts.
+	users sync.WaitGroup
+	scans scans
+
+	// mu guards what follows.
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	// active counts connections and jobs; at zero the idle timer runs.
+	active int
+	idle   *time.Timer
+	// stopping is why no new session is taken, if so.
+	stopping error
+	// successor is the build time of the client that this daemon makes way for.
+	successor time.Time
+
+	parts   *Parts
+	openErr error
+	// opening is closed when the attempt under way ends; nil without one.
+	opening chan struct{}
+}
+
+// newServer locks the home.
+func newServer(cfg ServerConfig) (*server, error) {
+	if err := privateDir(cfg.Home); err != nil {
+		return nil, err
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = defaultIdle
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	l, err := takeLock(cfg.Home, cfg.Build)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		cfg: cfg, log: cfg.Log, lock: l, methods: methods(),
+		stop: make(chan string, 1), sessions: make(map[*session]struct{}),
+	}
+	s.work, s.endWork = context.WithCancel(context.Background())
+	s.idle = time.AfterFunc(cfg.Idle, s.idled)
+	return s, nil
+}
+
+// abandon undoes newServer.
+func (s *server) abandon() {
+	s.idle.Stop()
+	s.endWork()
+	s.lock.release(time.Time{})
+}
+
+// run serves a listener; nil serves only sessions that adopt brings.
+func (s *server) run(ctx context.Context, ln net.Listener) error {
+	s.log.Info("serving", "version", s.cfg.Build.Version, "build", s.cfg.Build.ID)
+	s.startOpening()
+	var accepting sync.WaitGroup
+	if ln != nil {
+		accepting.Go(func() { s.accept(ln) })
+	}
+	var reason string
+	select {
+	case <-ctx.Done():
+		reason = "asked to end"
+	case reason = <-s.stop:
+	}
+	s.log.Info("ending", "reason", reason)
+	s.end(ln)
+	accepting.Wait()
+	return nil
+}
+
+func (s *server) accept(ln net.Listener) {
+	for delay := time.Millisecond; ; {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			delay = time.Millisecond
+			s.adopt(nc)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			// Out of file descriptors, most likely: wait for some to be freed.
+			s.log.Error("accepting", "error", err.Error())
+			select {
+			case <-s.work.Done():
+				return
+			case <-time.After(delay):
+			}
+			delay = min(2*delay, time.Second)
+		}
+	}
+}
+
+// adopt serves one connection in goroutines of its own.
+func (s *server) adopt(nc net.Conn) {
+	who, err := checkPeer(nc)
+	if err != nil {
+		s.log.Warn("refusing a connection", "error", err.Error())
+		nc.Close()
+		return
+	}
+	x := newSession(s, nc, who)
+	s.mu.Lock()
+	full := len(s.sessions) >= maxSessions
+	if !full {
+		s.sessions[x] = struct{}{}
+		s.users.Add(1)
+	}
+	s.mu.Unlock()
+	if full {
+		s.log.Warn("refusing a connection: too many are open")
+		nc.Close()
+		return
+	}
+	s.enter()
+	go func() {
+		defer s.users.Done()
+		x.run()
+		s.mu.Lock()
+		delete(s.sessions, x)
+		s.mu.Unlock()
+		s.leave()
+	}()
+}
+
+// enter and leave bracket what keeps the daemon from being idle.
+func (s *server) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active++
+	s.idle.Stop()
+}
+
+func (s *server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active--
+	if s.active == 0 {
+		s.idle.Reset(s.cfg.Idle)
+	}
+}
+
+func (s *server) idled() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.active == 0 && s.stopping == nil {
+		s.stopLocked("idle", refusef(CodeUnavailable, "try again", "the daemon is ending"))
+	}
+}
+
+// stopLocked ends the daemon; new sessions get why.
+func (s *server) stopLocked(reason string, why error) {
+	s.stopping = why
+	s.stop <- reason
+}
+
+// handOver makes way for a newer build: what runs is finished, nothing new is
+// approved.
+func (s *server) handOver(to Build) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping == nil {
+		s.successor = to.Time
+		s.stopLocked("a newer build takes over", refusef(CodeHandover, "try again in a moment",
+			"an older daemon is finishing what it runs"))
+	}
+	return s.stopping
+}
+
+// end drains, closes and gives the home up.
+func (s *server) end(ln net.Listener) {
+	s.mu.Lock()
+	if s.stopping == nil {
+		s.stopping = refusef(CodeUnavailable, "try again", "the daemon is ending")
+	}
+	s.idle.Stop()
+	parts := s.parts
+	s.mu.Unlock()
+
+	if parts != nil && parts.Executor != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		if err := parts.Executor.Drain(ctx); err != nil {
+			s.log.Warn("commands were still running at the end")
+		}
+		cancel()
+	}
+	s.endWork()
+	if ln != nil {
+		ln.Close()
+	}
+	s.mu.Lock()
+	for x := range s.sessions {
+		x.conn.close()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.users.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(endTime):
+		s.log.Warn("requests were still running at the end")
+	}
+	s.mu.Lock()
+	parts, successor := s.parts, s.successor
+	s.mu.Unlock()
+	if parts != nil && parts.Close != nil {
+		if err := parts.Close(); err != nil {
+			s.log.Error("closing the store", "error", err.Error())
+		}
+	}
+	s.lock.release(successor)
+	s.log.Info("ended")
+}
+
+// startOpening opens the parts unless they are open or being opened, and
+// returns what is closed when that attempt has ended.
+func (s *server) startOpening() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opening != nil {
+		return s.opening
+	}
+	done := make(chan struct{})
+	if s.parts != nil || s.work.Err() != nil {
+		close(done)
+		return done
+	}
+	s.opening = done
+	s.users.Go(func() {
+		parts, err := s.openParts()
+		s.mu.Lock()
+		s.parts, s.openErr, s.opening = parts, err, nil
+		s.mu.Unlock()
+		if err != nil {
+			s.log.Error("opening", "error", err.Error())
+		} else {
+			s.watch(parts)
+		}
+		close(done)
+	})
+	return done
+}
+
+func (s *server) openParts() (parts *Parts, err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			parts, err = nil, fmt.Errorf("opening the store: internal error (%T)", e)
+		}
+	}()
+	parts, err = s.cfg.Open(s.work)
+	if err == nil && parts == nil {
+		err = errors.New("opening the store: nothing was opened")
+	}
+	return parts, err
+}
+
+// opened returns the parts, or why there are none.
+func (s *server) opened() (*Parts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.parts != nil:
+		return s.parts, nil
+	case s.opening != nil:
+		return nil, refusef(CodeUnavailable, "try again in a moment", "the store is still being opened")
+	case s.openErr != nil:
+		e := toWire(s.openErr)
+		return nil, refusef(CodeDegraded, fromWire(e).Hint, "the daemon is degraded: %v", s.openErr)
+	}
+	return nil, refusef(CodeDegraded, "", "the daemon is degraded: the store is not open")
+}
+
+// watch turns changes of the parts into notifications.
+func (s *server) watch(p *Parts) {
+	if p.Store != nil && p.Store.Estate != nil {
+		changes, stop := p.Store.Estate.Watch()
+		s.users.Go(func() {
+			defer stop()
+			for {
+				select {
+				case <-s.work.Done():
+					return
+				case c := <-changes:
+					s.generation.Store(c.Generation)
+					s.broadcast(NoteEstateChanged, EstateChanged(c))
+				}
+			}
+		})
+	}
+	if p.Executor != nil {
+		changes, stop := p.Executor.Watch()
+		s.users.Go(func() {
+			defer stop()
+			for {
+				select {
+				case <-s.work.Done():
+					return
+				case <-changes:
+					s.broadcast(NoteExecutionChanged, struct{}{})
+				}
+			}
+		})
+	}
+	s.broadcast(NoteEstateChanged, EstateChanged{Generation: s.generation.Load()})
+}
+
+// broadcast tells every session that shook hands. A stalled one is cut off by
+// its own write timeout.
+func (s *server) broadcast(note string, params any) {
+	s.mu.Lock()
+	var to []*session
+	for x := range s.sessions {
+		if x.ready() {
+			to = append(to, x)
+		}
+	}
+	s.mu.Unlock()
+	for _, x := range to {
+		x.conn.notify(note, params)
+	}
+}

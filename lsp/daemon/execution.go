@@ -1,0 +1,251 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+)
+
+func (p ProposeParams) validate() error {
+	total := 0
+	for _, a := range p.Argv {
+		total += len(a)
+	}
+	byVerb := p.Verb != "" || p.Identifier != ""
+	switch {
+	case len(p.Argv) > 1000 || total > maxPrompt:
+		return invalid(`"argv" is too long`)
+	case len(p.Argv) > 0 && byVerb:
+		return invalid(`"argv" excludes "verb" and "identifier"`)
+	case len(p.Argv) == 0 && (p.Verb == "" || p.Identifier == ""):
+		return invalid(`either "argv" or both "verb" and "identifier" are needed`)
+	case len(p.Verb) > 64 || len(p.Identifier) > maxToken || len(p.Profile) > 1024:
+		return invalid("a value is too long")
+	}
+	return nil
+}
+
+// executionPropose plans a command. Reads that the policy allows run at once;
+// all else waits for a person.
+func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeParams) (any, error) {
+	env, err := x.checkedEnvironment(p)
+	if err != nil {
+		return nil, err
+	}
+	command, err := proposed(ctx, p, env, params)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := p.Executor.Plan(ctx, env, command, x.origin())
+	if err != nil {
+		return nil, err
+	}
+	approved, err := p.Executor.AllowRead(plan.ID)
+	if errors.Is(err, executor.ErrRefused) {
+		return ProposeResult{Plan: plan}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	done, err := p.Executor.Run(ctx, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
+	if err != nil {
+		return nil, err
+	}
+	return ProposeResult{Plan: plan, Execution: &done}, nil
+}
+
+// proposed is the command meant: a whole line, or a verb on one resource.
+func proposed(ctx context.Context, p *Parts, env scanner.Environment, params ProposeParams) (executor.Command, error) {
+	if len(params.Argv) > 0 {
+		c, err := executor.Parse(params.Argv)
+		if err != nil {
+			return executor.Command{}, err
+		}
+		if c.Profile == "" {
+			c.Profile = params.Profile
+		}
+		return c, nil
+	}
+	r, err := one(p, params.Identifier)
+	if err != nil {
+		return executor.Command{}, err
+	}
+	c, err := executor.For(params.Verb, r.Type, r.ID)
+	if err != nil {
+		return executor.Command{}, err
+	}
+	c.AccountID, c.Region, c.Profile = r.AccountID, r.Region, params.Profile
+	if c.Profile == "" {
+		if c.Profile, err = p.Scanner.ProfileFor(ctx, env, r.AccountID); err != nil {
+			return executor.Command{}, err
+		}
+	}
+	return c, nil
+}
+
+// one is the only resource that an identifier names.
+func one(p *Parts, identifier string) (storage.Record, error) {
+	found := p.Store.Estate.Find(identifier)
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return storage.Record{}, absent(p, identifier)
+	}
+	const most = 20
+	var names []string
+	for _, r := range found[:min(len(found), most)] {
+		names = append(names, r.Key.Canonical())
+	}
+	if len(found) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(found)-most))
+	}
+	return storage.Record{}, refusef(CodeRefused, "name one of them in full",
+		"%q names %d resources: %s", identifier, len(found), strings.Join(names, ", "))
+}
+
+func (p DecideParams) validate() error {
+	switch {
+	case p.Plan == "" || len(p.Plan) > maxToken:
+		return invalid(`"plan" must be the id of a plan`)
+	case p.Decision != "ask" && p.Decision != "reject":
+		return invalid(`"decision" must be ask or reject`)
+	case len(p.Reason) > maxPrompt:
+		return invalid(`"reason" is longer than %d bytes`, maxPrompt)
+	}
+	return nil
+}
+
+// executionDecide rejects a plan, or puts it before the person at this very
+// connection and runs it if they approve.
+func executionDecide(ctx context.Context, x *session, p *Parts, params DecideParams) (any, error) {
+	if params.Decision == "reject" {
+		if err := p.Executor.Reject(params.Plan, params.Reason); err != nil {
+			return nil, err
+		}
+		done, err := decided(p, params.Plan)
+		if err != nil {
+			return nil, err
+		}
+		x.server.recordTurn(p, done)
+		return DecideResult{Execution: done}, nil
+	}
+	x.mu.Lock()
+	interactive, surface := x.interactive, executor.SurfaceMessage
+	if x.kind == "terminal" {
+		surface = executor.SurfaceTerminal
+	}
+	x.mu.Unlock()
+	if !interactive {
+		return nil, refusef(CodeRefused, "decide it in an editor, or at a terminal with: cloudops approvals",
+			"nobody can be asked at this connection")
+	}
+	prompt, err := p.Executor.Prompt(params.Plan, surface)
+	if err != nil {
+		return nil, err
+	}
+	approved, err := x.ask(ctx, prompt)
+	if err != nil {
+		if done, lookErr := decided(p, params.Plan); lookErr == nil {
+			x.server.recordTurn(p, done)
+		}
+		return nil, err
+	}
+	// From here on it runs whether or not the client stays.
+	x.server.enter()
+	defer x.server.leave()
+	done, err := p.Executor.Run(x.server.work, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
+	if err != nil {
+		return nil, err
+	}
+	x.server.recordTurn(p, done)
+	return DecideResult{Execution: done}, nil
+}
+
+// ask puts a prompt before the person at this connection. No answer, a late
+// one, an error or a hang-up decides against.
+func (x *session) ask(ctx context.Context, prompt *executor.Prompt) (executor.Approved, error) {
+	asking, cancel := context.WithDeadline(ctx, prompt.Plan.Expires)
+	defer cancel()
+	var answer PromptResult
+	if err := x.conn.call(asking, MethodPrompt, prompt, &answer); err != nil {
+		answer = PromptResult{}
+	}
+	if ctx.Err() != nil {
+		// Whoever answered is not there to see it run.
+		answer = PromptResult{}
+	}
+	deciding, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer done()
+	return prompt.Answer(deciding, answer.Title, answer.Digest)
+}
+
+// decided finds what became of a plan.
+func decided(p *Parts, plan string) (executor.Execution, error) {
+	all, err := p.Executor.Executions("", 0)
+	if err != nil {
+		return executor.Execution{}, err
+	}
+	for _, e := range all {
+		if e.PlanID == plan {
+			return e, nil
+		}
+	}
+	return executor.Execution{}, fmt.Errorf("finding the plan's record: %w", executor.ErrNoPlan)
+}
+
+// recordTurn tells the plan's conversation; that it cannot undoes nothing.
+func (s *server) recordTurn(p *Parts, e executor.Execution) {
+	if e.Origin.Conversation == "" || p.Agent == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Agent.Record(ctx, e); err != nil {
+		s.log.Error("recording an execution in its conversation", "code", int(toWire(err).Code))
+	}
+}
+
+func executionPending(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	return PendingResult{Plans: p.Executor.Pending()}, nil
+}
+
+func (p ExecutionListParams) validate() error {
+	if p.Limit < 0 {
+		return invalid(`"limit" must not be negative`)
+	}
+	return nil
+}
+
+func executionList(ctx context.Context, x *session, p *Parts, params ExecutionListParams) (any, error) {
+	list, err := p.Executor.Executions(params.Conversation, params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return ExecutionListResult{Executions: list}, nil
+}
+
+func (p AuditParams) validate() error {
+	if p.Limit < 0 {
+		return invalid(`"limit" must not be negative`)
+	}
+	return nil
+}
+
+func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (any, error) {
+	entries, err := p.Executor.Audit(params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return AuditResult{Entries: entries}, nil
+}
+
+func auditVerify(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	return p.Executor.Verify()
+}

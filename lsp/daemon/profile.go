@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cloudops/cloudops/scanner"
+)
+
+func profileList(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	env, err := x.checkedEnvironment(p)
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := p.Scanner.Profiles(env)
+	if err != nil {
+		return nil, err
+	}
+	return ProfileListResult{Profiles: profiles}, nil
+}
+
+func (p ProfileSelectParams) validate() error {
+	if p.Name == "" || len(p.Name) > 1024 {
+		return invalid(`"name" must be the name of a profile`)
+	}
+	return nil
+}
+
+// profileSelect changes this session only.
+func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSelectParams) (any, error) {
+	env, err := x.checkedEnvironment(p)
+	if err != nil {
+		return nil, err
+	}
+	env.Profile = params.Name
+	profiles, err := p.Scanner.Profiles(env)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(profiles, func(f scanner.Profile) bool { return f.Name == params.Name }) {
+		return nil, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q", scanner.ErrUnknownProfile, params.Name)
+	}
+	x.mu.Lock()
+	x.env.Profile = params.Name
+	x.mu.Unlock()
+	return ProfileListResult{Profiles: profiles}, nil
+}

@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"github.com/cloudops/cloudops/scanner"
+)
+
+// scans lets one scan run at a time, shared by those who ask for the same.
+type scans struct {
+	// mu guards what follows, and the listeners of the current scan.
+	mu       sync.Mutex
+	current  *scan
+	problems []string
+}
+
+// scan is one scan under way. It belongs to its listeners: when the last one
+// leaves it is cancelled.
+type scan struct {
+	env       scanner.Environment
+	options   scanner.Options
+	cancel    context.CancelFunc
+	done      chan struct{}
+	listeners map[*func(scanner.Progress)]struct{}
+
+	// result and err are set when done is closed.
+	result scanner.Result
+	err    error
+}
+
+func (p ScanParams) validate() error {
+	for _, list := range [][]string{p.Profiles, p.Regions, p.Services} {
+		if len(list) > 1000 {
+			return invalid("a list has more than 1000 entries")
+		}
+	}
+	if len(p.Token) > maxToken {
+		return invalid(`"token" is longer than %d bytes`, maxToken)
+	}
+	return nil
+}
+
+// estateScan runs a scan for this session, or joins the one that others asked
+// for with the same options; a different one waits for its turn.
+func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (any, error) {
+	env, err := x.checkedEnvironment(p)
+	if err != nil {
+		return nil, err
+	}
+	report := func(pr scanner.Progress) {
+		if params.Token != "" && ctx.Err() == nil {
+			x.conn.notify(NoteProgress, ProgressNote{Token: params.Token, Progress: pr})
+		}
+	}
+	for {
+		job, mine := x.server.joinScan(p, env, params.Options, &report)
+		if !mine {
+			report(scanner.Progress{Message: "waiting for another scan to finish"})
+		}
+		select {
+		case <-job.done:
+		case <-ctx.Done():
+			x.server.scans.quit(job, &report)
+			return nil, ctx.Err()
+		}
+		if mine {
+			return job.result, job.err
+		}
+	}
+}
+
+// joinScan starts a scan or joins the same one; false means that a different
+// one has to end first.
+func (s *server) joinScan(p *Parts, env scanner.Environment, o scanner.Options, report *func(scanner.Progress)) (job *scan, mine bool) {
+	// Workspaces only matter to the check that has passed.
+	env.Workspaces = nil
+	s.scans.mu.Lock()
+	defer s.scans.mu.Unlock()
+	if job := s.scans.current; job != nil {
+		same := len(job.listeners) > 0 && reflect.DeepEqual(job.env, env) && reflect.DeepEqual(job.options, o)
+		if same {
+			job.listeners[report] = struct{}{}
+		}
+		return job, same
+	}
+	ctx, cancel := context.WithCancel(s.work)
+	job = &scan{
+		env: env, options: o, cancel: cancel, done: make(chan struct{}),
+		listeners: map[*func(scanner.Progress)]struct{}{report: {}},
+	}
+	s.scans.current = job
+	s.enter()
+	s.users.Go(func() {
+		defer s.leave()
+		defer cancel()
+		s.runScan(ctx, p, job)
+	})
+	return job, true
+}
+
+func (s *server) runScan(ctx context.Context, p *Parts, job *scan) {
+	job.err = refusef(-32603, "", "internal error in the scan; the log has the details")
+	defer func() {
+		if e := recover(); e != nil {
+			(&conn{log: s.log}).logPanic(MethodEstateScan, e)
+		}
+		s.scans.mu.Lock()
+		defer s.scans.mu.Unlock()
+		s.scans.current = nil
+		s.scans.problems = nil
+		for _, problem := range job.result.Problems {
+			s.scans.problems = append(s.scans.problems, problem.Message)
+		}
+		close(job.done)
+	}()
+	job.result, job.err = p.Scanner.Scan(ctx, job.env, job.options, func(pr scanner.Progress) {
+		s.scans.mu.Lock()
+		to := make([]*func(scanner.Progress), 0, len(job.listeners))
+		for l := range job.listeners {
+			to = append(to, l)
+		}
+		s.scans.mu.Unlock()
+		for _, l := range to {
+			(*l)(pr)
+		}
+	})
+}
+
+// quit takes a listener off; the last one's leaving cancels the scan.
+func (s *scans) quit(job *scan, report *func(scanner.Progress)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, was := job.listeners[report]; !was {
+		return
+	}
+	delete(job.listeners, report)
+	if len(job.listeners) == 0 {
+		job.cancel()
+	}
+}
+
+// state says whether a scan runs, and what did not work in the last one.
+func (s *scans) state() (running bool, problems []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil, s.problems
+}

@@ -1,0 +1,325 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.lsp.dev/jsonrpc2"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
+)
+
+// need is a set of the parts that a request uses.
+type need uint8
+
+const (
+	needStore need = 1 << iota
+	needScanner
+	needExecutor
+	needAgent
+)
+
+// method answers one kind of request.
+type method struct {
+	needs need
+	call  func(ctx context.Context, x *session, p *Parts, params []byte) (any, error)
+}
+
+// validator is implemented by parameters with limits beyond their types.
+type validator interface{ validate() error }
+
+// on makes a method of a function with typed parameters.
+func on[P any](needs need, f func(ctx context.Context, x *session, p *Parts, params P) (any, error)) method {
+	return method{needs, func(ctx context.Context, x *session, p *Parts, raw []byte) (any, error) {
+		var params P
+		if err := decodeParams(raw, &params); err != nil {
+			return nil, err
+		}
+		if v, ok := any(params).(validator); ok {
+			if err := v.validate(); err != nil {
+				return nil, err
+			}
+		}
+		return f(ctx, x, p, params)
+	}}
+}
+
+// none is the parameters of requests without any.
+type none struct{}
+
+// methods is all that a session may ask, besides hello.
+func methods() map[string]method {
+	return map[string]method{
+		MethodProfileList:          on(needScanner, profileList),
+		MethodProfileSelect:        on(needScanner, profileSelect),
+		MethodEstateScan:           on(needScanner, estateScan),
+		MethodEstateStatus:         on(needStore|needScanner, estateStatus),
+		MethodEstateSearch:         on(needStore|needScanner, estateSearch),
+		MethodEstateGet:            on(needStore|needScanner, estateGet),
+		MethodEstateResolve:        on(needStore|needScanner, estateResolve),
+		MethodConversationCreate:   on(needStore, conversationCreate),
+		MethodConversationList:     on(needStore, conversationList),
+		MethodConversationMessages: on(needStore, conversationMessages),
+		MethodConversationSend:     on(needAgent, conversationSend),
+		MethodExecutionPropose:     on(needStore|needScanner|needExecutor, executionPropose),
+		MethodExecutionDecide:      on(needExecutor, executionDecide),
+		MethodExecutionPending:     on(needExecutor, executionPending),
+		MethodExecutionList:        on(needExecutor, executionList),
+		MethodAudit:                on(needExecutor, audit),
+		MethodAuditVerify:          on(needExecutor, auditVerify),
+	}
+}
+
+// missing names a part that a request needs and the daemon has not.
+func (n need) missing(p *Parts) string {
+	switch {
+	case n&needStore != 0 && (p.Store == nil || p.Store.Estate == nil || p.Store.Chat == nil):
+		return "the store"
+	case n&needScanner != 0 && p.Scanner == nil:
+		return "the scanner"
+	case n&needExecutor != 0 && p.Executor == nil:
+		return "the executor"
+	case n&needAgent != 0 && p.Agent == nil:
+		return "the agent"
+	}
+	return ""
+}
+
+// session is one connection: who is at the other end, and the AWS side it
+// brought. Its secrets live here and end with it.
+type session struct {
+	id     string
+	server *server
+	conn   *conn
+	peer   peer
+
+	// mu guards what follows; hello sets it once, profile/select the profile.
+	mu          sync.Mutex
+	greeted     bool
+	kind        string
+	interactive bool
+	env         scanner.Environment
+}
+
+func newSession(s *server, nc net.Conn, who peer) *session {
+	return &session{
+		id: uuid.NewString(), server: s, peer: who,
+		conn: newConn(context.Background(), nc, maxRequest, s.log),
+	}
+}
+
+// run serves the session until it ends and its requests have returned.
+func (x *session) run() {
+	late := time.AfterFunc(helloTime, func() {
+		if !x.ready() {
+			x.conn.close()
+		}
+	})
+	defer late.Stop()
+	defer x.conn.cancel()
+	x.conn.start(x.serve, nil)
+	x.conn.wait()
+}
+
+// ready: hello was answered.
+func (x *session) ready() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.greeted
+}
+
+// serve answers one request and logs that it did: no parameters, no names.
+func (x *session) serve(ctx context.Context, name string, params []byte) (result any, err error) {
+	begin := time.Now()
+	answered := false
+	defer func() {
+		code := 0
+		if !answered {
+			code = int(jsonrpc2.InternalError)
+		} else if err != nil {
+			wire := toWire(err)
+			code, err = int(wire.Code), wire
+		}
+		x.server.log.Info("request", "method", known(name), "session", x.id,
+			"ms", time.Since(begin).Milliseconds(), "code", code)
+	}()
+	result, err = x.dispatch(ctx, name, params)
+	answered = true
+	return result, err
+}
+
+func (x *session) dispatch(ctx context.Context, name string, params []byte) (any, error) {
+	if name == MethodHello {
+		return x.hello(ctx, params)
+	}
+	if !x.ready() {
+		return nil, jsonrpc2.Errorf(jsonrpc2.ServerNotInitialized, "the first request must be %s", MethodHello)
+	}
+	m, ok := x.server.methods[name]
+	if !ok {
+		return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(name))
+	}
+	p, err := x.server.opened()
+	if err != nil {
+		return nil, err
+	}
+	if part := m.needs.missing(p); part != "" {
+		return nil, refusef(CodeDegraded, "see the problems that `cloudops status` lists", "the daemon is degraded: %s is not available", part)
+	}
+	return m.call(ctx, x, p, params)
+}
+
+func (p HelloParams) validate() error {
+	if p.Kind != "editor" && p.Kind != "terminal" {
+		return invalid(`"kind" must be editor or terminal`)
+	}
+	if len(p.Environment.Workspaces) > 1000 {
+		return invalid(`"environment/workspaces" has more than 1000 entries`)
+	}
+	return nil
+}
+
+// hello opens the session.
+func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
+	s := x.server
+	var p HelloParams
+	// A newer client may know more fields: its build is looked at first.
+	newer, err := peekBuild(raw)
+	if err != nil {
+		return nil, err
+	}
+	if newer.Build.replaces(s.cfg.Build) {
+		return nil, s.handOver(newer.Build)
+	}
+	if newer.Protocol != ProtocolVersion {
+		return nil, refusef(CodeRefused, "use one version of cloudops everywhere, or end the running daemon",
+			"the daemon (version %s) speaks protocol %d, this program %d", s.cfg.Build.Version, ProtocolVersion, newer.Protocol)
+	}
+	if err := decodeParams(raw, &p); err != nil {
+		return nil, err
+	}
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	if homeInside(s.cfg.Home, p.Environment.Workspaces) {
+		return nil, refusef(CodeRefused, "set CLOUDOPS_HOME to a folder outside of every workspace, or unset it",
+			"refusing a home inside a workspace: its files could choose what runs")
+	}
+	s.mu.Lock()
+	stopping := s.stopping
+	s.mu.Unlock()
+	if stopping != nil {
+		return nil, stopping
+	}
+	select {
+	case <-s.startOpening():
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(helloTime):
+	}
+
+	if err := x.greet(p); err != nil {
+		return nil, err
+	}
+	r := HelloResult{Protocol: ProtocolVersion, Build: s.cfg.Build, Session: x.id, PID: os.Getpid()}
+	parts, err := s.opened()
+	if err != nil {
+		r.Problems = []string{err.Error()}
+		return r, nil
+	}
+	r.StoreID = parts.StoreID
+	for _, n := range []need{needStore, needScanner, needExecutor, needAgent} {
+		if part := n.missing(parts); part != "" {
+			r.Problems = append(r.Problems, part+" is not available")
+		}
+	}
+	s.mu.Lock()
+	r.Notices, parts.Notices = parts.Notices, nil
+	s.mu.Unlock()
+	return r, nil
+}
+
+func (x *session) greet(p HelloParams) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.greeted {
+		return jsonrpc2.Errorf(jsonrpc2.InvalidRequest, "this connection has shaken hands already")
+	}
+	x.greeted, x.kind, x.interactive, x.env = true, p.Kind, p.Interactive, p.Environment
+	return nil
+}
+
+// peekBuild reads what decides who may speak, from any version's hello.
+func peekBuild(raw []byte) (HelloParams, error) {
+	var p struct {
+		Protocol int   `json:"protocol"`
+		Build    Build `json:"build"`
+	}
+	if err := decodeLoosely(raw, &p); err != nil {
+		return HelloParams{}, err
+	}
+	return HelloParams{Protocol: p.Protocol, Build: p.Build}, nil
+}
+
+// homeInside reports whether a home lies in a folder that the session has open.
+// The user's own default stays allowed when the whole home directory is open.
+func homeInside(home string, workspaces []string) bool {
+	real, err := realPath(home)
+	if err != nil {
+		return true
+	}
+	if user, err := os.UserHomeDir(); err == nil {
+		if def, err := realPath(filepath.Join(user, ".cloudops")); err == nil && def == real {
+			return false
+		}
+	}
+	for _, w := range workspaces {
+		dir, err := realPath(w)
+		if err != nil {
+			return true
+		}
+		rel, err := filepath.Rel(dir, real)
+		if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+			return true
+		}
+	}
+	return false
+}
+
+// environment is the session's AWS side with the profile that it selected.
+func (x *session) environment() scanner.Environment {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	env := x.env
+	env.Workspaces = append([]string(nil), env.Workspaces...)
+	return env
+}
+
+// checkedEnvironment is for requests that reach AWS: bad settings end here,
+// with what to do, and spoil nothing that memory can answer.
+func (x *session) checkedEnvironment(p *Parts) (scanner.Environment, error) {
+	env := x.environment()
+	if p.Scanner == nil {
+		return env, errors.New("the scanner is not available")
+	}
+	return env, p.Scanner.Check(env)
+}
+
+// origin says where a command came from.
+func (x *session) origin() executor.Origin {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o := executor.Origin{Session: x.id, Kind: x.kind, PID: x.peer.pid, Executable: x.peer.executable}
+	if len(x.env.Workspaces) > 0 {
+		o.Workspace = x.env.Workspaces[0]
+	}
+	return o
+}

@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// maxSocketPath is the shortest limit of the supported systems, with its NUL.
+const maxSocketPath = 103
+
+// socketPath is where a home's daemon listens: one socket per home, in a folder
+// of the user's own that is made here if needed.
+func socketPath(home string) (string, error) {
+	real, err := realPath(home)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(real))
+	name := hex.EncodeToString(sum[:8]) + ".sock"
+	own := "cloudops-" + strconv.Itoa(os.Getuid())
+	dirs := []string{filepath.Join(os.TempDir(), own), filepath.Join("/tmp", own)}
+	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) && ownedBy(run, os.Getuid()) {
+		dirs = append([]string{filepath.Join(run, "cloudops")}, dirs...)
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if len(path) > maxSocketPath {
+			continue
+		}
+		return path, privateDir(dir)
+	}
+	return "", errors.New("placing the socket: no folder with a short enough path")
+}
+
+// realPath is absolute and free of links as far as the path exists.
+func realPath(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("finding the home: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	return abs, nil
+}
+
+// privateDir makes a folder, or refuses one that anybody else can reach.
+func privateDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making the folder %s: %w", dir, err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("checking the folder %s: %w", dir, err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("refusing %s: it is not a folder; remove it", dir)
+	case !ok || int(stat.Uid) != os.Getuid():
+		return fmt.Errorf("refusing %s: another user owns it", dir)
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("refusing %s: other users can reach it; run: chmod 700 %s", dir, dir)
+	}
+	return nil
+}
+
+// ownedBy reports whether path is a folder of the user's.
+func ownedBy(path string, uid int) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == uid
+}
+
+// listen binds the socket. Only the holder of the home's lock may call it: it
+// removes what an earlier daemon left.
+func listen(path string) (*net.UnixListener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("checking the socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("refusing %s: it is not a socket; remove it", path)
+	default:
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("removing a stale socket: %w", err)
+		}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listening on the socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("closing the socket to others: %w", err)
+	}
+	return l, nil
+}
+
+// dialSocket connects to a socket in a folder that is the user's own, held by a
+// process of the user's own.
+func dialSocket(path string) (net.Conn, error) {
+	if err := privateDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("dialing the daemon: %w", err)
+	}
+	if _, err := checkPeer(nc); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
+// peer is the kernel's word on who is at the other end; zero where it has none.
+type peer struct {
+	pid        int
+	executable string
+}
+
+// checkPeer refuses other users.
+func checkPeer(nc net.Conn) (peer, error) {
+	u, ok := nc.(*net.UnixConn)
+	if !ok {
+		// An in-process pipe: the peer is this process.
+		exe, _ := os.Executable()
+		return peer{pid: os.Getpid(), executable: exe}, nil
+	}
+	uid, p, err := peerOf(u)
+	if err != nil {
+		return peer{}, fmt.Errorf("asking who is at the other end: %w", err)
+	}
+	if uid != os.Getuid() {
+		return peer{}, fmt.Errorf("refusing a connection of user %d", uid)
+	}
+	return p, nil
+}

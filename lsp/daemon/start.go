@@ -1,0 +1,229 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// startTime is how long a daemon may take to answer the socket.
+	startTime = 10 * time.Second
+	// maxStarts bounds how often one dialing starts a daemon.
+	maxStarts = 3
+	// maxLog is the size at which the log is put aside, in bytes.
+	maxLog = 4 << 20
+	// daemonPath is where credential processes are found; never the session's PATH.
+	daemonPath = "/usr/local/bin:/usr/bin:/bin"
+)
+
+// reach dials the home's daemon and starts one if none has the home. That many
+// clients do so at once is fine: the lock decides, the others' daemons leave.
+func (c *Client) reach(ctx context.Context) (net.Conn, error) {
+	path, err := socketPath(c.cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 2*time.Millisecond, 50*time.Millisecond
+	var child *child
+	starts := 0
+	for end := time.Now().Add(startTime); ; {
+		// Asked before dialing, so that what it says is not newer than the dial.
+		why := child.exited()
+		nc, err := dialSocket(path)
+		if err == nil {
+			return nc, nil
+		}
+		if !absentDaemon(err) {
+			return nil, err
+		}
+		state, held := lockedBy(c.cfg.Home)
+		if held && state.socket != "" && state.socket != path {
+			// Started by a session with other folders for sockets.
+			if nc, err := dialSocket(state.socket); err == nil {
+				return nc, nil
+			}
+		}
+		switch {
+		case held || state.expectsNewer(c.cfg.Build):
+		case c.cfg.Executable == "-":
+			return nil, refusef(CodeUnavailable, "start one with: cloudops daemon", "no daemon serves this home")
+		case child == nil || why != nil && starts < maxStarts && errors.Is(why, errLostRace):
+			if child, err = c.startDaemon(); err != nil {
+				return nil, err
+			}
+			starts++
+		case why != nil:
+			return nil, refusef(CodeUnavailable, "run `cloudops doctor`, or `cloudops daemon` to see it fail", "the daemon did not start: %v", why)
+		}
+		if time.Now().After(end) {
+			return nil, refusef(CodeUnavailable, "see log/daemon.log in the home", "the daemon did not answer in %v%s", startTime, holder(state, held))
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func holder(s lockState, held bool) string {
+	if held && s.pid != 0 {
+		return fmt.Sprintf("; process %d has the home", s.pid)
+	}
+	return ""
+}
+
+// absentDaemon: nobody listens; anything else is a reason not to go on.
+func absentDaemon(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EAGAIN)
+}
+
+// errLostRace: the child found the home taken.
+var errLostRace = errors.New("another daemon was there first")
+
+// child is a daemon that this process started.
+type child struct {
+	done chan struct{}
+	// err says in its own words why it ended; set when done is closed.
+	err error
+}
+
+// exited is why the child is gone, nil while it lives or without one.
+func (c *child) exited() error {
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// startDaemon starts a daemon that outlives this process: a session of its own,
+// no terminal, no folder, and only the environment that it may have.
+func (c *Client) startDaemon() (*child, error) {
+	exe := c.cfg.Executable
+	if exe == "" {
+		var err error
+		if exe, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("finding the program to start as the daemon: %w", err)
+		}
+	}
+	log, from, err := openLog(c.cfg.Home)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(exe, "daemon")
+	cmd.Dir = "/"
+	cmd.Env = daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVar)
+	cmd.Stderr = log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		log.Close()
+		return nil, refusef(CodeUnavailable, "check the path of the cloudops program", "starting the daemon: %v", err)
+	}
+	ch := &child{done: make(chan struct{})}
+	// Waited for beyond this client's life, lest it becomes a zombie.
+	go func() {
+		defer close(ch.done)
+		defer log.Close()
+		err := cmd.Wait()
+		last := lastLine(log.Name(), from)
+		switch {
+		case strings.Contains(last, ErrRunning.Error()):
+			ch.err = errLostRace
+		case last != "":
+			ch.err = errors.New(last)
+		case err != nil:
+			ch.err = err
+		default:
+			ch.err = errors.New("it ended at once")
+		}
+	}()
+	return ch, nil
+}
+
+// daemonEnvironment is what a daemon gets of an environment. AWS settings belong
+// to sessions and travel in the handshake.
+func daemonEnvironment(environ []string, home, keyVar string) []string {
+	env := []string{"PATH=" + daemonPath, "CLOUDOPS_HOME=" + home}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		switch name {
+		case "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR",
+			"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE":
+			env = append(env, entry)
+		default:
+			if strings.HasPrefix(name, "LC_") || keyVar != "" && name == keyVar {
+				env = append(env, entry)
+			}
+		}
+	}
+	return env
+}
+
+// openLog opens the daemon's log for appending, after putting a long one aside,
+// and says where what follows begins.
+func openLog(home string) (f *os.File, from int64, err error) {
+	dir := filepath.Join(home, "log")
+	for _, d := range []string{home, dir} {
+		if err := privateDir(d); err != nil {
+			return nil, 0, err
+		}
+	}
+	path := filepath.Join(dir, "daemon.log")
+	if info, err := os.Lstat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, 0, fmt.Errorf("putting the daemon's log aside: %w", err)
+		}
+	}
+	f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening the daemon's log: %w", err)
+	}
+	if info, err := f.Stat(); err == nil {
+		from = info.Size()
+	}
+	return f, from, nil
+}
+
+// lastLine is the last line that was written to a log since an offset.
+func lastLine(path string, from int64) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const tail = 4096
+	if info, err := f.Stat(); err == nil && info.Size()-from > tail {
+		from = info.Size() - tail
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, from, tail))
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, lines[len(lines)-1])
+}
