@@ -1,0 +1,278 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/executor"
+)
+
+// started dials a daemon process, starting it, and ends the one that serves
+// when the test does.
+func started(t *testing.T, cfg ClientConfig) *Client {
+	t.Helper()
+	cfg.Executable = os.Args[0]
+	t.Cleanup(func() { endDaemon(t, cfg.Home) })
+	return dialing(t, cfg)
+}
+
+func endDaemon(t *testing.T, home string) {
+	s, held := lockedBy(home)
+	if !held || s.pid == os.Getpid() {
+		return
+	}
+	if err := syscall.Kill(s.pid, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the daemon ends", func() bool { _, held := lockedBy(home); return !held })
+}
+
+func options(t *testing.T, home string, o testOptions) {
+	t.Helper()
+	b, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "options.json"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDialStartsADaemonWithAnAllowListedEnvironment(t *testing.T) {
+	home := testHome(t)
+	for name, value := range map[string]string{
+		"AWS_PROFILE": "evil", "AWS_SECRET_ACCESS_KEY": "evil", "LD_PRELOAD": "", "PYTHONPATH": "evil",
+		"PATH": os.Getenv("PATH") + ":/evil", "MY_KEY": "key", "OTHER_KEY": "evil", "LC_ALL": "C.UTF-8", "CLOUDOPS_HOME": "/evil",
+	} {
+		t.Setenv(name, value)
+	}
+	c := started(t, ClientConfig{Home: home, KeyVar: "MY_KEY"})
+	pid := c.Hello().PID
+	if pid == os.Getpid() || pid == 0 {
+		t.Fatalf("the daemon is process %d", pid)
+	}
+	b, err := os.ReadFile(filepath.Join(home, "environment"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := strings.Split(string(b), "\n")
+	for _, want := range []string{"MY_KEY=key", "LC_ALL=C.UTF-8", "CLOUDOPS_HOME=" + home, "PATH=" + daemonPath, "XDG_RUNTIME_DIR=" + os.Getenv("XDG_RUNTIME_DIR")} {
+		if !slices.Contains(env, want) {
+			t.Errorf("the daemon lacks %s", want)
+		}
+	}
+	if strings.Contains(string(b), "evil") || strings.Contains(string(b), "AWS_") {
+		t.Errorf("the daemon got\n%s", b)
+	}
+	if info, err := os.Stat(filepath.Join(home, "log", "daemon.log")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the log is %v %v, want 0600", info, err)
+	}
+	if sid, err := syscall.Getpgid(pid); err != nil || sid != pid {
+		t.Errorf("the daemon is in group %d %v: a terminal's signals would end it", sid, err)
+	}
+}
+
+func TestManyStartersEndWithOneDaemon(t *testing.T) {
+	home := testHome(t)
+	t.Cleanup(func() { endDaemon(t, home) })
+	var mu sync.Mutex
+	pids := make(map[int]int)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			c, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: os.Args[0]})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			pids[c.Hello().PID]++
+		})
+	}
+	wg.Wait()
+	if len(pids) != 1 {
+		t.Fatalf("daemons by clients: %v, want one", pids)
+	}
+}
+
+func TestADaemonThatDiesAtOnceIsExplained(t *testing.T) {
+	home := testHome(t)
+	options(t, home, testOptions{Die: "config.yaml:3: unknown field \x1b[31mpolicy"})
+	begin := time.Now()
+	_, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: os.Args[0]})
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeUnavailable || !strings.Contains(e.Message, "config.yaml:3: unknown field [31mpolicy") || e.Hint == "" {
+		t.Fatalf("got %v, want the daemon's last words", err)
+	}
+	if d := time.Since(begin); d > startTime/2 {
+		t.Errorf("took %v to notice", d)
+	}
+	for exe, code := range map[string]int{"/nonexistent/cloudops": CodeUnavailable, "-": CodeUnavailable} {
+		_, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: exe})
+		if !errors.As(err, &e) || e.Code != code {
+			t.Errorf("%s: %v, want code %d", exe, err, code)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Dial(ctx, ClientConfig{Home: home, Kind: "terminal", Executable: os.Args[0]}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestALongLogIsPutAside(t *testing.T) {
+	home := testHome(t)
+	log := filepath.Join(home, "log", "daemon.log")
+	if err := os.Mkdir(filepath.Dir(log), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(log, make([]byte, maxLog+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	started(t, ClientConfig{Home: home})
+	if info, err := os.Stat(log); err != nil || info.Size() > maxLog {
+		t.Errorf("the log: %v %v", info, err)
+	}
+	if info, err := os.Stat(log + ".1"); err != nil || info.Size() != maxLog+1 {
+		t.Errorf("the old log: %v %v", info, err)
+	}
+}
+
+func TestAClientOutlivesAKilledDaemon(t *testing.T) {
+	home := testHome(t)
+	notes := make(chan string, 100)
+	c := started(t, ClientConfig{Home: home, Note: func(m string, _ []byte) { notes <- m }})
+	first := c.Hello()
+
+	// A request that may have done something is not sent again.
+	failed := make(chan error, 1)
+	go func() { failed <- c.Call(t.Context(), methodHang, nil, nil) }()
+	waitNote(t, notes, "cloudops/test/hanging")
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := <-failed; !errors.As(err, &e) || e.Code != CodeUnavailable || !strings.Contains(e.Message, "nothing was repeated") {
+		t.Fatalf("the request under way: %v", err)
+	}
+	waitNote(t, notes, NoteEstateChanged)
+	var back echo
+	if err := c.Call(t.Context(), methodEcho, echo{Text: "x"}, &back); err != nil || back.Text != "x" {
+		t.Fatalf("afterwards: %v %v", back, err)
+	}
+	if h := c.Hello(); h.PID == first.PID || h.Session == first.Session {
+		t.Errorf("still the killed one: %+v", h)
+	}
+}
+
+func waitNote(t *testing.T, notes <-chan string, want string) {
+	t.Helper()
+	for end := time.After(20 * time.Second); ; {
+		select {
+		case m := <-notes:
+			if m == want {
+				return
+			}
+		case <-end:
+			t.Fatalf("no %s", want)
+		}
+	}
+}
+
+func TestReadsAreSentAgainAfterAKill(t *testing.T) {
+	home := testHome(t)
+	c := started(t, ClientConfig{Home: home})
+	for range 3 {
+		if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		// It reaches a daemon: one without parts says so.
+		var e *Error
+		if err := c.Call(t.Context(), MethodEstateStatus, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
+			t.Fatalf("got %v, want an answer", err)
+		}
+	}
+}
+
+func TestANewerBuildTakesOver(t *testing.T) {
+	home := testHome(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	older := Build{Version: "1", ID: "old", Time: now.Add(-time.Hour)}
+	newer := Build{Version: "2", ID: "new", Time: now}
+	options(t, home, testOptions{Build: older})
+	first := started(t, ClientConfig{Home: home, Build: older, Note: func(string, []byte) {}})
+	before := first.Hello()
+	if before.Build.ID != "old" {
+		t.Fatalf("got %+v", before)
+	}
+	options(t, home, testOptions{Build: newer})
+	second := started(t, ClientConfig{Home: home, Build: newer})
+	if h := second.Hello(); h.Build.ID != "new" || h.PID == before.PID {
+		t.Fatalf("the newer client got %+v", h)
+	}
+	// The older client is served by the newer daemon.
+	eventually(t, "the older client came along", func() bool { return first.Hello().PID == second.Hello().PID })
+	if err := first.Call(t.Context(), methodEcho, echo{}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHomeWaitsForTheNewerBuildThatAsked(t *testing.T) {
+	home := testHome(t)
+	now := time.Now().UTC()
+	older, newer := Build{ID: "old", Time: now.Add(-time.Hour)}, Build{ID: "new", Time: now}
+	l, err := takeLock(home, older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.release(newer.Time)
+	if _, err := takeLock(home, older); !errors.Is(err, ErrRunning) {
+		t.Errorf("the older build: %v, want ErrRunning", err)
+	}
+	if l, err = takeLock(home, newer); err != nil {
+		t.Fatalf("the newer build: %v", err)
+	}
+	l.release(time.Time{})
+	if l, err = takeLock(home, older); err != nil {
+		t.Fatalf("afterwards: %v", err)
+	}
+	l.release(time.Time{})
+}
+
+func TestLocalIsTheSameWithoutASocket(t *testing.T) {
+	home := testHome(t)
+	asked := ServerConfig{Home: home, Open: noParts}
+	c, err := Local(t.Context(), asked, ClientConfig{Kind: "editor", Prompt: func(context.Context, executor.Prompt) (PromptResult, error) {
+		return PromptResult{}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := c.Hello(); h.StoreID != "none" || h.PID != os.Getpid() {
+		t.Errorf("got %+v", h)
+	}
+	if _, err := Local(t.Context(), asked, ClientConfig{Kind: "editor"}); !errors.Is(err, ErrRunning) {
+		t.Errorf("a second one: %v, want ErrRunning", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := c.Call(t.Context(), MethodEstateStatus, nil, nil); !errors.As(err, &e) || e.Code != CodeUnavailable {
+		t.Errorf("after Close: %v", err)
+	}
+	if _, held := lockedBy(home); held {
+		t.Error("the home stays locked")
+	}
+}

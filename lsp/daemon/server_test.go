@@ -1,0 +1,329 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+func TestOneDaemonServesAHome(t *testing.T) {
+	home := testHome(t)
+	_, stop := serving(t, ServerConfig{Home: home})
+	err := Serve(t.Context(), ServerConfig{Home: home, Open: noParts})
+	if !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Fatalf("a second daemon: %v, want ErrRunning with the process", err)
+	}
+	other := filepath.Join(filepath.Dir(home), "other")
+	link := filepath.Join(filepath.Dir(home), "link")
+	if err := os.Symlink(home, link); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := socketPath(home); true {
+		if b, _ := socketPath(link); a != b {
+			t.Errorf("one home has two sockets: %s and %s", a, b)
+		}
+		if b, _ := socketPath(other); a == b {
+			t.Error("two homes share a socket")
+		}
+	}
+	path, err := socketPath(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket is %v %v, want 0600", info, err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
+	serving(t, ServerConfig{Home: home})
+	dialing(t, ClientConfig{Home: home})
+}
+
+func TestAStaleSocketIsReplacedAndAForeignFileIsNot(t *testing.T) {
+	home := testHome(t)
+	path, err := socketPath(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	_, stop := serving(t, ServerConfig{Home: home})
+	dialing(t, ClientConfig{Home: home})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Serve(t.Context(), ServerConfig{Home: home, Open: noParts}); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Fatalf("got %v, want the file refused", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "precious" {
+		t.Fatal("the file is gone")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, ServerConfig{Home: home})
+}
+
+func TestFoldersThatOthersReachAreRefused(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"others may read": func(dir string) error { return os.Chmod(dir, 0o755) },
+		"others may pass": func(dir string) error { return os.Chmod(dir, 0o701) },
+		"a link": func(dir string) error {
+			if err := os.Rename(dir, dir+".real"); err != nil {
+				return err
+			}
+			return os.Symlink(dir+".real", dir)
+		},
+		"a file": func(dir string) error {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			return os.WriteFile(dir, nil, 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := testHome(t)
+			path, err := socketPath(home)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(filepath.Dir(path)); err != nil {
+				t.Fatal(err)
+			}
+			if err := Serve(t.Context(), ServerConfig{Home: home, Open: noParts}); err == nil || !strings.Contains(err.Error(), "refusing") {
+				t.Errorf("serving: %v, want a refusal", err)
+			}
+			if _, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: "-"}); err == nil || !strings.Contains(err.Error(), "refusing") {
+				t.Errorf("dialing: %v, want a refusal", err)
+			}
+		})
+		t.Run("home: "+name, func(t *testing.T) {
+			home := testHome(t)
+			if err := spoil(home); err != nil {
+				t.Fatal(err)
+			}
+			if err := Serve(t.Context(), ServerConfig{Home: home, Open: noParts}); err == nil || !strings.Contains(err.Error(), "refusing") {
+				t.Errorf("serving: %v, want a refusal", err)
+			}
+		})
+	}
+}
+
+func TestALongRuntimeFolderStillHasASocket(t *testing.T) {
+	home := testHome(t)
+	long := filepath.Join(filepath.Dir(home), strings.Repeat("long", 30))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", long)
+	t.Setenv("TMPDIR", filepath.Dir(home))
+	serving(t, ServerConfig{Home: home})
+	dialing(t, ClientConfig{Home: home})
+}
+
+func TestASessionWithOtherFoldersFindsTheDaemon(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home})
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", filepath.Dir(home))
+	c := dialing(t, ClientConfig{Home: home})
+	if c.Hello().PID != os.Getpid() {
+		t.Fatal("another daemon answered")
+	}
+}
+
+func TestAnIdleDaemonEnds(t *testing.T) {
+	home := testHome(t)
+	ended := make(chan error, 1)
+	cfg := ServerConfig{Home: home, Idle: 100 * time.Millisecond, Open: noParts}
+	go func() { ended <- Serve(context.Background(), cfg) }()
+	eventually(t, "the daemon has the home", func() bool { _, held := lockedBy(home); return held })
+	c := dialing(t, ClientConfig{Home: home})
+	select {
+	case <-ended:
+		t.Fatal("it ended with a client")
+	case <-time.After(3 * cfg.Idle):
+	}
+	c.Close()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it stays without clients")
+	}
+}
+
+func TestADaemonThatCannotOpenIsDegradedAndHeals(t *testing.T) {
+	home := testHome(t)
+	var well atomic.Bool
+	var opened, closed atomic.Int32
+	_, stop := serving(t, ServerConfig{Home: home, Open: func(context.Context) (*Parts, error) {
+		if !well.Load() {
+			return nil, fmt.Errorf("opening the keys: %w: set CLOUDOPS_KEY again", seal.ErrNoKey)
+		}
+		opened.Add(1)
+		return &Parts{
+			StoreID: "store", Notices: []string{"the key is in the keychain"},
+			Close: func() error { closed.Add(1); return nil },
+		}, nil
+	}})
+	c := dialing(t, ClientConfig{Home: home})
+	if p := c.Hello().Problems; len(p) != 1 || !strings.Contains(p[0], "set CLOUDOPS_KEY again") {
+		t.Fatalf("problems: %q, want the mend", p)
+	}
+	for method := range methods() {
+		err := c.Call(t.Context(), method, nil, nil)
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeDegraded || !strings.Contains(e.Message, "set CLOUDOPS_KEY again") {
+			t.Errorf("%s: %v, want degraded with the mend", method, err)
+		}
+	}
+	well.Store(true)
+	again := dialing(t, ClientConfig{Home: home})
+	if h := again.Hello(); h.StoreID != "store" || len(h.Notices) != 1 {
+		t.Errorf("after the mend: %+v", h)
+	}
+	if h := dialing(t, ClientConfig{Home: home}).Hello(); len(h.Notices) != 0 {
+		t.Errorf("told twice: %q", h.Notices)
+	}
+	// The first session is healed with the others.
+	if err := c.Call(t.Context(), methodEcho, echo{}, nil); err != nil {
+		t.Errorf("the first session: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if opened.Load() != 1 || closed.Load() != 1 {
+		t.Errorf("opened %d times, closed %d times", opened.Load(), closed.Load())
+	}
+}
+
+func TestAPanicWhileOpeningDegrades(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home, Open: func(context.Context) (*Parts, error) { panic("secret words") }})
+	p := dialing(t, ClientConfig{Home: home}).Hello().Problems
+	if len(p) != 1 || strings.Contains(p[0], "secret") {
+		t.Fatalf("problems: %q", p)
+	}
+}
+
+func TestAPartThatIsMissingDegradesWhatNeedsIt(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home})
+	c := dialing(t, ClientConfig{Home: home})
+	if n := len(c.Hello().Problems); n != 4 {
+		t.Errorf("%d problems, want one for each part", n)
+	}
+	for method := range methods() {
+		var e *Error
+		if err := c.Call(t.Context(), method, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
+			t.Errorf("%s: %v, want degraded", method, err)
+		}
+	}
+}
+
+func TestTheHandshakeDecidesWhoSpeaks(t *testing.T) {
+	now := time.Now().UTC()
+	old := Build{Version: "1", ID: "old", Time: now.Add(-time.Hour)}
+	for _, c := range []struct {
+		name, change, to string
+		code             int
+	}{
+		{"another protocol", `"protocol":1`, `"protocol":2`, CodeRefused},
+		{"no protocol", `"protocol":1,`, ``, CodeRefused},
+		{"an unknown kind", `"kind":"terminal"`, `"kind":"robot"`, -32602},
+		{"an unknown field", `"interactive":false`, `"interactive":false,"approve":true`, -32602},
+		{"an unknown setting", `"environment":{}`, `"environment":{"policy":"allow"}`, -32602},
+		{"the wrong type", `"interactive":false`, `"interactive":"yes"`, -32602},
+		{"a newer build with more to say", `"build":{"version":"t","id":"","time":"0001-01-01T00:00:00Z"}`,
+			`"build":{"version":"2","id":"new","time":"` + now.Format(time.RFC3339) + `","signed":true}`, CodeHandover},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			home := testHome(t)
+			serving(t, ServerConfig{Home: home, Build: old})
+			r := rawPeer(t, home)
+			body := strings.Replace(helloBody, c.change, c.to, 1)
+			if body == helloBody {
+				t.Fatal("the case changes nothing")
+			}
+			r.send(body)
+			m := r.next()
+			if m.Error == nil || m.Error.Code != c.code {
+				t.Fatalf("got %+v, want code %d", m.Error, c.code)
+			}
+		})
+	}
+}
+
+func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home})
+	user := filepath.Join(filepath.Dir(home), "user")
+	t.Setenv("HOME", user)
+	for dir, refused := range map[string]bool{
+		home: true, filepath.Dir(home): true, "/": true,
+		filepath.Join(home, "data"): false, filepath.Dir(home) + "/run": false,
+	} {
+		c, err := Dial(t.Context(), ClientConfig{
+			Home: home, Kind: "editor", Executable: "-", Environment: scanner.Environment{Workspaces: []string{dir}},
+		})
+		if err == nil {
+			c.Close()
+		}
+		var e *Error
+		if refused != (errors.As(err, &e) && e.Code == CodeRefused) {
+			t.Errorf("workspace %s: %v, want refused %v", dir, err, refused)
+		}
+	}
+	// The default home is fine in an editor that has the home directory open.
+	if homeInside(filepath.Join(user, ".cloudops"), []string{user}) {
+		t.Error("the default home is refused")
+	}
+}
+
+func TestAConnectionWithoutHandshakeIsClosed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the daemon's patience")
+	}
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home})
+	r := rawPeer(t, home)
+	if _, err := r.message(); err == nil {
+		t.Fatal("it stays open")
+	}
+}
+
+func TestThisBuildIsStable(t *testing.T) {
+	begin := time.Now()
+	a := ThisBuild("1")
+	t.Logf("took %v", time.Since(begin))
+	if a != ThisBuild("1") || a.ID == "" || a.Time.IsZero() {
+		t.Fatalf("got %+v", a)
+	}
+	if a.replaces(a) || (Build{}).replaces(a) || a.replaces(Build{}) {
+		t.Error("a build replaces itself, or an unknown one replaces or is replaced")
+	}
+}
