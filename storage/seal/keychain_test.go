@@ -1,0 +1,321 @@
+//go:build linux
+
+package seal
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// desktop is a user's home with a real gnome-keyring in it.
+type desktop struct {
+	dir string
+	// password is the one its keyring was made with.
+	password string
+}
+
+// bus is how to run a command inside a fresh session of its own.
+type bus struct {
+	// password unlocks the keyring; empty leaves it locked.
+	password string
+	// bare is a session without any Secret Service.
+	bare bool
+}
+
+func newDesktop(t *testing.T) desktop {
+	t.Helper()
+	for _, tool := range []string{"dbus-run-session", "dbus-send", "gnome-keyring-daemon"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("%v: install the packages dbus and gnome-keyring", err)
+			}
+			t.Skipf("%v: install the packages dbus and gnome-keyring", err)
+		}
+	}
+	return desktop{dir: t.TempDir(), password: "correct horse"}
+}
+
+// endKeyring ends the keyring daemon of a session; one that starts while its
+// bus goes away would stay.
+const endKeyring = `
+pid=$(dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus / \
+	org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets 2>/dev/null | sed 's/.*uint32 *//')
+[ -z "$pid" ] || kill "$pid"
+exit $code`
+
+// run unlocks a home in a new process in a new session.
+func (d desktop) run(t *testing.T, b bus, task childTask) outcome {
+	t.Helper()
+	return runChild(t, d.session(t, b, childCommand(t, task)))
+}
+
+func (d desktop) session(t *testing.T, b bus, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	wrap := []string{"dbus-run-session"}
+	script := `"$0"; code=$?` + endKeyring
+	if b.bare {
+		config := filepath.Join(t.TempDir(), "bus.conf")
+		content := `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>` +
+			`<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`
+		if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wrap = append(wrap, "--config-file="+config)
+	}
+	if b.password != "" {
+		script = `printf %s "$KEYRING_PASSWORD" | gnome-keyring-daemon --unlock --components=secrets >/dev/null && ` + script
+	}
+	wrapped := exec.Command(wrap[0], append(wrap[1:], append([]string{"--", "sh", "-c", script}, cmd.Args...)...)...)
+	// Nothing of the real session may leak in: the keyring lies under HOME.
+	for _, v := range cmd.Env {
+		name, _, _ := strings.Cut(v, "=")
+		if name == "PATH" || name == "GOCOVERDIR" || strings.HasPrefix(name, "SEAL_TEST_") {
+			wrapped.Env = append(wrapped.Env, v)
+		}
+	}
+	wrapped.Env = append(wrapped.Env, "HOME="+d.dir, "XDG_RUNTIME_DIR="+d.dir, "KEYRING_PASSWORD="+b.password)
+	return wrapped
+}
+
+func (d desktop) home() string { return filepath.Join(d.dir, ".cloudops") }
+
+func TestKeyInTheKeychainOutlivesTheSession(t *testing.T) {
+	d := newDesktop(t)
+	open := bus{password: d.password}
+	first := d.run(t, open, childTask{Home: d.home(), SaveAnchor: "7 abc"})
+	if first.Err != "" {
+		t.Fatal(first.Err)
+	}
+	if first.Source != `the OS keychain (service "cloudops", account "encryption_key")` || first.Notices != "" {
+		t.Errorf("%+v", first)
+	}
+	second := d.run(t, open, childTask{Home: d.home()})
+	if second.Err != "" || second.StoreID != first.StoreID {
+		t.Fatalf("%+v", second)
+	}
+	if second.Anchor != "7 abc" || second.AnchorWhere != "the OS keychain" {
+		t.Errorf("the anchor came back as %q from %s", second.Anchor, second.AnchorWhere)
+	}
+	for path := range tree(t, d.home()) {
+		if name := filepath.Base(path); name != "keyset" {
+			t.Errorf("%s is in the home: the anchor should be apart from it", name)
+		}
+	}
+	third := d.run(t, open, childTask{Home: filepath.Join(d.dir, "other")})
+	if third.Err != "" || third.StoreID == first.StoreID || third.Source == first.Source {
+		t.Errorf("another home: %+v", third)
+	}
+	if again := d.run(t, open, childTask{Home: d.home()}); again.Err != "" {
+		t.Errorf("another home took the key away: %s", again.Err)
+	}
+
+	before := tree(t, d.home())
+	wrong := d.run(t, bus{password: "wrong"}, childTask{Home: d.home()})
+	if wrong.Kind != "unavailable" || !strings.Contains(wrong.Err, "unlock it") {
+		t.Errorf("with the keyring's wrong password: %+v", wrong)
+	}
+	locked := d.run(t, bus{}, childTask{Home: d.home()})
+	if locked.Kind != "unavailable" {
+		t.Errorf("with a locked keyring: %+v", locked)
+	}
+	gone := d.run(t, bus{bare: true}, childTask{Home: d.home()})
+	if gone.Kind != "unavailable" {
+		t.Errorf("without a Secret Service: %+v", gone)
+	}
+
+	if o := d.run(t, open, childTask{Forget: "encryption_key"}); o.Err != "" {
+		t.Fatal(o.Err)
+	}
+	for range 2 { // twice: the first must not have made a new key
+		missing := d.run(t, open, childTask{Home: d.home()})
+		if missing.Kind != "no key" || !strings.Contains(missing.Err, "bring the key back") {
+			t.Errorf("with the entry missing: %+v", missing)
+		}
+	}
+	if after := tree(t, d.home()); len(after) != len(before) || after[keysetPath(d.home())] != before[keysetPath(d.home())] {
+		t.Error("the home changed")
+	}
+}
+
+// A keychain that is there but does not open is no reason to put the key elsewhere.
+func TestALockedKeychainMakesNoKeyFile(t *testing.T) {
+	d := newDesktop(t)
+	if o := d.run(t, bus{password: d.password}, childTask{Home: filepath.Join(d.dir, "first")}); o.Err != "" {
+		t.Fatal(o.Err)
+	}
+	for name, b := range map[string]bus{"locked": {}, "wrong password": {password: "wrong"}} {
+		o := d.run(t, b, childTask{Home: d.home()})
+		if o.Kind != "unavailable" || len(tree(t, d.home())) > 0 || len(tree(t, filepath.Join(d.dir, ".config"))) > 0 {
+			t.Errorf("%s: %+v, in the home: %d files", name, o, len(tree(t, d.home())))
+		}
+	}
+}
+
+func TestWithoutAKeychainTheKeyGoesToAFile(t *testing.T) {
+	d := newDesktop(t)
+	dead := func(task childTask) outcome {
+		cmd := childCommand(t, task)
+		cmd.Env = append(cmd.Env, "HOME="+d.dir, "XDG_CONFIG_HOME=", busVariable+"=unix:path="+filepath.Join(d.dir, "no-bus"))
+		return runChild(t, cmd)
+	}
+	bare := func(task childTask) outcome { return d.run(t, bus{bare: true}, task) }
+	for name, run := range map[string]func(childTask) outcome{"no bus": dead, "bus without the service": bare} {
+		home := filepath.Join(d.dir, strings.ReplaceAll(name, " ", "-"))
+		first := run(childTask{Home: home, SaveAnchor: "1 a"})
+		path := filepath.Join(d.dir, ".config", "cloudops", homeTag(home)+".key")
+		if first.Err != "" || first.Source != "the key file "+path {
+			t.Fatalf("%s: %+v", name, first)
+		}
+		if !strings.Contains(first.Notices, path) || !strings.Contains(first.Notices, "keychain is safer") {
+			t.Errorf("%s: the user is told %q", name, first.Notices)
+		}
+		second := run(childTask{Home: home})
+		if second.Err != "" || second.StoreID != first.StoreID || second.Notices != "" || second.Anchor != "1 a" || second.AnchorWhere != "a sealed file" {
+			t.Errorf("%s: %+v", name, second)
+		}
+		// A keychain that appears later does not take over by itself.
+		later := d.run(t, bus{password: d.password}, childTask{Home: home})
+		if later.Err != "" || later.Source != first.Source {
+			t.Errorf("%s: %+v", name, later)
+		}
+		// Once the user asks for the keychain, both places are named.
+		asked := d.run(t, bus{password: d.password}, childTask{Home: home, Source: Source{Keychain: &Keychain{}}})
+		if !strings.Contains(asked.Err, path) || !strings.Contains(asked.Err, "keychain") {
+			t.Errorf("%s: %+v", name, asked)
+		}
+	}
+	// Who asks for the keychain gets no file instead.
+	o := bare(childTask{Home: d.home(), Source: Source{Keychain: &Keychain{}}})
+	if o.Kind != "unavailable" || len(tree(t, d.home())) > 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// The D-Bus library starts a stray bus by dbus-launch when it finds none.
+func TestNoBusIsEverStarted(t *testing.T) {
+	dir := t.TempDir()
+	marker := filepath.Join(dir, "launched")
+	if err := os.WriteFile(filepath.Join(dir, "dbus-launch"), []byte("#!/bin/sh\ntouch "+marker+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	for _, address := range []string{"", "autolaunch:"} {
+		t.Setenv(busVariable, address)
+		if found, err := busAddress(); err == nil {
+			// The person running the tests has a session; its keychain is not ours to use.
+			if !strings.HasPrefix(found, "unix:path=/run/user/") {
+				t.Errorf("found %s", found)
+			}
+			continue
+		}
+		cmd := childCommand(t, childTask{Home: filepath.Join(dir, "home"), Source: Source{Keychain: &Keychain{}}})
+		cmd.Env = append(cmd.Env, "PATH="+dir+":"+os.Getenv("PATH"))
+		if o := runChild(t, cmd); o.Kind != "unavailable" {
+			t.Errorf("%+v", o)
+		}
+	}
+	if _, err := os.Stat(marker); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a bus was started")
+	}
+}
+
+func TestTheBusIsFoundInTheRuntimeDirectory(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv(busVariable, "")
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	if got, err := busAddress(); err != nil || !strings.HasSuffix(got, "/bus") || !strings.Contains(got, filepath.Base(dir)) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// The address comes from the environment, so it must not run programs.
+func TestOnlySocketsAreTakenForABus(t *testing.T) {
+	marker := filepath.Join(t.TempDir(), "ran")
+	for _, address := range []string{
+		"unixexec:path=/bin/touch,argv1=" + marker, "tcp:host=127.0.0.1,port=1", "unix:path=/nonexistent;unixexec:path=/bin/touch,argv1=" + marker,
+	} {
+		t.Setenv(busVariable, address)
+		home := newHome(t)
+		for _, src := range []Source{{}, {Keychain: &Keychain{}}} {
+			if _, err := Unlock(home, src); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
+		if len(tree(t, home)) > 0 {
+			t.Errorf("%s: a store was made", address)
+		}
+	}
+	if _, err := os.Stat(marker); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a program ran")
+	}
+}
+
+// silentBus accepts connections and never answers.
+func silentBus(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bus")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var conns []net.Conn
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range conns {
+			c.Close()
+		}
+	})
+	t.Setenv(busVariable, "unix:path="+path)
+}
+
+func TestASilentKeychainHangsNothing(t *testing.T) {
+	silentBus(t)
+	home := newHome(t)
+	for name, src := range map[string]Source{"nothing configured": {}, "keychain configured": {Keychain: &Keychain{}}} {
+		began := time.Now()
+		_, err := unlock(home, src, vault{timeout: 100 * time.Millisecond})
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "unlock it") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: took %s", name, took)
+		}
+		if len(tree(t, home)) > 0 {
+			t.Errorf("%s: a store was made", name)
+		}
+	}
+}
+
+func TestAKeychainCallThatPanicsIsAnError(t *testing.T) {
+	_, err := bounded(time.Minute, func() (string, error) { panic("signal body") })
+	if !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+}
