@@ -101,17 +101,17 @@ func parseCache(data []byte) (*Index, error) {
 			break
 		}
 		body := data[p.lo:p.hi]
-		r, err := decodeRecord(body, x.words.list)
+		hs, err := x.hashes(body)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCache, err)
 		}
-		if _, _, found := x.row(r.Canonical()); found {
+		row := uint32(len(x.rows))
+		if x.twin(body, hs) {
 			return nil, fmt.Errorf("%w: a key twice", ErrCache)
 		}
-		row := uint32(len(x.rows))
 		x.rows = append(x.rows, x.store(body))
 		x.synced = append(x.synced, int64(binary.LittleEndian.Uint64(data[at.lo:at.hi])))
-		for h := range x.hashes(&r) {
+		for _, h := range hs {
 			x.prints.add(h, row)
 		}
 	}
@@ -120,4 +120,20 @@ func parseCache(data []byte) (*Index, error) {
 	}
 	x.rows, x.synced = slices.Clip(x.rows), slices.Clip(x.synced)
 	return x, nil
+}
+
+// twin says whether a record of the same key is there; the first of its hashes
+// is that of the key.
+func (x *Index) twin(body []byte, hs []uint32) bool {
+	var one [1]uint32
+	rows := x.prints.rows(hs[0], &one)
+	if len(rows) == 0 {
+		return false
+	}
+	r, err := decodeRecord(body, x.words.list)
+	if err != nil {
+		return false
+	}
+	_, found := x.row(r.Canonical())
+	return found
 }

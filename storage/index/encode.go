@@ -217,7 +217,7 @@ func (r *reader) layout() (l layout) {
 		return l
 	}
 	l.flags = r.b[0]
-	if l.flags&^byte(flagsAll) != 0 {
+	if l.flags&^byte(flagsAll) != 0 || l.flags&flagNameTag != 0 && l.flags&flagTags == 0 {
 		r.fail()
 		return l
 	}
@@ -236,6 +236,29 @@ func (r *reader) layout() (l layout) {
 		}
 	}
 	return l
+}
+
+// rest reads what follows the layout and checks that nothing is left.
+func (r *reader) rest(l *layout, tag func(k, v span), alias func(span)) (version, digest uint64) {
+	if l.flags&flagTags != 0 {
+		for range r.count(2) {
+			if k, v := r.word(), r.word(); r.err == nil {
+				tag(k, v)
+			}
+		}
+	}
+	for range r.count(1) {
+		if a := r.string(); r.err == nil {
+			alias(a)
+		}
+	}
+	version = r.uvarint()
+	d := r.bytes(8)
+	if r.err != nil || r.off != len(r.b) {
+		r.fail()
+		return 0, 0
+	}
+	return version, binary.LittleEndian.Uint64(r.b[d.lo:d.hi])
 }
 
 // count reads how many things follow, each of at least size bytes.
@@ -274,27 +297,15 @@ func decodeRecord(b []byte, strs []string) (Record, error) {
 		r.ARN = text(l.head) + text(l.tail)
 	}
 	if l.flags&flagTags != 0 {
-		n := rd.count(2)
-		r.Tags = make(map[string]string, n+1)
-		for range n {
-			k := text(rd.word())
-			r.Tags[k] = text(rd.word())
-		}
-		if l.flags&flagNameTag != 0 {
-			r.Tags["Name"] = r.Name
-		}
+		r.Tags = map[string]string{}
 	}
-	if n := rd.count(1); n > 0 {
-		r.Aliases = make([]string, n)
-		for i := range r.Aliases {
-			r.Aliases[i] = text(rd.string())
-		}
+	if l.flags&flagNameTag != 0 {
+		r.Tags["Name"] = r.Name
 	}
-	r.Version = rd.uvarint()
-	d := rd.bytes(8)
-	if rd.err != nil || rd.off != len(b) {
-		return Record{}, errRecord
+	r.Version, r.Digest = rd.rest(&l, func(k, v span) { r.Tags[text(k)] = text(v) },
+		func(a span) { r.Aliases = append(r.Aliases, text(a)) })
+	if rd.err != nil {
+		return Record{}, rd.err
 	}
-	r.Digest = binary.LittleEndian.Uint64(b[d.lo:d.hi])
 	return r, nil
 }

@@ -50,8 +50,9 @@ func (f *fingerprints) grow(n int) {
 	}
 }
 
-// rows are the rows of a hash, ascending. They are valid while the lock is held.
-func (f *fingerprints) rows(hash uint32) []uint32 {
+// rows are the rows of a hash, ascending, valid while the lock is held. A
+// single one is put into one.
+func (f *fingerprints) rows(hash uint32, one *[1]uint32) []uint32 {
 	if len(f.slots) == 0 {
 		return nil
 	}
@@ -61,7 +62,8 @@ func (f *fingerprints) rows(hash uint32) []uint32 {
 	case s.val&shared != 0:
 		return f.lists[s.val&^shared]
 	default:
-		return []uint32{s.val - 1}
+		one[0] = s.val - 1
+		return one[:]
 	}
 }
 

@@ -46,5 +46,18 @@ func appendFold[T string | []byte](dst []byte, s T) []byte {
 // can choose names that collide.
 func foldHash(seed maphash.Seed, s string) uint32 {
 	var few [128]byte
-	return uint32(maphash.Bytes(seed, appendFold(few[:0], s)) >> 32)
+	return hash(seed, appendFold(few[:0], s))
+}
+
+// hash is the fingerprint of a folded identifier.
+func hash(seed maphash.Seed, folded []byte) uint32 {
+	return uint32(maphash.Bytes(seed, folded) >> 32)
+}
+
+// appendText appends a string of an encoded record with case folded.
+func appendText(dst, b []byte, p span, strs []string) []byte {
+	if p.number > 0 {
+		return appendFold(dst, strs[p.number-1])
+	}
+	return appendFold(dst, b[p.lo:p.hi])
 }

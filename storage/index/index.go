@@ -52,6 +52,9 @@ type Index struct {
 	words  words
 	prints fingerprints
 	seed   maphash.Seed
+	// folded and found are scratch space of hashes.
+	folded []byte
+	found  []uint32
 }
 
 // New returns an empty index.
@@ -73,13 +76,13 @@ func (x *Index) Put(r Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	body := appendRecord(nil, &r, &x.words)
-	row, old, found := x.row(r.Canonical())
+	row, found := x.row(r.Canonical())
 	if found {
 		x.synced[row] = nanos(r.LastSynced)
 		if string(x.body(x.rows[row])) == string(body) {
 			return
 		}
-		x.unlink(row, &old)
+		x.unlink(row)
 		x.release(row)
 	} else if n := len(x.vacant); n > 0 {
 		row, x.vacant = x.vacant[n-1], x.vacant[:n-1]
@@ -90,7 +93,8 @@ func (x *Index) Put(r Record) {
 	}
 	x.rows[row] = x.store(body)
 	x.synced[row] = nanos(r.LastSynced)
-	for h := range x.hashes(&r) {
+	hs, _ := x.hashes(body)
+	for _, h := range hs {
 		x.prints.add(h, row)
 	}
 	x.compact()
@@ -100,11 +104,11 @@ func (x *Index) Put(r Record) {
 func (x *Index) Delete(k Key) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	row, old, found := x.row(k.Canonical())
+	row, found := x.row(k.Canonical())
 	if !found {
 		return
 	}
-	x.unlink(row, &old)
+	x.unlink(row)
 	x.release(row)
 	x.vacant = append(x.vacant, row)
 	x.compact()
@@ -115,7 +119,7 @@ func (x *Index) Confirm(at time.Time, ks ...Key) {
 	for part := range slices.Chunk(ks, 256) {
 		x.mu.Lock()
 		for _, k := range part {
-			if row, _, found := x.row(k.Canonical()); found {
+			if row, found := x.row(k.Canonical()); found {
 				x.synced[row] = nanos(at)
 			}
 		}
@@ -227,7 +231,8 @@ type sighting struct {
 // sight collects what may carry an identifier. The lock is held.
 func (x *Index) sight(identifier string) []sighting {
 	var at []sighting
-	for _, row := range x.prints.rows(foldHash(x.seed, identifier)) {
+	var one [1]uint32
+	for _, row := range x.prints.rows(foldHash(x.seed, identifier), &one) {
 		at = append(at, sighting{x.body(x.rows[row]), x.synced[row]})
 	}
 	return at
@@ -319,37 +324,70 @@ func identifiers(r *Record) iter.Seq2[int, string] {
 	}
 }
 
-// hashes yields the distinct fingerprints of a record's identifiers.
-func (x *Index) hashes(r *Record) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		var few [16]uint32
-		seen := few[:0]
-		for _, s := range identifiers(r) {
-			h := foldHash(x.seed, s)
-			if slices.Contains(seen, h) {
-				continue
+// hashes returns the distinct fingerprints of an encoded record's identifiers,
+// those that identifiers yields, and checks the record on the way. They are
+// valid until the next call. The lock is held.
+func (x *Index) hashes(b []byte) ([]uint32, error) {
+	rd := reader{b: b, words: len(x.words.list)}
+	l := rd.layout()
+	x.found = x.found[:0]
+	add := func(parts ...span) {
+		f := x.folded[:0]
+		for i, p := range parts {
+			if i > 0 && l.flags&flagARN == 0 {
+				f = append(f, '|')
 			}
-			seen = append(seen, h)
-			if !yield(h) {
-				return
-			}
+			f = appendText(f, b, p, x.words.list)
+		}
+		x.folded = f
+		if len(f) == 0 {
+			return
+		}
+		if h := hash(x.seed, f); !slices.Contains(x.found, h) {
+			x.found = append(x.found, h)
 		}
 	}
+	if rd.err == nil {
+		if l.flags&flagARN != 0 {
+			if add(l.head, l.tail); len(x.found) == 0 {
+				return nil, errRecord // the flag is for an ARN that is there
+			}
+		} else {
+			add(l.account, l.region, l.typ, l.id)
+		}
+		add(l.id)
+		add(l.name)
+	}
+	rd.rest(&l, func(k, v span) {
+		if k.number > 0 && x.words.list[k.number-1] == "Name" || k.number == 0 && string(b[k.lo:k.hi]) == "Name" {
+			add(v)
+		}
+	}, func(a span) { add(a) })
+	return x.found, rd.err
 }
 
-// row finds the row and record of a canonical key. The lock is held.
-func (x *Index) row(canonical string) (uint32, Record, bool) {
-	for _, row := range x.prints.rows(foldHash(x.seed, canonical)) {
-		r, err := decodeRecord(x.body(x.rows[row]), x.words.list)
-		if err == nil && r.Canonical() == canonical {
-			return row, r, true
+// row finds the row of a canonical key. The lock is held.
+func (x *Index) row(canonical string) (uint32, bool) {
+	var one [1]uint32
+	for _, row := range x.prints.rows(foldHash(x.seed, canonical), &one) {
+		if x.is(x.body(x.rows[row]), canonical) {
+			return row, true
 		}
 	}
-	return 0, Record{}, false
+	return 0, false
 }
 
-func (x *Index) unlink(row uint32, r *Record) {
-	for h := range x.hashes(r) {
+// is says whether an encoded record has a canonical key.
+func (x *Index) is(b []byte, canonical string) bool {
+	r, err := decodeRecord(b, x.words.list)
+	return err == nil && r.Canonical() == canonical
+}
+
+// unlink removes a row's fingerprints.
+func (x *Index) unlink(row uint32) {
+	// An error cannot be: the record was written by Put or checked on loading.
+	hs, _ := x.hashes(x.body(x.rows[row]))
+	for _, h := range hs {
 		x.prints.remove(h, row)
 	}
 }

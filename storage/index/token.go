@@ -153,28 +153,31 @@ func nextWord(s string) (word, rest string) {
 
 // What a byte is to a run.
 const (
-	other = iota
+	other byte = iota
 	letter
 	joint     // - _ .
 	separator // : / @ = # +
 	wide      // part of a rune beyond ASCII
 )
 
-func class(c byte) int {
-	switch {
-	case c >= utf8.RuneSelf:
-		return wide
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return letter
+// classes is what each byte is.
+var classes = func() (t [256]byte) {
+	for c := range 256 {
+		switch {
+		case c >= utf8.RuneSelf:
+			t[c] = wide
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			t[c] = letter
+		case strings.IndexByte("-_.", byte(c)) >= 0:
+			t[c] = joint
+		case strings.IndexByte(":/@=#+", byte(c)) >= 0:
+			t[c] = separator
+		}
 	}
-	switch c {
-	case '-', '_', '.':
-		return joint
-	case ':', '/', '@', '=', '#', '+':
-		return separator
-	}
-	return other
-}
+	return t
+}()
+
+func class(c byte) byte { return classes[c] }
 
 func isSeparator(c byte) bool { return class(c) == separator }
 
@@ -382,23 +385,21 @@ func (c *cutter) run(s string, start, end int, emit func(start, end int) bool) {
 		c.parts(s, start, end, emit)
 		return
 	}
-	plain := true
-	for i := start; i < end; i++ {
-		if class(s[i]) != letter && s[i] != '-' {
-			plain = false
-			break
-		}
+	if end-start < 2 {
+		return
+	}
+	plain := class(s[start]) == letter && class(s[end-1]) == letter && (start == 0 || s[start-1] != '\\')
+	for i := start + 1; plain && i < end-1; i++ {
+		plain = class(s[i]) <= joint
+	}
+	if plain && !strings.Contains(s[start:end], awsHost) {
+		emit(start, end)
+		return
+	}
+	if !named(s[start:end]) {
+		return
 	}
 	escaped := start > 0 && s[start-1] == '\\'
-	if plain && !escaped && s[start] != '-' && s[end-1] != '-' {
-		if end-start > 1 {
-			emit(start, end)
-		}
-		return
-	}
-	if end-start < 2 || !named(s[start:end]) {
-		return
-	}
 	c.ns, c.ne = 0, 0
 	arns, fits := c.places(s, start, end, escaped)
 	if !fits {
@@ -455,7 +456,11 @@ func (c *cutter) places(s string, start, end int, escaped bool) (arns uint32, fi
 	}
 	begin(start)
 	host := start
+	aws := strings.Contains(s[start:end], awsHost)
 	for p := start; p < end && fits; p++ {
+		if p > start+5 && p != first && p+1 != last && class(s[p]) <= joint && class(s[p-1]) <= joint && !aws {
+			continue // in the middle of a part
+		}
 		switch {
 		case p == start+1 && escaped && strings.IndexByte("nrtbf", s[start]) >= 0:
 			begin(p) // \n before a name
@@ -480,7 +485,7 @@ func (c *cutter) places(s string, start, end int, escaped bool) (arns uint32, fi
 		if p > start && isSeparator(s[p]) && !isSeparator(s[p-1]) {
 			finish(p)
 		}
-		if s[p] == '.' && hostEnd(s[p:end], s[host:p]) {
+		if aws && s[p] == '.' && hostEnd(s[p:end], s[host:p]) {
 			finish(p)
 		}
 		if class(s[p]) == wide && p > start && border(s, p) || p > start && class(s[p-1]) == wide && class(s[p]) == letter && border(s, p) {
@@ -495,6 +500,9 @@ func (c *cutter) places(s string, start, end int, escaped bool) (arns uint32, fi
 	slices.Sort(c.ends[:c.ne])
 	return arns, fits
 }
+
+// awsHost is in the names of AWS endpoints.
+const awsHost = ".amazonaws.com"
 
 // leads says whether the second byte of s is a slash that a name begins with,
 // as in "log-group:/aws/lambda/web", not one of "://".
@@ -528,7 +536,7 @@ func hostEnd(rest, before string) bool {
 		return false
 	}
 	if strings.HasPrefix(rest, ".s3.") || strings.HasPrefix(rest, ".s3-") {
-		return strings.Contains(rest, ".amazonaws.com")
+		return strings.Contains(rest, awsHost)
 	}
 	return strings.IndexByte(before, '.') < 0 && strings.Contains(rest, ".rds.amazonaws.com")
 }
