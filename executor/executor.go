@@ -12,8 +12,16 @@
 package executor
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
@@ -39,6 +47,25 @@ type Config struct {
 	Reads string `json:"reads,omitempty" yaml:"reads,omitempty"`
 	// ReadOnly refuses every operation that changes AWS.
 	ReadOnly bool `json:"read_only,omitempty" yaml:"read_only,omitempty"`
+}
+
+// Validate says what is wrong with a configuration.
+func (c Config) Validate() error {
+	switch c.Reads {
+	case "", "allow", "ask":
+		return nil
+	}
+	return fmt.Errorf("reads: %q is neither allow nor ask", c.Reads)
+}
+
+// hash identifies the policy in a digest.
+func (c Config) hash() string {
+	reads := c.Reads
+	if reads == "" {
+		reads = "allow"
+	}
+	sum := sha256.Sum256([]byte(fmt.Sprintf("policy 1\nreads=%s\nread_only=%t\n", reads, c.ReadOnly)))
+	return hex.EncodeToString(sum[:])
 }
 
 // Risk is how much a plan could hurt.
@@ -124,12 +151,22 @@ type Prompt struct {
 	Surface Surface `json:"surface"`
 	// ArmAfter is how long answers are taken for type-ahead and do not approve.
 	ArmAfter time.Duration `json:"-"`
+
+	question *question
 }
 
-// Approved is a plan that may run once. Its zero value never runs.
-type Approved struct{}
+// Approved is a plan that may run once, until the plan expires. Its zero value
+// never runs, and it lives in memory only.
+type Approved struct{ grant *grant }
 
-// Execution is what became of an approved plan: a view of the audit log.
+type grant struct {
+	owner *Executor
+	plan  *pending
+	used  atomic.Bool
+}
+
+// Execution is what became of a plan: a view of the audit log. The prompt of
+// its origin is not recorded, so that deleting a conversation takes it away.
 type Execution struct {
 	ID       string           `json:"id"`
 	PlanID   string           `json:"plan_id"`
@@ -177,67 +214,240 @@ type Entry struct {
 	// Kind is planned, approved, rejected, expired, void, claimed, started, finished or local.
 	Kind      string     `json:"kind"`
 	Execution *Execution `json:"execution,omitempty"`
-	Hash      string     `json:"hash"`
-	Previous  string     `json:"previous"`
+	// Text is what a local entry says.
+	Text     string `json:"text,omitempty"`
+	Hash     string `json:"hash"`
+	Previous string `json:"previous"`
 }
 
 // Executor plans and runs commands. Safe for concurrent use.
-type Executor struct{}
+type Executor struct {
+	cfg     Config
+	scanner *scanner.Scanner
+	estate  *storage.Estate
+	log     *audit
+	view    *view
+	times   times
 
-// New opens the audit log in the home and returns an executor. Steps that were
-// claimed and not finished are recorded as unknown.
-func New(cfg Config, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
-	return nil, errors.ErrUnsupported
+	mu      sync.Mutex          // guards what follows
+	pending map[string]*pending // by plan id
+	// acting holds the canonical keys that a run acts on.
+	acting   map[string]bool
+	running  int
+	draining bool
+	// idle is closed when draining and nothing runs.
+	idle     chan struct{}
+	watchers map[chan struct{}]struct{}
 }
 
-// Plan vets a command, describes its targets and judges the risk.
-func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command, o Origin) (Plan, error) {
-	return Plan{}, errors.ErrUnsupported
+// times are the clock and the delays.
+type times struct {
+	now      func() time.Time
+	validity time.Duration // of a plan
+	arm      time.Duration // of a message
+	call     time.Duration // the longest a call to AWS takes
+	wait     time.Duration // the longest wait for a state
+	poll     time.Duration // the first pause between looks at a state
+}
+
+// New opens the audit log in the home and returns an executor. Steps that were
+// claimed and not finished are recorded as unknown, plans that were not decided
+// as expired. An audit log that does not hold is no error: Verify says what is
+// wrong with it, what can be read is listed, and nothing runs.
+func New(cfg Config, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("reading the executor's policy: %w", err)
+	}
+	if sc == nil || estate == nil || keys == nil {
+		return nil, errors.New("starting the executor: it needs a scanner, an estate and keys")
+	}
+	e := &Executor{
+		cfg: cfg, scanner: sc, estate: estate, view: newView(),
+		times: times{now: time.Now, validity: 5 * time.Minute, arm: 500 * time.Millisecond,
+			call: 2 * time.Minute, wait: 15 * time.Minute, poll: 500 * time.Millisecond},
+		pending: map[string]*pending{}, acting: map[string]bool{}, watchers: map[chan struct{}]struct{}{},
+	}
+	e.log = openAudit(home, keys, time.Now(), e.view.note)
+	e.settle()
+	return e, nil
+}
+
+// settle records what became of the executions that the last daemon left open.
+func (e *Executor) settle() {
+	for _, at := range e.view.open() {
+		entry, err := e.log.read(at)
+		if err != nil || entry.Execution == nil {
+			continue
+		}
+		x, kind := *entry.Execution, "expired"
+		switch entry.Kind {
+		case "claimed":
+			kind, x.Status = "finished", "unknown"
+			x.Error = "the daemon ended before AWS answered: the call may or may not have reached AWS; look at the resource before trying again"
+		case "started":
+			kind, x.Status = "finished", "unknown"
+			x.Error = "AWS took the command; the daemon ended before the outcome was seen"
+		default:
+			x.Status = "expired"
+			if x.Error == "" {
+				x.Error = "the daemon ended before it ran; an approval does not outlive the daemon"
+			}
+		}
+		x.Finished = e.times.now()
+		if e.record(kind, x) != nil {
+			return
+		}
+	}
+}
+
+// record makes a step durable and tells the watchers.
+func (e *Executor) record(kind string, x Execution) error {
+	x.Origin.Prompt = ""
+	entry, at, err := e.log.append(content{Time: e.times.now(), Kind: kind, Execution: &x})
+	if err != nil {
+		return err
+	}
+	e.view.note(entry, at)
+	e.changed()
+	return nil
+}
+
+// usable is nil, or why nothing may be planned, approved or run.
+func (e *Executor) usable() error {
+	if err := e.log.usable(); err != nil {
+		return refuse("nothing runs without an audit log: %v", err)
+	}
+	return nil
 }
 
 // Pending lists the plans that wait for a decision, oldest first.
-func (e *Executor) Pending() []Plan { return nil }
-
-// Prompt opens the question for a plan on a surface.
-func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Answer takes the person's answer and the digest shown with it. Anything but
-// the exact run title, in time and after arming, is ErrRejected, and decides
-// the plan.
-func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, error) {
-	return Approved{}, errors.ErrUnsupported
-}
-
-// AllowRead approves a plan by policy: reviewed metadata reads only.
-func (e *Executor) AllowRead(planID string) (Approved, error) {
-	return Approved{}, errors.ErrUnsupported
-}
-
-// Reject decides a plan without a prompt.
-func (e *Executor) Reject(planID, reason string) error { return errors.ErrUnsupported }
-
-// Run describes the targets again, records the intent, calls AWS, waits for
-// the state and refreshes the estate. The error is for what kept it from
-// starting; a call that AWS refused is a failed Execution.
-func (e *Executor) Run(ctx context.Context, a Approved, report func(Event)) (Execution, error) {
-	return Execution{}, errors.ErrUnsupported
+func (e *Executor) Pending() []Plan {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.times.now()
+	plans := []Plan{}
+	for _, p := range e.pending {
+		if p.recorded && now.Before(p.plan.Expires) {
+			plans = append(plans, p.plan)
+		}
+	}
+	slices.SortFunc(plans, func(a, b Plan) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return plans
 }
 
 // Executions lists them, newest first; conversation "" means all, limit 0 all.
+// Of a damaged audit log it lists what can be read.
 func (e *Executor) Executions(conversation string, limit int) ([]Execution, error) {
-	return nil, errors.ErrUnsupported
+	list := []Execution{}
+	for _, at := range e.view.newest(conversation, limit) {
+		entry, err := e.log.read(at)
+		if err != nil {
+			return nil, fmt.Errorf("listing executions: %w", err)
+		}
+		list = append(list, *entry.Execution)
+	}
+	return list, nil
+}
+
+// Execution finds one by its id.
+func (e *Executor) Execution(id string) (Execution, error) {
+	at, ok := e.view.find(id)
+	if !ok {
+		return Execution{}, fmt.Errorf("execution %s: %w", show(id), storage.ErrNotFound)
+	}
+	entry, err := e.log.read(at)
+	if err != nil {
+		return Execution{}, fmt.Errorf("finding an execution: %w", err)
+	}
+	return *entry.Execution, nil
 }
 
 // Audit lists the newest entries in order; limit 0 means all.
-func (e *Executor) Audit(limit int) ([]Entry, error) { return nil, errors.ErrUnsupported }
+func (e *Executor) Audit(limit int) ([]Entry, error) {
+	entries, err := e.log.entries(limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing the audit log: %w", err)
+	}
+	return entries, nil
+}
 
 // Verify checks the audit log's chain and anchor.
-func (e *Executor) Verify() (Report, error) { return Report{}, errors.ErrUnsupported }
+func (e *Executor) Verify() (Report, error) { return e.log.verify(), nil }
 
 // Watch yields a token whenever pending plans or executions changed, coalesced.
-func (e *Executor) Watch() (changes <-chan struct{}, stop func()) { return nil, func() {} }
+func (e *Executor) Watch() (changes <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.watchers[c] = struct{}{}
+	return c, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.watchers, c)
+	}
+}
 
-// Drain refuses new approvals and waits until what runs is finished.
-func (e *Executor) Drain(ctx context.Context) error { return nil }
+func (e *Executor) changed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.watchers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Drain refuses new approvals and waits until what runs is finished. Plans that
+// wait are recorded as expired.
+func (e *Executor) Drain(ctx context.Context) error {
+	e.mu.Lock()
+	e.draining = true
+	if e.idle == nil {
+		e.idle = make(chan struct{})
+		if e.running == 0 {
+			close(e.idle)
+		}
+	}
+	idle := e.idle
+	waiting := make([]string, 0, len(e.pending))
+	for id := range e.pending {
+		waiting = append(waiting, id)
+	}
+	e.mu.Unlock()
+	for _, id := range waiting {
+		e.expire(id, "the daemon was ending before a decision")
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for running commands: %w", ctx.Err())
+	}
+}
+
+// Close lets go of the audit log. What still runs can no longer record its
+// outcome, so Drain first.
+func (e *Executor) Close() error {
+	e.mu.Lock()
+	e.draining = true
+	for _, p := range e.pending {
+		if p.recorded {
+			p.timer.Stop()
+		}
+	}
+	e.mu.Unlock()
+	if err := e.log.close(); err != nil {
+		return fmt.Errorf("closing the audit log: %w", err)
+	}
+	return nil
+}
+
+// random is n random bytes in hex.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // it never fails
+	return hex.EncodeToString(b)
+}

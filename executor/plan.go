@@ -1,0 +1,384 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/executor/runner"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+)
+
+const (
+	maxPerSession  = 20
+	maxPerResource = 5
+)
+
+// pending is a plan that nobody decided on yet. Whoever takes it out of
+// Executor.pending owns it.
+type pending struct {
+	plan  Plan
+	op    catalog.Operation
+	env   scanner.Environment
+	bound bound
+	exec  Execution
+	// recorded and timer are guarded by Executor.mu; before recorded is set the
+	// plan only holds its place.
+	recorded bool
+	timer    *time.Timer
+}
+
+// Plan vets a command, describes its targets and judges the risk. Besides
+// ErrRefused its errors are the scanner's: scanner.ErrGone says that AWS has no
+// such resource, and where it looked.
+//
+// A plan waits for five minutes. A newer plan of the same session for the same
+// command takes its place.
+func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command, o Origin) (Plan, error) {
+	if err := e.ready(); err != nil {
+		return Plan{}, err
+	}
+	c, err := Vet(c)
+	if err != nil {
+		return Plan{}, err
+	}
+	op, err := operation(c)
+	if err != nil {
+		return Plan{}, err
+	}
+	if e.cfg.ReadOnly && op.Changes() {
+		return Plan{}, refuse("read_only is set in config.yaml, and %s changes AWS", op.Name)
+	}
+	build, err := runner.Build()
+	if err != nil {
+		return Plan{}, fmt.Errorf("planning: %w", err)
+	}
+	c, id, err := e.identify(ctx, env, c)
+	if err != nil {
+		return Plan{}, err
+	}
+	env.Profile, env.Region = c.Profile, c.Region
+	targets, err := e.describe(ctx, env, op, c)
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, t := range targets {
+		if err := sensible(op, c, t); err != nil {
+			return Plan{}, err
+		}
+	}
+	now := e.times.now()
+	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), e.cfg.hash()}}
+	p.plan = Plan{
+		ID: random(16), Command: c, Line: c.String(), Title: op.Name, Targets: targets,
+		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
+		Identity: id, Endpoint: id.Endpoint, Origin: o, Created: now, Expires: now.Add(e.times.validity),
+	}
+	if undo, ok := c.Inverse(); ok {
+		p.plan.Undo = undo.String()
+	}
+	p.plan.Risk, p.plan.Reasons = judge(op, c.Parameters, targets)
+	p.plan.Digest = p.plan.digest(p.bound)
+	p.exec = Execution{
+		ID: random(16), PlanID: p.plan.ID, Command: c, Line: p.plan.Line, Risk: p.plan.Risk, Targets: targets,
+		Identity: id, Origin: o, Status: "planned", StateBefore: states(targets), Planned: now,
+	}
+	if err := e.add(p); err != nil {
+		return Plan{}, err
+	}
+	return p.plan, nil
+}
+
+// ready is nil, or why nothing is planned or approved now.
+func (e *Executor) ready() error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return errEnding()
+	}
+	return nil
+}
+
+func errEnding() error { return refuse("this daemon is ending; try again in a moment") }
+
+// identify settles the profile, region and account of a command.
+func (e *Executor) identify(ctx context.Context, env scanner.Environment, c Command) (Command, scanner.Identity, error) {
+	if c.Profile == "" {
+		c.Profile = env.Profile
+		if c.AccountID != "" {
+			profile, err := e.scanner.ProfileFor(ctx, env, c.AccountID)
+			if err != nil {
+				return c, scanner.Identity{}, fmt.Errorf("finding a profile for account %s: %w", c.AccountID, err)
+			}
+			c.Profile = profile
+		}
+	}
+	if c.Region == "" {
+		c.Region = env.Region
+	}
+	cfg, id, err := e.scanner.AWS(ctx, env, c.Profile, c.Region)
+	if err != nil {
+		return c, scanner.Identity{}, fmt.Errorf("asking AWS who would run it: %w", err)
+	}
+	if c.Region == "" {
+		c.Region = cfg.Region
+	}
+	if !regionName.MatchString(c.Region) {
+		return c, scanner.Identity{}, refuse("no region is known for it; say --region, such as --region us-west-2")
+	}
+	if c.AccountID != "" && c.AccountID != id.AccountID {
+		return c, scanner.Identity{}, refuse("the command is for account %s, but profile %s is of account %s; choose a profile of that account",
+			c.AccountID, show(c.Profile), id.AccountID)
+	}
+	c.AccountID = id.AccountID
+	return c, id, nil
+}
+
+// describe reads the targets of a command from AWS, in the command's order.
+func (e *Executor) describe(ctx context.Context, env scanner.Environment, op catalog.Operation, c Command) ([]Target, error) {
+	ids, _ := c.Parameters[op.Target].([]string)
+	if id, ok := c.Parameters[op.Target].(string); ok {
+		ids = []string{id}
+	}
+	targets := make([]Target, len(ids))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, id := range ids {
+		g.Go(func() error {
+			r, err := e.scanner.Describe(ctx, env, storage.Key{Type: op.Type, ID: id, AccountID: c.AccountID, Region: c.Region})
+			if errors.Is(err, scanner.ErrGone) {
+				return e.missing(op, c, id)
+			}
+			if err != nil {
+				return fmt.Errorf("describing %s: %w", id, err)
+			}
+			targets[i] = target(r)
+			return nil
+		})
+	}
+	return targets, g.Wait()
+}
+
+// missing says where a resource was looked for, and where it may be instead.
+func (e *Executor) missing(op catalog.Operation, c Command, id string) error {
+	hint := ""
+	for _, r := range e.estate.Find(id) {
+		switch {
+		case r.Type == op.Type && (r.AccountID != c.AccountID || r.Region != c.Region):
+			hint = fmt.Sprintf("; the last scan saw one in %s of account %s", r.Region, r.AccountID)
+		case r.Type != op.Type && r.AccountID == c.AccountID && hint == "":
+			hint = fmt.Sprintf("; the last scan saw %s of that name in %s", kindOf(r.Type), r.Region)
+		}
+	}
+	return fmt.Errorf("%w: no %s %s in %s of account %s%s", scanner.ErrGone,
+		strings.TrimPrefix(strings.TrimPrefix(kindOf(op.Type), "an "), "a "), id, c.Region, c.AccountID, hint)
+}
+
+// kindOf names a resource type for people.
+func kindOf(typ string) string {
+	switch typ {
+	case "ec2_instance":
+		return "an EC2 instance"
+	case "rds_instance":
+		return "an RDS instance"
+	case "rds_cluster":
+		return "an RDS cluster"
+	}
+	return "a resource of type " + show(typ)
+}
+
+// boundFacts are the metadata that an approval is bound to, besides all
+// constraints.
+var boundFacts = []string{"instance_type", "instance_class", "lifecycle", "root_device_type", "cluster", "members", "read_replicas"}
+
+func target(r storage.Resource) Target {
+	facts := map[string]string{}
+	put := func(name string, v any) {
+		if b, err := json.Marshal(v); err == nil {
+			facts[name] = strings.Trim(string(b), `"`)
+		}
+	}
+	for name, v := range r.Constraints {
+		put(name, v)
+	}
+	for _, name := range boundFacts {
+		if v, ok := r.Metadata[name]; ok {
+			put(name, v)
+		}
+	}
+	if r.Engine != "" {
+		put("engine", r.Engine)
+	}
+	return Target{Key: r.Key(), Name: r.Name, State: r.State, Tags: r.Tags, ImmutableID: r.ImmutableID, CreatedAt: r.CreatedAt, Facts: facts}
+}
+
+// states is the state of one target, or of each.
+func states(targets []Target) string {
+	if len(targets) == 1 {
+		return targets[0].State
+	}
+	all := make([]string, len(targets))
+	for i, t := range targets {
+		all[i] = t.ID + ": " + t.State
+	}
+	return strings.Join(all, ", ")
+}
+
+// sensible refuses early what AWS would refuse, or what would do nothing.
+func sensible(op catalog.Operation, c Command, t Target) error {
+	if !op.Changes() {
+		return nil
+	}
+	where := fmt.Sprintf("%s in %s of account %s", t.ID, t.Region, t.AccountID)
+	force, _ := c.Parameters["force"].(bool)
+	if force && op.Verb == "stop" && t.State == "stopping" {
+		return nil // it hangs, and this is the way out
+	}
+	if slices.Contains(op.Already, t.State) {
+		return refuse("%s is already %s; there is nothing to do", where, t.State)
+	}
+	if cluster := t.Facts["cluster"]; cluster != "" && op.Type == "rds_instance" && op.Inverse != "" {
+		return refuse("%s is a member of a cluster, which starts and stops as a whole: use %s-db-cluster with cluster %s", where, op.Verb, show(cluster))
+	}
+	// The words are the scanner's own, one of a few sentences.
+	if why := t.Facts["cannot_"+op.Verb+"_because"]; why != "" {
+		return refuse("AWS would not %s %s: %s", op.Verb, where, why)
+	}
+	if op.Name == "reboot-db-cluster" && strings.HasPrefix(t.Facts["engine"], "aurora") {
+		return refuse("%s is an Aurora cluster, which AWS does not reboot as a whole: reboot its instances with reboot-db-instance", where)
+	}
+	if !slices.Contains(op.From, t.State) {
+		return refuse("%s is %s; AWS can %s it only when it is %s", where, show(t.State), op.Verb, strings.Join(op.From, " or "))
+	}
+	return nil
+}
+
+func actions(op catalog.Operation, c Command) []string {
+	all := slices.Clone(op.Actions)
+	for _, p := range op.Parameters {
+		if _, given := c.Parameters[p.Name]; given {
+			all = append(all, p.Actions...)
+		}
+	}
+	return all
+}
+
+// Inverse is the command that undoes this one, if one does.
+func (c Command) Inverse() (Command, bool) {
+	op, ok := catalog.Find(c.Service, c.Operation)
+	if !ok || op.Inverse == "" {
+		return Command{}, false
+	}
+	undo := c
+	undo.Operation = op.Inverse
+	undo.Parameters = maps.Clone(c.Parameters)
+	maps.DeleteFunc(undo.Parameters, func(name string, _ any) bool { return name != op.Target })
+	return undo, true
+}
+
+// add records a plan and lets it wait.
+func (e *Executor) add(p *pending) error {
+	older, err := e.admit(p)
+	if err != nil {
+		return err
+	}
+	for _, id := range older {
+		e.expire(id, "a newer plan for the same command took its place")
+	}
+	err = e.record("planned", p.exec)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		delete(e.pending, p.plan.ID)
+		return refuse("the plan could not be recorded: %v", err)
+	}
+	p.recorded = true
+	p.timer = time.AfterFunc(e.times.validity, func() { e.expire(p.plan.ID, "nobody decided in time") })
+	return nil
+}
+
+// admit reserves a place for p and lists the plans that it replaces, or refuses
+// it when too many wait.
+func (e *Executor) admit(p *pending) (older []string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return nil, errEnding()
+	}
+	session, resource := 0, map[string]int{}
+	for id, q := range e.pending {
+		if q.plan.Origin.Session == p.plan.Origin.Session {
+			if q.recorded && q.plan.Line == p.plan.Line && q.plan.Identity.ARN == p.plan.Identity.ARN {
+				older = append(older, id)
+				continue
+			}
+			session++
+		}
+		for _, t := range q.plan.Targets {
+			resource[t.Canonical()]++
+		}
+	}
+	if session >= maxPerSession {
+		return nil, refuse("%d plans of this session wait for a decision already; decide on them first, for example with `cloudops approvals`", session)
+	}
+	for _, t := range p.plan.Targets {
+		if n := resource[t.Canonical()]; n >= maxPerResource {
+			return nil, refuse("%d plans for %s wait for a decision already; decide on them first, for example with `cloudops approvals`", n, t.ID)
+		}
+	}
+	e.pending[p.plan.ID] = p
+	return older, nil
+}
+
+// waiting finds a plan that can be decided on. The caller holds mu.
+func (e *Executor) waiting(id string) (*pending, error) {
+	p := e.pending[id]
+	if p == nil || !p.recorded {
+		return nil, fmt.Errorf("%w: it was decided, replaced, or it expired; ask for a new one", ErrNoPlan)
+	}
+	return p, nil
+}
+
+// take hands a waiting plan to the caller, who alone decides on it.
+func (e *Executor) take(id string) (*pending, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p, err := e.waiting(id)
+	if err != nil {
+		return nil, err
+	}
+	delete(e.pending, id)
+	p.timer.Stop()
+	return p, nil
+}
+
+// expire ends a plan that nobody decided on.
+func (e *Executor) expire(id, why string) {
+	p, err := e.take(id)
+	if err != nil {
+		return
+	}
+	_, _ = e.end(p, "expired", why) // if that fails, the next start records it
+}
+
+// end records that a plan will not run.
+func (e *Executor) end(p *pending, kind, why string) (Execution, error) {
+	x := p.exec
+	x.Status, x.Finished, x.Error = kind, e.times.now(), why
+	if err := e.record(kind, x); err != nil {
+		return x, refuse("the decision could not be recorded: %v", err)
+	}
+	return x, nil
+}

@@ -1,0 +1,173 @@
+package executor
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// question is the daemon's side of a prompt.
+type question struct {
+	owner  *Executor
+	opened time.Time
+	used   atomic.Bool
+}
+
+// Prompt opens the question for a plan on a surface. Each prompt has a run
+// title of its own and takes one answer.
+func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
+	if err := e.ready(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	p, err := e.waiting(planID)
+	e.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	q := &Prompt{
+		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
+		Run:      fmt.Sprintf("Run %s (%s)", p.plan.Title, random(3)),
+		question: &question{owner: e, opened: e.times.now()},
+	}
+	switch on {
+	case SurfaceTerminal:
+		// A terminal throws type-ahead away before it asks.
+	case SurfaceMessage:
+		if p.plan.Risk == RiskCritical {
+			return nil, refuse("a critical plan is not decided in a message; run `cloudops approvals` in a terminal")
+		}
+		q.ArmAfter = e.times.arm
+	default:
+		return nil, refuse("nobody can be asked on the surface %s", show(string(on)))
+	}
+	return q, nil
+}
+
+// Answer takes the person's answer and the digest shown with it. Anything but
+// the exact run title is a rejection and decides the plan, as does a cancelled
+// ctx (ErrRejected). A run title that comes before the prompt is armed is taken
+// for type-ahead: it approves nothing, uses the prompt up and leaves the plan
+// waiting (ErrRejected). A digest of another plan voids this one (ErrVoid). Of
+// several answers to one plan the first counts (ErrNoPlan).
+func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, error) {
+	if p == nil || p.question == nil {
+		return Approved{}, fmt.Errorf("%w: the daemon did not open this prompt", ErrRejected)
+	}
+	q, e := p.question, p.question.owner
+	if !q.used.CompareAndSwap(false, true) {
+		return Approved{}, fmt.Errorf("%w: this prompt was answered already", ErrNoPlan)
+	}
+	now := e.times.now()
+	run := subtle.ConstantTimeCompare([]byte(title), []byte(p.Run)) == 1 && ctx.Err() == nil
+	if run && now.Before(q.opened.Add(p.ArmAfter)) {
+		return Approved{}, fmt.Errorf("%w: the answer came faster than a person reads; nothing was decided, ask again", ErrRejected)
+	}
+	if run {
+		if err := e.ready(); err != nil {
+			return Approved{}, err
+		}
+	}
+	taken, err := e.take(p.Plan.ID)
+	if err != nil {
+		return Approved{}, err
+	}
+	switch {
+	case !now.Before(taken.plan.Expires):
+		_, err := e.end(taken, "expired", "nobody decided in time")
+		return Approved{}, errors.Join(fmt.Errorf("%w: it expired before the answer; ask for a new one", ErrNoPlan), err)
+	case !run:
+		why := "rejected " + p.where()
+		switch {
+		case ctx.Err() != nil:
+			why = "cancelled " + p.where()
+		case title == "":
+			why = "dismissed " + p.where()
+		case title != p.Reject:
+			why = "answered " + p.where() + " with something else than its choices"
+		}
+		return Approved{}, e.rejected(taken, why)
+	case p.Surface == SurfaceMessage && taken.plan.Risk == RiskCritical:
+		return Approved{}, e.rejected(taken, "a critical plan is not decided in a message")
+	case subtle.ConstantTimeCompare([]byte(digest), []byte(taken.plan.Digest)) != 1 || taken.plan.digest(taken.bound) != taken.plan.Digest:
+		_, err := e.end(taken, "void", "the answer was for something else than this plan")
+		return Approved{}, errors.Join(fmt.Errorf("%w: the answer was for something else than this plan; ask for a new one", ErrVoid), err)
+	}
+	return e.grant(taken, "approved "+p.where())
+}
+
+func (p *Prompt) where() string {
+	if p.Surface == SurfaceTerminal {
+		return "on a terminal"
+	}
+	return "in a message"
+}
+
+// AllowRead approves a plan by policy: reviewed metadata reads only, unless the
+// policy is to ask (ErrRefused, and the plan goes on waiting).
+func (e *Executor) AllowRead(planID string) (Approved, error) {
+	if err := e.ready(); err != nil {
+		return Approved{}, err
+	}
+	e.mu.Lock()
+	p, err := e.waiting(planID)
+	e.mu.Unlock()
+	if err != nil {
+		return Approved{}, err
+	}
+	if p.op.Changes() || !p.op.Reviewed {
+		return Approved{}, refuse("%s is not among the reads that policy can allow; a person decides", p.op.Name)
+	}
+	if e.cfg.Reads == "ask" {
+		return Approved{}, refuse("reads are to be asked for (reads: ask in config.yaml)")
+	}
+	if p, err = e.take(planID); err != nil {
+		return Approved{}, err
+	}
+	return e.grant(p, "allowed by policy (reads: allow)")
+}
+
+// Reject decides a plan without a prompt.
+func (e *Executor) Reject(planID, reason string) error {
+	p, err := e.take(planID)
+	if err != nil {
+		return err
+	}
+	why := "rejected"
+	if reason != "" {
+		why += ": " + cut(reason, 500)
+	}
+	if err := e.rejected(p, why); !errors.Is(err, ErrRejected) {
+		return err
+	}
+	return nil
+}
+
+// rejected records a rejection; its error is ErrRejected, unless that failed.
+func (e *Executor) rejected(p *pending, why string) error {
+	p.exec.Decision = why
+	if _, err := e.end(p, "rejected", ""); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", ErrRejected, why)
+}
+
+// grant records an approval and makes it.
+func (e *Executor) grant(p *pending, decision string) (Approved, error) {
+	p.exec.Decision = decision
+	if err := e.record("approved", p.exec); err != nil {
+		return Approved{}, refuse("the approval could not be recorded: %v", err)
+	}
+	return Approved{&grant{owner: e, plan: p}}, nil
+}
+
+// cut bounds a text.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

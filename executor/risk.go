@@ -1,0 +1,139 @@
+package executor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/executor/catalog"
+)
+
+// many targets at once are critical, whatever they are.
+const many = 10
+
+// judge says how much a plan could hurt, and why, in words. It is pure, and its
+// words carry no foreign text.
+func judge(op catalog.Operation, params map[string]any, targets []Target) (Risk, []string) {
+	if !op.Changes() {
+		return RiskLow, []string{"it only reads"}
+	}
+	level, reasons := 1, []string{"it changes AWS"}
+	if op.Disrupts {
+		reasons = []string{"what runs there stops answering"}
+	}
+	raise := func(to int, why string) {
+		level = max(level, to)
+		reasons = append(reasons, why)
+	}
+	if n := len(targets); n > 1 {
+		raise(2, fmt.Sprintf("it acts on %d resources at once", n))
+		if n >= many {
+			level = 3
+		}
+	}
+	production := 0
+	for _, t := range targets {
+		if isProduction(t) {
+			production++
+		}
+	}
+	if op.Disrupts {
+		switch {
+		case production > 1:
+			raise(3, fmt.Sprintf("%d of the resources are tagged as production", production))
+		case production == 1 && len(targets) == 1:
+			raise(2, "the resource is tagged as production")
+		case production == 1:
+			raise(2, "one of the resources is tagged as production")
+		}
+	} else if production > 0 {
+		reasons = append(reasons, "production is among the tags")
+	}
+	for _, p := range op.Parameters {
+		if on, _ := params[p.Name].(bool); on && p.Raises != "" {
+			raise(2, p.Raises)
+		}
+	}
+	for _, t := range targets {
+		for _, n := range notes(op, t) {
+			which := ""
+			if len(targets) > 1 {
+				which = t.ID + ": "
+			}
+			if n.raises {
+				raise(2, which+n.text)
+			} else {
+				reasons = append(reasons, which+n.text)
+			}
+		}
+	}
+	return []Risk{RiskLow, RiskMedium, RiskHigh, RiskCritical}[level], reasons
+}
+
+type note struct {
+	text   string
+	raises bool
+}
+
+// notes are what a person should know of one target.
+func notes(op catalog.Operation, t Target) []note {
+	var list []note
+	say := func(raises bool, text string) { list = append(list, note{text, raises}) }
+	if !isProduction(t) && (strings.Contains(strings.ToLower(t.Name), "prod") || strings.Contains(t.ID, "prod")) {
+		say(false, `"prod" is part of its name, though no tag says so`)
+	}
+	if t.Facts["deletion_protection"] == "true" {
+		say(false, "it is protected from deletion")
+	}
+	if t.Facts["termination_protection"] == "true" {
+		say(false, "it is protected from termination")
+	}
+	if t.ImmutableID == "" && t.CreatedAt == nil {
+		say(true, "the approval cannot be bound to its state: AWS names neither an immutable id nor when it was made")
+	}
+	if !op.Disrupts {
+		return list
+	}
+	if t.Tags["aws:autoscaling:groupName"] != "" {
+		say(true, "it belongs to an Auto Scaling group, which may replace it and delete it with its data")
+	}
+	if t.Tags["eks:cluster-name"] != "" || slices.ContainsFunc(slices.Collect(maps.Keys(t.Tags)), func(k string) bool {
+		return strings.HasPrefix(k, "kubernetes.io/cluster/")
+	}) {
+		say(true, "it is a node of a Kubernetes cluster")
+	}
+	if t.Tags["aws:cloudformation:stack-name"] != "" {
+		say(false, "a CloudFormation stack manages it")
+	}
+	if t.Facts["lifecycle"] == "spot" {
+		say(true, "it is a spot instance, which may not come back")
+	}
+	if t.Facts["root_device_type"] == "instance-store" {
+		say(true, "its root device is an instance store")
+	}
+	if t.Facts["has_read_replicas"] == "true" {
+		say(false, "it has read replicas")
+	}
+	if m := t.Facts["members"]; m != "" {
+		say(false, fmt.Sprintf("all its %d instances are affected", strings.Count(m, ",")+1))
+	}
+	if t.State == "incompatible-parameters" || t.State == "incompatible-option-group" || t.State == "storage-full" {
+		say(false, "its state is "+t.State)
+	}
+	return list
+}
+
+// isProduction goes by the tags env, environment and stage.
+func isProduction(t Target) bool {
+	for k, v := range t.Tags {
+		switch strings.ToLower(strings.TrimSpace(k)) {
+		case "env", "environment", "stage":
+			switch strings.ToLower(strings.TrimSpace(v)) {
+			case "prod", "production":
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,379 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/executor/runner"
+	"github.com/cloudops/cloudops/scanner"
+)
+
+// Run describes the targets again, records the intent, calls AWS, waits for
+// the state and refreshes the estate. The error is for what kept it from
+// starting (ErrVoid, and the approval is spent); a call that AWS refused is a
+// failed Execution. Once AWS was called, cancelling ctx only ends the wait.
+func (e *Executor) Run(ctx context.Context, a Approved, report func(Event)) (Execution, error) {
+	if a.grant == nil || a.grant.owner != e {
+		return Execution{}, fmt.Errorf("%w: this is no approval of this daemon", ErrVoid)
+	}
+	if !a.grant.used.CompareAndSwap(false, true) {
+		return Execution{}, fmt.Errorf("%w: an approval runs once", ErrVoid)
+	}
+	p := a.grant.plan
+	if err := e.begin(p); err != nil {
+		return e.void(p, err)
+	}
+	defer e.finish(p)
+	cfg, err := e.check(ctx, p)
+	if err != nil {
+		return e.void(p, err)
+	}
+	x := p.exec
+	x.Status, x.Started = "running", e.times.now()
+	if err := e.record("claimed", x); err != nil {
+		// It may be in the log, so say in the log that nothing was done.
+		x.Status, x.Finished, x.Error = "failed", e.times.now(), "nothing was sent to AWS: the intent could not be recorded safely"
+		_ = e.record("finished", x)
+		return x, refuse("nothing was sent to AWS, since the intent could not be recorded: %v", err)
+	}
+	r := run{e: e, p: p, x: x, report: report}
+	r.do(ctx, cfg)
+	r.x.Finished = e.times.now()
+	if err := e.record("finished", r.x); err != nil {
+		r.note("the outcome could not be recorded: " + err.Error())
+	}
+	return r.x, nil
+}
+
+// begin takes the targets of a change for itself.
+func (e *Executor) begin(p *pending) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return errors.New("the daemon is ending; ask for a new plan in a moment")
+	}
+	if p.op.Changes() {
+		for _, t := range p.plan.Targets {
+			if e.acting[t.Canonical()] {
+				return fmt.Errorf("another command acts on %s right now; look again when it is done", t.ID)
+			}
+		}
+		for _, t := range p.plan.Targets {
+			e.acting[t.Canonical()] = true
+		}
+	}
+	e.running++
+	return nil
+}
+
+func (e *Executor) finish(p *pending) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.op.Changes() {
+		for _, t := range p.plan.Targets {
+			delete(e.acting, t.Canonical())
+		}
+	}
+	if e.running--; e.running == 0 && e.idle != nil {
+		close(e.idle)
+	}
+}
+
+// void records that an approval came to nothing.
+func (e *Executor) void(p *pending, why error) (Execution, error) {
+	x, err := e.end(p, "void", why.Error())
+	return x, errors.Join(fmt.Errorf("%w: %w", ErrVoid, why), err)
+}
+
+// check makes sure that everything is still as it was approved.
+func (e *Executor) check(ctx context.Context, p *pending) (aws.Config, error) {
+	if !e.times.now().Before(p.plan.Expires) {
+		return aws.Config{}, errors.New("it expired before it ran; ask for a new plan")
+	}
+	cfg, id, err := e.scanner.AWS(ctx, p.env, p.plan.Command.Profile, p.plan.Command.Region)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("asking AWS again who runs it: %w", err)
+	}
+	fresh := p.plan
+	fresh.Identity, fresh.Endpoint = id, id.Endpoint
+	fresh.Identity.Profile = p.plan.Identity.Profile
+	if p.op.Changes() {
+		if fresh.Targets, err = e.describe(ctx, p.env, p.op, p.plan.Command); err != nil {
+			return aws.Config{}, fmt.Errorf("describing the target again: %w", err)
+		}
+		fresh.Risk, fresh.Reasons = judge(p.op, p.plan.Command.Parameters, fresh.Targets)
+	}
+	if fresh.digest(p.bound) != p.plan.Digest {
+		return aws.Config{}, errors.New(difference(p.plan, fresh))
+	}
+	return cfg, nil
+}
+
+// difference says in words what changed since a plan was shown.
+func difference(was, is Plan) string {
+	var all []string
+	say := func(what, a, b string) {
+		if a != b {
+			all = append(all, fmt.Sprintf("%s was %s and is %s", what, orNone(a), orNone(b)))
+		}
+	}
+	say("the account", was.Identity.AccountID, is.Identity.AccountID)
+	say("the caller", was.Identity.ARN, is.Identity.ARN)
+	say("the source of the credentials", was.Identity.Source, is.Identity.Source)
+	say("the partition", was.Identity.Partition, is.Identity.Partition)
+	say("the endpoint", was.Endpoint, is.Endpoint)
+	for i, a := range was.Targets {
+		if i >= len(is.Targets) {
+			break
+		}
+		b := is.Targets[i]
+		if a.ImmutableID != b.ImmutableID || a.ARN != b.ARN || moment(a.CreatedAt) != moment(b.CreatedAt) {
+			all = append(all, fmt.Sprintf("%s is another resource now: the one shown was made %s, this one %s", a.ID,
+				orNone(moment(a.CreatedAt)), orNone(moment(b.CreatedAt))))
+			continue
+		}
+		say("the state of "+a.ID, a.State, b.State)
+		names := map[string]bool{}
+		for k := range a.Facts {
+			names[k] = true
+		}
+		for k := range b.Facts {
+			names[k] = true
+		}
+		for _, k := range slices.Sorted(maps.Keys(names)) {
+			say(strings.ReplaceAll(k, "_", " ")+" of "+a.ID, a.Facts[k], b.Facts[k])
+		}
+	}
+	say("the risk", string(was.Risk), string(is.Risk))
+	if all == nil {
+		return "something changed since it was shown; ask for a new plan"
+	}
+	return "since it was shown, " + strings.Join(all, "; ") + "; ask for a new plan"
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "not known"
+	}
+	return show(s)
+}
+
+func moment(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// run is one execution under way.
+type run struct {
+	e      *Executor
+	p      *pending
+	x      Execution
+	report func(Event)
+}
+
+func (r *run) event(kind, text string) {
+	if r.report != nil {
+		r.report(Event{Execution: r.x.ID, Kind: kind, Text: text})
+	}
+}
+
+func (r *run) note(text string) {
+	if r.x.Error != "" {
+		text = r.x.Error + "; " + text
+	}
+	r.x.Error = text
+}
+
+// do calls AWS and sees the outcome. Everything it finds out is in r.x.
+func (r *run) do(ctx context.Context, cfg aws.Config) {
+	e, p := r.e, r.p
+	// A client that goes away must not make the outcome of the call unknown.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.times.call)
+	out, err := runner.Call(call, cfg, p.op, p.plan.Command.Parameters)
+	cancel()
+	if err != nil {
+		r.failed(ctx, err)
+		return
+	}
+	r.x.Output = out
+	r.x.Status = "succeeded"
+	if p.op.Changes() {
+		if err := e.record("started", r.x); err != nil {
+			r.note("its start could not be recorded: " + err.Error())
+		}
+		r.x.StateAfter = r.wait(ctx)
+	}
+	for line := range strings.SplitSeq(out, "\n") {
+		if line != "" {
+			r.event("output", line)
+		}
+	}
+}
+
+// failed puts the error of a call into words.
+func (r *run) failed(ctx context.Context, err error) {
+	r.x.Status = "failed"
+	r.x.Error = err.Error()
+	var called *runner.Error
+	if !errors.As(err, &called) {
+		return
+	}
+	said := called.Message
+	if called.Code != "" {
+		said = called.Code + ": " + said
+	}
+	switch called.Kind {
+	case runner.Denied:
+		r.x.Error = fmt.Sprintf("AWS denied it: %s needs %s; ask whoever manages its policies (%s)",
+			r.x.Identity.ARN, strings.Join(r.p.plan.Actions, " and "), said)
+	case runner.Credentials:
+		r.x.Error = "AWS does not accept the credentials; renew them, for example with `aws sso login` or `cloudops profiles login` (" + said + ")"
+	case runner.Throttled:
+		r.x.Error = "AWS did nothing, since there were too many calls; try again in a moment (" + said + ")"
+	case runner.Unsent:
+		r.x.Error = "AWS could not be reached and nothing was sent (" + said + ")"
+	case runner.Refused:
+		r.x.Error = "AWS refused it: " + said
+	case runner.Ambiguous:
+		r.x.Status = "unknown"
+		r.x.Error = "AWS gave no clear answer, so it may have done it; look at the state before trying again (" + said + ")"
+	}
+	if r.p.op.Changes() && (called.Kind == runner.Ambiguous || called.Kind == runner.Refused) {
+		r.x.StateAfter = r.look(ctx)
+	}
+}
+
+// look reads the targets' states once and brings the estate up to date.
+func (r *run) look(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	now := slices.Clone(r.p.plan.Targets)
+	for i := range now {
+		now[i].State = "unknown"
+		if res, err := r.e.scanner.Refresh(ctx, r.p.env, now[i].Key); err == nil {
+			now[i].State = res.State
+		} else if errors.Is(err, scanner.ErrGone) {
+			now[i].State = "gone"
+		}
+	}
+	return states(now)
+}
+
+// progress is how far one target is.
+type progress struct {
+	// began is the state that the command found it in.
+	began, state string
+	// moved: it was seen in a state that is neither where it began nor where it ends.
+	moved bool
+	// settled counts the looks in a row that found it done.
+	settled int
+	done    bool
+	failed  string
+}
+
+// see takes in a state that was read.
+func (p *progress) see(op catalog.Operation, state string) {
+	p.state = state
+	switch {
+	case slices.Contains(op.Done, state) || op.Settles && state == p.began:
+		p.settled++
+		p.done = !op.Settles || p.settled > 1 || p.moved
+		return
+	case slices.Contains(op.Failed, state):
+		p.failed = "it is " + state
+	case slices.Contains(op.From, state):
+		if p.moved {
+			p.failed = "it went back to " + state
+		}
+	default:
+		p.moved = true
+	}
+	p.settled = 0
+}
+
+// wait looks at the targets until each is where the operation leads, and
+// returns their states. What keeps one from getting there goes into r.x.
+func (r *run) wait(ctx context.Context) string {
+	op, targets := r.p.op, r.p.plan.Targets
+	if op.Done == nil {
+		return r.look(ctx)
+	}
+	limit, cancel := context.WithTimeout(ctx, r.e.times.wait)
+	defer cancel()
+	at := make([]progress, len(targets))
+	for i, t := range targets {
+		at[i].began = t.State
+	}
+	pause := r.e.times.poll
+	var trouble error
+	for {
+		open := 0
+		for i, t := range targets {
+			if at[i].done || at[i].failed != "" {
+				continue
+			}
+			res, err := r.e.scanner.Describe(limit, r.p.env, t.Key)
+			switch {
+			case errors.Is(err, scanner.ErrGone):
+				at[i].state, at[i].failed = "gone", "AWS says that it is gone"
+			case err != nil:
+				trouble = err // it may pass
+			default:
+				trouble = nil
+				before := at[i].state
+				if at[i].see(op, res.State); before != res.State {
+					r.moved(t, res.State)
+				}
+			}
+			if !at[i].done && at[i].failed == "" {
+				open++
+			}
+		}
+		if open == 0 {
+			break
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+			pause = min(pause*3/2, 10*time.Second)
+			continue
+		case <-limit.Done():
+			timer.Stop()
+		}
+		if ctx.Err() != nil {
+			r.note("AWS took the command and goes on with it; only the waiting was cancelled")
+		} else {
+			r.x.Status = "unknown"
+			r.note(fmt.Sprintf("AWS took the command, but %s later it is not done; look at the state", r.e.times.wait))
+		}
+		if trouble != nil {
+			r.note("the last look at the state failed: " + trouble.Error())
+		}
+		break
+	}
+	for i, t := range targets {
+		if at[i].failed != "" {
+			r.x.Status = "failed"
+			r.note(fmt.Sprintf("AWS took the command, but %s did not get to %s: %s", t.ID, strings.Join(op.Done, " or "), at[i].failed))
+		}
+	}
+	return r.look(ctx)
+}
+
+// moved tells of a new state.
+func (r *run) moved(t Target, state string) {
+	if len(r.p.plan.Targets) > 1 {
+		state = t.ID + ": " + state
+	}
+	r.event("state", state)
+}

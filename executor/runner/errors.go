@@ -1,0 +1,120 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"net/http/httptrace"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Kind is what an error says about the call.
+type Kind string
+
+// The kinds. After all but Ambiguous AWS has done nothing.
+const (
+	// Denied: the caller's policies do not allow it.
+	Denied Kind = "denied"
+	// Credentials: AWS does not accept who calls, or the keys expired.
+	Credentials Kind = "credentials"
+	// Throttled: too many calls.
+	Throttled Kind = "throttled"
+	// Refused: AWS says that it cannot be done.
+	Refused Kind = "refused"
+	// Unsent: the call did not leave this machine.
+	Unsent Kind = "unsent"
+	// Ambiguous: it was sent and no clear answer came, so AWS may have acted.
+	Ambiguous Kind = "ambiguous"
+)
+
+// Error is why a call gave no result.
+type Error struct {
+	Kind Kind
+	// Code and Message are AWS's, "" when it gave none. Message is foreign text.
+	Code, Message string
+	cause         error
+}
+
+func (e *Error) Error() string {
+	if e.Code == "" {
+		return "calling AWS: " + e.Message
+	}
+	return "calling AWS: " + e.Code + ": " + e.Message
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// traceSent notes whether a connection was handed to the request.
+func traceSent(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := new(atomic.Bool)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	}), sent
+}
+
+var (
+	deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Unauthorized",
+		"NotAuthorized", "NotAuthorizedException", "AuthorizationError", "OptInRequired"}
+	credentialCodes = []string{"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken",
+		"ExpiredTokenException", "RequestExpired", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidAccessKeyId",
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "Blocked"}
+	throttleCodes = []string{"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
+		"RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded"}
+	// EC2 appends a blob that only IAM can decode.
+	encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
+)
+
+func classify(err error, sent bool) *Error {
+	e := &Error{Kind: Ambiguous, cause: err}
+	status := 0
+	if re := (*smithyhttp.ResponseError)(nil); errors.As(err, &re) && re.Response != nil {
+		status = re.HTTPStatusCode()
+	}
+	var api smithy.APIError
+	named := errors.As(err, &api)
+	if named {
+		e.Code, e.Message = api.ErrorCode(), clean(api.ErrorMessage())
+	}
+	switch {
+	case !sent || errors.Is(err, errNotImplemented):
+		e.Kind = Unsent
+	case named && slices.Contains(deniedCodes, e.Code):
+		e.Kind = Denied
+	case named && slices.Contains(credentialCodes, e.Code):
+		e.Kind = Credentials
+	case named && slices.Contains(throttleCodes, e.Code):
+		e.Kind = Throttled
+	case status >= 300 && status < 500:
+		e.Kind = Refused
+	}
+	if e.Message == "" {
+		e.Message = clean(last(err))
+	}
+	return e
+}
+
+// last is the innermost message: the outer ones name request ids and hosts.
+func last(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// clean bounds AWS's text and takes out what says nothing to people.
+func clean(s string) string {
+	s = strings.ToValidUTF8(encoded.ReplaceAllString(s, ""), "")
+	const most = 500
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}
