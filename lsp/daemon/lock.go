@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrRunning: another daemon serves this home.
@@ -24,7 +22,10 @@ const (
 	handoverGrace = 10 * time.Second
 )
 
-// lock is the right to serve a home: a flock that dies with its process. The
+// errLocked: another open file has the lock.
+var errLocked = errors.New("locked")
+
+// lock is the right to serve a home: a file lock that dies with its process. The
 // file tells clients the process and its socket.
 type lock struct{ file *os.File }
 
@@ -39,19 +40,19 @@ type lockState struct {
 
 // takeLock locks a home, or returns ErrRunning with the process that has it.
 func takeLock(home string, build Build) (*lock, error) {
-	f, err := os.OpenFile(filepath.Join(home, lockName), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(home, lockName), os.O_CREATE|os.O_RDWR|noFollow, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the daemon's lock: %w", err)
 	}
 	for end := time.Now().Add(lockPatience); ; time.Sleep(10 * time.Millisecond) {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+		err = tryLock(f, true)
+		if !errors.Is(err, errLocked) || time.Now().After(end) {
 			break
 		}
 	}
 	state := readLock(f)
 	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
+	case errors.Is(err, errLocked):
 		f.Close()
 		return nil, fmt.Errorf("%w: process %d", ErrRunning, state.pid)
 	case err != nil:
@@ -97,14 +98,13 @@ func (l *lock) release(successor time.Time) {
 
 // lockedBy reads what a home's lock says, and whether a daemon holds it.
 func lockedBy(home string) (s lockState, held bool) {
-	f, err := os.OpenFile(filepath.Join(home, lockName), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(filepath.Join(home, lockName), os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return lockState{}, false
 	}
 	defer f.Close()
 	s = readLock(f)
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	return s, errors.Is(err, unix.EWOULDBLOCK)
+	return s, errors.Is(tryLock(f, false), errLocked)
 }
 
 func readLock(f *os.File) (s lockState) {

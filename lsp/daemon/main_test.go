@@ -59,7 +59,7 @@ func testDaemon(home string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := newServer(ServerConfig{Home: home, Build: o.Build, Open: noParts})
+	s, err := newServer(ServerConfig{Home: home, Build: o.Build, Idle: 10 * time.Second, Open: noParts})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

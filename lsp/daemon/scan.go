@@ -16,6 +16,9 @@ type scans struct {
 	problems []string
 }
 
+// scanFunc is Scanner.Scan.
+type scanFunc = func(context.Context, scanner.Environment, scanner.Options, func(scanner.Progress)) (scanner.Result, error)
+
 // scan is one scan under way. It belongs to its listeners: when the last one
 // leaves it is cancelled.
 type scan struct {
@@ -49,20 +52,23 @@ func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (a
 	if err != nil {
 		return nil, err
 	}
-	report := func(pr scanner.Progress) {
+	return x.server.scan(ctx, p.Scanner.Scan, env, params.Options, func(pr scanner.Progress) {
 		if params.Token != "" && ctx.Err() == nil {
 			x.conn.notify(NoteProgress, ProgressNote{Token: params.Token, Progress: pr})
 		}
-	}
+	})
+}
+
+func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment, o scanner.Options, report func(scanner.Progress)) (any, error) {
 	for {
-		job, mine := x.server.joinScan(p, env, params.Options, &report)
+		job, mine := s.joinScan(run, env, o, &report)
 		if !mine {
 			report(scanner.Progress{Message: "waiting for another scan to finish"})
 		}
 		select {
 		case <-job.done:
 		case <-ctx.Done():
-			x.server.scans.quit(job, &report)
+			s.scans.quit(job, &report)
 			return nil, ctx.Err()
 		}
 		if mine {
@@ -73,7 +79,7 @@ func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (a
 
 // joinScan starts a scan or joins the same one; false means that a different
 // one has to end first.
-func (s *server) joinScan(p *Parts, env scanner.Environment, o scanner.Options, report *func(scanner.Progress)) (job *scan, mine bool) {
+func (s *server) joinScan(run scanFunc, env scanner.Environment, o scanner.Options, report *func(scanner.Progress)) (job *scan, mine bool) {
 	// Workspaces only matter to the check that has passed.
 	env.Workspaces = nil
 	s.scans.mu.Lock()
@@ -95,12 +101,12 @@ func (s *server) joinScan(p *Parts, env scanner.Environment, o scanner.Options, 
 	s.users.Go(func() {
 		defer s.leave()
 		defer cancel()
-		s.runScan(ctx, p, job)
+		s.runScan(ctx, run, job)
 	})
 	return job, true
 }
 
-func (s *server) runScan(ctx context.Context, p *Parts, job *scan) {
+func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
 	job.err = refusef(-32603, "", "internal error in the scan; the log has the details")
 	defer func() {
 		if e := recover(); e != nil {
@@ -115,7 +121,7 @@ func (s *server) runScan(ctx context.Context, p *Parts, job *scan) {
 		}
 		close(job.done)
 	}()
-	job.result, job.err = p.Scanner.Scan(ctx, job.env, job.options, func(pr scanner.Progress) {
+	job.result, job.err = run(ctx, job.env, job.options, func(pr scanner.Progress) {
 		s.scans.mu.Lock()
 		to := make([]*func(scanner.Progress), 0, len(job.listeners))
 		for l := range job.listeners {

@@ -23,8 +23,8 @@ const (
 	drainTime = 2 * time.Minute
 	// endTime is how long it then waits for requests to notice the end.
 	endTime = 5 * time.Second
-	// helloTime is how long a connection may stay without a handshake, and how
-	// long a handshake waits for the store to open.
+	// helloTime is how long a handshake may take to come, and how long it waits
+	// for the store to open.
 	helloTime = 8 * time.Second
 	// maxSessions bounds the connections at once.
 	maxSessions = 128
@@ -98,6 +98,8 @@ type server struct {
 	endWork context.CancelFunc
 	// stop gets the reason to end, once.
 	stop chan string
+	// patience is how long a connection may stay without a handshake.
+	patience time.Duration
 	// generation is the estate's latest.
 	generation atomic.Uint64
 	// users are the goroutines that use the parts.
@@ -107,6 +109,8 @@ type server struct {
 	// mu guards what follows.
 	mu       sync.Mutex
 	sessions map[*session]struct{}
+	// ended: no goroutine may be added to users any more.
+	ended bool
 	// active counts connections and jobs; at zero the idle timer runs.
 	active int
 	idle   *time.Timer
@@ -138,7 +142,7 @@ func newServer(cfg ServerConfig) (*server, error) {
 	}
 	s := &server{
 		cfg: cfg, log: cfg.Log, lock: l, methods: methods(),
-		stop: make(chan string, 1), sessions: make(map[*session]struct{}),
+		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime,
 	}
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(cfg.Idle, s.idled)
@@ -204,15 +208,15 @@ func (s *server) adopt(nc net.Conn) {
 	}
 	x := newSession(s, nc, who)
 	s.mu.Lock()
-	full := len(s.sessions) >= maxSessions
-	if !full {
+	refused := s.ended || len(s.sessions) >= maxSessions
+	if !refused {
 		s.sessions[x] = struct{}{}
 		s.users.Add(1)
 	}
 	s.mu.Unlock()
-	if full {
-		s.log.Warn("refusing a connection: too many are open")
-		nc.Close()
+	if refused {
+		s.log.Warn("refusing a connection: the daemon is ending, or too many are open")
+		x.conn.close()
 		return
 	}
 	s.enter()
@@ -292,6 +296,7 @@ func (s *server) end(ln net.Listener) {
 		ln.Close()
 	}
 	s.mu.Lock()
+	s.ended = true
 	for x := range s.sessions {
 		x.conn.close()
 	}
@@ -327,7 +332,7 @@ func (s *server) startOpening() <-chan struct{} {
 		return s.opening
 	}
 	done := make(chan struct{})
-	if s.parts != nil || s.work.Err() != nil {
+	if s.parts != nil || s.ended {
 		close(done)
 		return done
 	}

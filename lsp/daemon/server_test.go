@@ -305,14 +305,29 @@ func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
 }
 
 func TestAConnectionWithoutHandshakeIsClosed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the daemon's patience")
-	}
 	home := testHome(t)
-	serving(t, ServerConfig{Home: home})
-	r := rawPeer(t, home)
-	if _, err := r.message(); err == nil {
-		t.Fatal("it stays open")
+	s, err := newServer(ServerConfig{Home: home, Open: noParts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.patience = 50 * time.Millisecond
+	ln, err := s.bind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.run(ctx, ln) }()
+	silent, polite := rawPeer(t, home), rawPeer(t, home)
+	polite.hello()
+	if _, err := silent.message(); err == nil {
+		t.Error("it stays open")
+	}
+	polite.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+	polite.next()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -118,7 +118,7 @@ func newSession(s *server, nc net.Conn, who peer) *session {
 
 // run serves the session until it ends and its requests have returned.
 func (x *session) run() {
-	late := time.AfterFunc(helloTime, func() {
+	late := time.AfterFunc(x.server.patience, func() {
 		if !x.ready() {
 			x.conn.close()
 		}

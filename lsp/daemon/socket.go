@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // maxSocketPath is the shortest limit of the supported systems, with its NUL.
@@ -27,7 +26,7 @@ func socketPath(home string) (string, error) {
 	name := hex.EncodeToString(sum[:8]) + ".sock"
 	own := "cloudops-" + strconv.Itoa(os.Getuid())
 	dirs := []string{filepath.Join(os.TempDir(), own), filepath.Join("/tmp", own)}
-	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) && ownedBy(run, os.Getuid()) {
+	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) && ownFolder(run) {
 		dirs = append([]string{filepath.Join(run, "cloudops")}, dirs...)
 	}
 	for _, dir := range dirs {
@@ -61,26 +60,21 @@ func privateDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("checking the folder %s: %w", dir, err)
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
 		return fmt.Errorf("refusing %s: it is not a folder; remove it", dir)
-	case !ok || int(stat.Uid) != os.Getuid():
+	case !ownedByUser(info):
 		return fmt.Errorf("refusing %s: another user owns it", dir)
-	case info.Mode().Perm()&0o077 != 0:
+	case openToOthers(info):
 		return fmt.Errorf("refusing %s: other users can reach it; run: chmod 700 %s", dir, dir)
 	}
 	return nil
 }
 
-// ownedBy reports whether path is a folder of the user's.
-func ownedBy(path string, uid int) bool {
+// ownFolder reports whether path is a folder of the user's.
+func ownFolder(path string) bool {
 	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() {
-		return false
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == uid
+	return err == nil && info.IsDir() && ownedByUser(info)
 }
 
 // listen binds the socket. Only the holder of the home's lock may call it: it

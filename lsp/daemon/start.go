@@ -16,7 +16,6 @@ import (
 	"unicode"
 
 	"github.com/cenkalti/backoff/v5"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -134,7 +133,7 @@ func (c *Client) startDaemon() (*child, error) {
 	cmd.Dir = "/"
 	cmd.Env = daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVar)
 	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = detached()
 	if err := cmd.Start(); err != nil {
 		log.Close()
 		return nil, refusef(CodeUnavailable, "check the path of the cloudops program", "starting the daemon: %v", err)
@@ -194,7 +193,7 @@ func openLog(home string) (f *os.File, from int64, err error) {
 			return nil, 0, fmt.Errorf("putting the daemon's log aside: %w", err)
 		}
 	}
-	f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|noFollow, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening the daemon's log: %w", err)
 	}
