@@ -8,10 +8,6 @@ import (
 	"github.com/cloudops/cloudops/storage/index"
 )
 
-// window is how far around the cursor a line is looked at: more than any
-// identifier is long, and little enough for a line of megabytes.
-const window = 4096
-
 // document is one version of an open file. It never changes.
 type document struct {
 	uri     string
@@ -74,9 +70,7 @@ func (d *document) lineOf(offset int) int {
 // the document.
 func (d *document) at(offset int) []index.Token {
 	start, end := d.line(d.lineOf(offset))
-	offset = min(offset, end)
-	start, end = max(start, offset-window), min(end, offset+window)
-	tokens := index.At(d.text[start:end], offset-start)
+	tokens := index.At(d.text[start:end], min(offset, end)-start)
 	for i := range tokens {
 		tokens[i].Start += start
 		tokens[i].End += start

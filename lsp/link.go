@@ -17,10 +17,11 @@ import (
 // link is the way to the daemon: dialled in the background, again and again
 // while it fails. Once dialled the client heals itself.
 type link struct {
-	s   *server
-	cfg daemon.ClientConfig
-	// dial asks for a connection with the workspaces as they are now.
-	dial chan struct{}
+	s    *server
+	cfg  daemon.ClientConfig
+	dial func(context.Context, daemon.ClientConfig) (*daemon.Client, error)
+	// wanted asks for a connection with the workspaces as they are now.
+	wanted chan struct{}
 
 	mu         sync.Mutex // guards what follows
 	client     *daemon.Client
@@ -28,8 +29,11 @@ type link struct {
 	workspaces []string
 }
 
-func newLink(s *server, cfg daemon.ClientConfig) *link {
-	l := &link{s: s, cfg: cfg, dial: make(chan struct{}, 1), ready: make(chan struct{})}
+func newLink(s *server, cfg Config) *link {
+	l := &link{s: s, cfg: cfg.Daemon, dial: cfg.Dial, wanted: make(chan struct{}, 1), ready: make(chan struct{})}
+	if l.dial == nil {
+		l.dial = daemon.Dial
+	}
 	l.cfg.Kind = "editor"
 	l.cfg.Prompt = s.prompt
 	l.cfg.Note = s.note
@@ -43,7 +47,7 @@ func (l *link) add(workspaces []string) {
 	l.workspaces = append(l.workspaces, workspaces...)
 	l.mu.Unlock()
 	select {
-	case l.dial <- struct{}{}:
+	case l.wanted <- struct{}{}:
 	default:
 	}
 }
@@ -55,7 +59,7 @@ func (l *link) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.dial:
+		case <-l.wanted:
 		}
 		wait := backoff.NewExponentialBackOff()
 		wait.MaxInterval = 30 * time.Second
@@ -64,7 +68,7 @@ func (l *link) run(ctx context.Context) {
 			l.mu.Lock()
 			cfg.Environment.Workspaces = slices.Concat(cfg.Environment.Workspaces, l.workspaces)
 			l.mu.Unlock()
-			c, err := daemon.Dial(ctx, cfg)
+			c, err := l.dial(ctx, cfg)
 			if err == nil {
 				l.use(c)
 				l.s.greet(c.Hello())

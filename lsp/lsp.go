@@ -29,7 +29,9 @@ type Config struct {
 	Out io.Writer
 	// Daemon is how to reach the daemon; Serve fills Kind, Prompt, Note and the
 	// session's workspaces.
-	Daemon  daemon.ClientConfig
+	Daemon daemon.ClientConfig
+	// Dial reaches the daemon; nil means daemon.Dial.
+	Dial    func(context.Context, daemon.ClientConfig) (*daemon.Client, error)
 	Version string
 	Log     *slog.Logger
 }
@@ -97,7 +99,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 	s.editor = protocol.ClientDispatcher(s.conn)
 	s.records = newRecords(s.resolve)
 	s.notes = newNotes(s.forward)
-	s.link = newLink(s, cfg.Daemon)
+	s.link = newLink(s, cfg)
 	return s
 }
 

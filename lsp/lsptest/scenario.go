@@ -1,0 +1,420 @@
+package lsptest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/shlex"
+	"golang.org/x/tools/txtar"
+
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+// Run drives every scenario of a folder, each in a world of its own: once with
+// the daemon in this process and once with it behind its socket.
+//
+// A scenario is a txtar file. Its comment says in a sentence what it shows and
+// then lists steps, one a line:
+//
+//	initialize JSON             with these params besides the usual ones
+//	open FILE                   opens a file of the archive
+//	change FILE RANGE TEXT      edits it; RANGE is L:C-L:C, counted from 1
+//	close FILE
+//	hover FILE L:C
+//	actions FILE L:C [KIND]     lists the code actions
+//	choose TITLE                runs one of the listed actions, by part of its title
+//	execute COMMAND [JSON]      sends workspace/executeCommand
+//	request METHOD [JSON]
+//	notify METHOD [JSON]
+//	answer run|reject|none|TEXT how the next prompt is answered
+//	prompt                      waits for the next prompt and prints it
+//	message                     waits for the next message and prints it
+//	progress                    waits for the end of the next progress
+//	until-known FILE L:C        hovers until something is shown
+//	kill-daemon, start-daemon   only behind the socket
+//	expect NAME                 what was printed since the last one is file NAME
+//
+// ${web-west}, ${web-east} and ${stopped} stand for seeded instances.
+func Run(t *testing.T, dir string, server *awstest.Server, update bool) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios in %s: %v", dir, err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		for _, mode := range []string{"local", "socket"} {
+			t.Run(name+"/"+mode, func(t *testing.T) { run(t, file, server, mode == "local", update) })
+		}
+	}
+}
+
+// scenario is one run of a file.
+type scenario struct {
+	t       *testing.T
+	world   *World
+	editor  *Editor
+	archive *txtar.Archive
+	local   bool
+	update  bool
+	stop    func()
+
+	printed  strings.Builder
+	actions  []json.RawMessage
+	answers  chan string
+	prompts  int // requests seen
+	messages int // notifications seen, for messages
+	ended    int // notifications seen, for progress
+	version  int
+}
+
+func run(t *testing.T, file string, server *awstest.Server, local, update bool) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scenario{
+		t: t, archive: txtar.Parse(raw), local: local, update: update,
+		world: NewWorld(t, server), answers: make(chan string, 16), stop: func() {},
+	}
+	if !local {
+		s.stop = s.world.Daemon(t)
+	}
+	s.editor = s.world.Editor(t, local)
+	s.editor.Answer(s.answer)
+
+	lines := strings.Split(string(s.archive.Comment), "\n")
+	steps := slices.IndexFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
+	if steps < 1 {
+		t.Fatalf("%s does not begin with a sentence and an empty line", file)
+	}
+	for i, line := range lines[steps:] {
+		words, err := shlex.Split(s.expand(line))
+		if err != nil {
+			t.Fatalf("%s:%d: %v", file, steps+i+1, err)
+		}
+		if len(words) > 0 {
+			t.Logf("%s:%d: %s", filepath.Base(file), steps+i+1, line)
+			s.step(words[0], words[1:])
+		}
+	}
+	if s.printed.Len() > 0 {
+		t.Errorf("nothing expects what the last steps printed:\n%s", s.printed.String())
+	}
+	if update && !t.Failed() {
+		if err := os.WriteFile(file, txtar.Format(s.archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// arg is the i-th argument, "" if absent.
+func arg(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+func (s *scenario) step(name string, args []string) {
+	s.t.Helper()
+	e := s.editor
+	switch name {
+	case "initialize":
+		params := map[string]any{
+			"processId": nil, "rootUri": nil,
+			"capabilities": map[string]any{
+				"window": map[string]any{"workDoneProgress": true},
+				"textDocument": map[string]any{
+					"hover": map[string]any{"contentFormat": []string{"markdown", "plaintext"}},
+					"codeAction": map[string]any{
+						"dataSupport":    true,
+						"resolveSupport": map[string]any{"properties": []string{"command"}},
+					},
+				},
+			},
+		}
+		for k, v := range s.object(arg(args, 0)) {
+			params[k] = v
+		}
+		e.Call("initialize", params, nil)
+		e.Notify("initialized", map[string]any{})
+	case "open":
+		s.version++
+		e.Notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{
+			"uri": uri(args[0]), "languageId": "plaintext", "version": s.version, "text": s.expand(s.file(args[0])),
+		}})
+	case "change":
+		from, to, _ := strings.Cut(args[1], "-")
+		s.version++
+		e.Notify("textDocument/didChange", map[string]any{
+			"textDocument":   map[string]any{"uri": uri(args[0]), "version": s.version},
+			"contentChanges": []any{map[string]any{"range": map[string]any{"start": s.at(from), "end": s.at(to)}, "text": arg(args, 2)}},
+		})
+	case "close":
+		e.Notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri(args[0])}})
+	case "hover":
+		s.print("%s\n", s.hover(args[0], args[1]))
+	case "until-known":
+		for s.hover(args[0], args[1]) == "nothing" {
+			if err := s.t.Context().Err(); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	case "actions":
+		context := map[string]any{"diagnostics": []any{}}
+		if kind := arg(args, 2); kind != "" {
+			context["only"] = []string{kind}
+		}
+		s.actions = nil
+		e.Call("textDocument/codeAction", map[string]any{
+			"textDocument": map[string]any{"uri": uri(args[0])}, "context": context,
+			"range": map[string]any{"start": s.at(args[1]), "end": s.at(args[1])},
+		}, &s.actions)
+		for _, a := range s.actions {
+			var action struct{ Title, Kind string }
+			s.decode(a, &action)
+			s.print("%s [%s]\n", action.Title, action.Kind)
+		}
+	case "choose":
+		s.choose(args[0])
+	case "execute":
+		params := map[string]any{"command": args[0]}
+		if a := arg(args, 1); a != "" {
+			params["arguments"] = []any{json.RawMessage(a)}
+		}
+		s.printReply("workspace/executeCommand", params)
+	case "request":
+		params := any(nil)
+		if a := arg(args, 1); a != "" {
+			params = json.RawMessage(a)
+		}
+		s.printReply(args[0], params)
+	case "notify":
+		e.Notify(args[0], s.object(arg(args, 1)))
+	case "answer":
+		s.answers <- strings.Join(args, " ")
+	case "prompt":
+		var p struct {
+			Message string
+			Actions []struct{ Title string }
+		}
+		raw, next := e.Asked("window/showMessageRequest", s.prompts, nil)
+		s.prompts = next
+		s.decode(raw, &p)
+		s.print("%s\n", p.Message)
+		for _, a := range p.Actions {
+			s.print("  [%s]\n", a.Title)
+		}
+	case "message":
+		var p struct {
+			Type    int
+			Message string
+		}
+		raw, next := e.Note("window/showMessage", s.messages, nil)
+		s.messages = next
+		s.decode(raw, &p)
+		s.print("%s: %s\n", []string{"", "error", "warning", "info", "log"}[p.Type], p.Message)
+	case "progress":
+		raw, next := e.Note("$/progress", s.ended, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"end"`)) })
+		s.ended = next
+		var p struct{ Value struct{ Message string } }
+		s.decode(raw, &p)
+		s.print("done: %s\n", p.Value.Message)
+	case "kill-daemon":
+		if !s.local {
+			s.stop()
+		}
+	case "start-daemon":
+		if !s.local {
+			s.stop = s.world.Daemon(s.t)
+		}
+	case "expect":
+		s.expect(args[0])
+	default:
+		s.t.Fatalf("no step %q", name)
+	}
+}
+
+// answer is how the editor answers the server's questions.
+func (s *scenario) answer(method string, params json.RawMessage) (any, error) {
+	if method != "window/showMessageRequest" {
+		return nil, nil
+	}
+	var p struct{ Actions []struct{ Title string } }
+	if err := json.Unmarshal(params, &p); err != nil {
+		return nil, err
+	}
+	if len(p.Actions) != 2 || p.Actions[0].Title == p.Actions[1].Title {
+		return nil, fmt.Errorf("a prompt with the answers %v", p.Actions)
+	}
+	var a string
+	select {
+	case a = <-s.answers:
+	case <-s.editor.done:
+		return nil, errors.New("the server ended")
+	}
+	switch a {
+	case "reject":
+		return p.Actions[0], nil
+	case "run":
+		return p.Actions[1], nil
+	case "none":
+		return nil, nil
+	}
+	return map[string]any{"title": a}, nil
+}
+
+func (s *scenario) choose(title string) {
+	s.t.Helper()
+	for _, a := range s.actions {
+		var action struct {
+			Title   string
+			Command *struct {
+				Command   string            `json:"command"`
+				Arguments []json.RawMessage `json:"arguments"`
+			}
+		}
+		s.decode(a, &action)
+		if !strings.Contains(action.Title, title) {
+			continue
+		}
+		if action.Command == nil || action.Command.Command == "" {
+			var resolved json.RawMessage
+			s.editor.Call("codeAction/resolve", a, &resolved)
+			s.decode(resolved, &action)
+		}
+		s.editor.Call("workspace/executeCommand", action.Command, nil)
+		return
+	}
+	s.t.Fatalf("no action %q", title)
+}
+
+func (s *scenario) hover(file, at string) string {
+	s.t.Helper()
+	var h *struct {
+		Contents struct{ Kind, Value string }
+		Range    struct{ Start, End struct{ Line, Character int } }
+	}
+	s.editor.Call("textDocument/hover", map[string]any{
+		"textDocument": map[string]any{"uri": uri(file)}, "position": s.at(at),
+	}, &h)
+	if h == nil {
+		return "nothing"
+	}
+	r := h.Range
+	return fmt.Sprintf("%d:%d-%d:%d %s\n%s", r.Start.Line+1, r.Start.Character+1, r.End.Line+1, r.End.Character+1, h.Contents.Kind, h.Contents.Value)
+}
+
+func (s *scenario) printReply(method string, params any) {
+	s.t.Helper()
+	var res json.RawMessage
+	if err := s.editor.Try(method, params, &res); err != nil {
+		s.print("error %v\n", err)
+		return
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, res, "", "  "); err != nil {
+		s.t.Fatal(err)
+	}
+	s.print("%s\n", out.String())
+}
+
+func uri(file string) string { return "file:///workspace/" + file }
+
+func (s *scenario) at(place string) map[string]any {
+	s.t.Helper()
+	l, c, _ := strings.Cut(place, ":")
+	line, err1 := strconv.Atoi(l)
+	character, err2 := strconv.Atoi(c)
+	if err := errors.Join(err1, err2); err != nil {
+		s.t.Fatalf("%q is no place: %v", place, err)
+	}
+	return map[string]any{"line": line - 1, "character": character - 1}
+}
+
+func (s *scenario) object(text string) map[string]any {
+	s.t.Helper()
+	m := map[string]any{}
+	if text != "" {
+		s.decode([]byte(text), &m)
+	}
+	return m
+}
+
+func (s *scenario) decode(raw []byte, into any) {
+	s.t.Helper()
+	if err := json.Unmarshal(raw, into); err != nil {
+		s.t.Fatalf("decoding %s: %v", raw, err)
+	}
+}
+
+func (s *scenario) file(name string) string {
+	s.t.Helper()
+	for _, f := range s.archive.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	s.t.Fatalf("the scenario has no file %s", name)
+	return ""
+}
+
+// names are the seeded ids, which differ from run to run.
+func (s *scenario) names() []string {
+	e := s.world.Estate
+	return []string{
+		e.WebWest, "${web-west}", e.WebEast, "${web-east}", e.Stopped, "${stopped}",
+		e.Unnamed, "${unnamed}", e.Hostile, "${hostile}", e.Endpoint, "${endpoint}",
+	}
+}
+
+func (s *scenario) expand(text string) string {
+	pairs := s.names()
+	for i := 0; i < len(pairs); i += 2 {
+		text = strings.ReplaceAll(text, pairs[i+1], pairs[i])
+	}
+	return text
+}
+
+var (
+	moment = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC|[+-]\d\d:\d\d)?`)
+	age    = regexp.MustCompile(`\b(\d+ ?(s|seconds?|min|minutes?) ago|just now)\b`)
+	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	pid    = regexp.MustCompile(`\b(pid|process) \d+\b`)
+)
+
+// print keeps text without what differs from run to run.
+func (s *scenario) print(format string, args ...any) {
+	text := strings.NewReplacer(s.names()...).Replace(fmt.Sprintf(format, args...))
+	text = moment.ReplaceAllString(text, "(time)")
+	text = age.ReplaceAllString(text, "(age)")
+	text = random.ReplaceAllString(text, "(id)")
+	text = pid.ReplaceAllString(text, "$1 (pid)")
+	s.printed.WriteString(text)
+}
+
+func (s *scenario) expect(name string) {
+	s.t.Helper()
+	got := s.printed.String()
+	s.printed.Reset()
+	i := slices.IndexFunc(s.archive.Files, func(f txtar.File) bool { return f.Name == name })
+	switch {
+	case s.update && i < 0:
+		s.archive.Files = append(s.archive.Files, txtar.File{Name: name, Data: []byte(got)})
+	case s.update:
+		s.archive.Files[i].Data = []byte(got)
+	case i < 0:
+		s.t.Errorf("the scenario has no file %s; got\n%s", name, got)
+	case string(s.archive.Files[i].Data) != got:
+		s.t.Errorf("%s: got\n%s\nwant\n%s", name, got, s.archive.Files[i].Data)
+	}
+}
