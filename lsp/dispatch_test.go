@@ -1,4 +1,4 @@
-package lsp
+package lsp_test
 
 import (
 	"bytes"
@@ -9,35 +9,29 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/lsptest"
 )
 
-// started runs a server with further methods.
-func started(t *testing.T, log io.Writer, more func(s *server) map[string]method) *lsptest.Editor {
+// probed runs a server with further methods.
+func probed(t *testing.T, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
 	t.Helper()
 	e := lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
-		s := newServer(context.Background(), Config{
+		return lsp.ServeProbed(context.Background(), lsp.Config{
 			In: in, Out: out,
 			Daemon: daemon.ClientConfig{Home: t.TempDir(), Executable: "-"},
 			Log:    slog.New(slog.NewTextHandler(log, nil)),
-		})
-		for name, m := range more(s) {
-			s.table[name] = m
-		}
-		return s.serve()
+		}, probes)
 	})
-	e.Call("initialize", map[string]any{"processId": nil, "rootUri": nil, "capabilities": map[string]any{}}, nil)
+	initialize(t, e, nil)
 	return e
 }
 
 func TestAPanicEndsOneMessage(t *testing.T) {
 	var log bytes.Buffer
-	e := started(t, &log, func(*server) map[string]method {
-		return map[string]method{
-			"test/panic":  func([]byte) (work, error) { return func(context.Context) (any, error) { panic("hush: vol-1") }, nil },
-			"test/decode": func([]byte) (work, error) { var none []int; return nil, fmt.Errorf("%d", none[3]) },
-		}
+	e := probed(t, &log, map[string]func(context.Context) (any, error){
+		"test/panic": func(context.Context) (any, error) { panic("hush: vol-1") },
 	})
 	for _, method := range []string{"test/panic", "test/decode"} {
 		if err := e.Try(method, map[string]any{}, nil); err == nil || err.Code != -32603 {
@@ -58,11 +52,9 @@ func TestAPanicEndsOneMessage(t *testing.T) {
 // A call sees the document as it was when the call was sent: with all changes
 // before it and none after it.
 func TestMessagesAreSeenInOrder(t *testing.T) {
-	e := started(t, io.Discard, func(s *server) map[string]method {
-		return map[string]method{"test/text": inDocument(s, func(_ context.Context, d *document, _ *struct{}) (string, error) { return d.text, nil })}
-	})
+	e := probed(t, io.Discard, nil)
 	const uri = "file:///a.txt"
-	e.Notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{"uri": uri, "languageId": "x", "version": 0, "text": "0"}})
+	open(e, uri, "0")
 	var ids []string
 	for i := range 500 {
 		e.Notify("textDocument/didChange", map[string]any{
@@ -80,16 +72,10 @@ func TestMessagesAreSeenInOrder(t *testing.T) {
 
 // A slow call holds up nothing.
 func TestCallsAreConcurrent(t *testing.T) {
-	open := make(chan struct{})
-	e := started(t, io.Discard, func(*server) map[string]method {
-		return map[string]method{
-			"test/slow": func([]byte) (work, error) {
-				return func(ctx context.Context) (any, error) { <-open; return "done", nil }, nil
-			},
-			"test/open": func([]byte) (work, error) {
-				return func(ctx context.Context) (any, error) { close(open); return nil, nil }, nil
-			},
-		}
+	gate := make(chan struct{})
+	e := probed(t, io.Discard, map[string]func(context.Context) (any, error){
+		"test/slow": func(context.Context) (any, error) { <-gate; return "done", nil },
+		"test/open": func(context.Context) (any, error) { close(gate); return nil, nil },
 	})
 	slow := e.Begin("test/slow", map[string]any{})
 	e.Call("test/open", map[string]any{}, nil)

@@ -20,17 +20,23 @@ type link struct {
 	s    *server
 	cfg  daemon.ClientConfig
 	dial func(context.Context, daemon.ClientConfig) (*daemon.Client, error)
-	// wanted asks for a connection with the workspaces as they are now.
-	wanted chan struct{}
+	// wanted asks for a connection with the workspaces as they are now, hurry
+	// for the next attempt at once.
+	wanted, hurry chan struct{}
+	// tried is closed once the first attempt is over.
+	tried chan struct{}
 
 	mu         sync.Mutex // guards what follows
 	client     *daemon.Client
-	ready      chan struct{} // closed while client is set
+	failure    error // of the last attempt
 	workspaces []string
 }
 
 func newLink(s *server, cfg Config) *link {
-	l := &link{s: s, cfg: cfg.Daemon, dial: cfg.Dial, wanted: make(chan struct{}, 1), ready: make(chan struct{})}
+	l := &link{
+		s: s, cfg: cfg.Daemon, dial: cfg.Dial,
+		wanted: make(chan struct{}, 1), hurry: make(chan struct{}, 1), tried: make(chan struct{}),
+	}
 	if l.dial == nil {
 		l.dial = daemon.Dial
 	}
@@ -46,15 +52,19 @@ func (l *link) add(workspaces []string) {
 	l.mu.Lock()
 	l.workspaces = append(l.workspaces, workspaces...)
 	l.mu.Unlock()
+	signal(l.wanted)
+}
+
+func signal(c chan struct{}) {
 	select {
-	case l.wanted <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // run dials whenever it is asked to, until ctx ends.
 func (l *link) run(ctx context.Context) {
-	defer func() { l.use(nil) }()
+	defer func() { l.use(nil, nil) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -63,71 +73,78 @@ func (l *link) run(ctx context.Context) {
 		}
 		wait := backoff.NewExponentialBackOff()
 		wait.MaxInterval = 30 * time.Second
-		for told := false; ; {
-			cfg := l.cfg
-			l.mu.Lock()
-			cfg.Environment.Workspaces = slices.Concat(cfg.Environment.Workspaces, l.workspaces)
-			l.mu.Unlock()
-			c, err := l.dial(ctx, cfg)
-			if err == nil {
-				l.use(c)
-				l.s.greet(c.Hello())
-				break
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			l.s.log.Warn("dialling the daemon", "error", err)
-			if !told {
-				told = true
-				l.s.show(protocol.MessageTypeError, "CloudOps can't reach its daemon and keeps trying: "+render.Notification(err.Error()))
-			}
+		for told := false; !l.connect(ctx, &told); {
 			select {
 			case <-ctx.Done():
 				return
+			case <-l.hurry:
 			case <-time.After(wait.NextBackOff()):
 			}
 		}
 	}
 }
 
-// use puts a client in the place of the one before.
-func (l *link) use(c *daemon.Client) {
+// connect makes one attempt. Its failure is told unless it was told before.
+func (l *link) connect(ctx context.Context, told *bool) bool {
+	cfg := l.cfg
+	l.mu.Lock()
+	cfg.Environment.Workspaces = slices.Concat(cfg.Environment.Workspaces, l.workspaces)
+	l.mu.Unlock()
+	c, err := l.dial(ctx, cfg)
+	if ctx.Err() != nil {
+		if err == nil {
+			_ = c.Close() // nobody has it
+		}
+		return false
+	}
+	if err != nil {
+		l.s.log.Warn("dialling the daemon", "error", err)
+		l.use(nil, err)
+		if !*told {
+			*told = true
+			l.s.show(protocol.MessageTypeError, "CloudOps can't reach its daemon and keeps trying: "+render.Notification(err.Error()))
+		}
+		return false
+	}
+	l.use(c, nil)
+	l.s.greet(c.Hello())
+	return true
+}
+
+// use puts the outcome of an attempt in the place of the one before.
+func (l *link) use(c *daemon.Client, failure error) {
 	l.mu.Lock()
 	old := l.client
-	switch {
-	case c != nil && old == nil:
-		close(l.ready)
-	case c == nil && old != nil:
-		l.ready = make(chan struct{})
-	}
-	l.client = c
+	l.client, l.failure = c, failure
 	l.mu.Unlock()
+	select {
+	case <-l.tried:
+	default:
+		close(l.tried)
+	}
 	if old != nil {
 		_ = old.Close() // nothing that it holds outlives it
 	}
 }
 
-// call sends a request to the daemon, waiting for the first connection as long
-// as ctx lets it.
+// call sends a request to the daemon. It waits for the first attempt to reach
+// it, but not for one that follows a failure.
 func (l *link) call(ctx context.Context, method string, params, result any) error {
-	l.mu.Lock()
-	ready := l.ready
-	l.mu.Unlock()
 	select {
-	case <-ready:
+	case <-l.tried:
 	case <-ctx.Done():
-		return &daemon.Error{
-			Code:    daemon.CodeUnavailable,
-			Message: "the daemon is not reachable yet",
-			Hint:    "try again in a moment, or run `cloudops status`",
-		}
+		return ctx.Err()
 	}
 	l.mu.Lock()
-	c := l.client
+	c, failure := l.client, l.failure
 	l.mu.Unlock()
 	if c == nil {
-		return &daemon.Error{Code: daemon.CodeUnavailable, Message: "the connection to the daemon was closed"}
+		signal(l.hurry)
+		e := &daemon.Error{Code: daemon.CodeUnavailable, Message: "the daemon can't be reached", Hint: "see `cloudops status`"}
+		if failure != nil {
+			e.Message += ": " + failure.Error()
+		}
+		return e
 	}
 	return c.Call(ctx, method, params, result)
 }

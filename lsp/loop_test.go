@@ -296,11 +296,10 @@ func TestInitializeAnswersAtOnceWithoutADaemon(t *testing.T) {
 func TestCancelledCallsEndAtOnce(t *testing.T) {
 	for _, id := range []string{`7001`, `"seven"`} {
 		t.Run(id, func(t *testing.T) {
-			e := start(t)
-			initialize(t, e, nil)
-			// Without a daemon this waits for one for as long as it may.
-			e.Send(lsptest.Frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"cloudops/estate/status"}`, id)))
-			e.Call("textDocument/hover", at("file:///a.txt", 0, 3), nil) // calls are concurrent
+			e := probed(t, io.Discard, map[string]func(context.Context) (any, error){
+				"test/wait": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
+			})
+			e.Send(lsptest.Frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"test/wait","params":{}}`, id)))
 			e.Send(lsptest.Frame(fmt.Sprintf(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%s}}`, id)))
 			if err := e.Await(id).Error; err == nil || err.Code != -32800 {
 				t.Errorf("got %v, want -32800", err)
@@ -308,4 +307,3 @@ func TestCancelledCallsEndAtOnce(t *testing.T) {
 		})
 	}
 }
-

@@ -47,10 +47,7 @@ func (n *notes) put(x note) {
 		n.queue = append(n.queue, x)
 	}
 	n.mu.Unlock()
-	select {
-	case n.more <- struct{}{}:
-	default:
-	}
+	signal(n.more)
 }
 
 func (n *notes) run(ctx context.Context) {

@@ -51,10 +51,7 @@ func (r *records) drop() {
 
 // wake has the documents looked at again.
 func (r *records) wake() {
-	select {
-	case r.changed <- struct{}{}:
-	default:
-	}
+	signal(r.changed)
 }
 
 // lookup returns what the tokens name, asking the daemon for those not known.

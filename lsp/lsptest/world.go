@@ -69,7 +69,7 @@ func (w *World) parts(ctx context.Context) (*daemon.Parts, error) {
 	}
 	return &daemon.Parts{
 		Store: store, Scanner: sc, Executor: ex,
-		Agent:   agent.New(agent.Config{UserID: "test"}, store, sc, ex, builtin.New(store.Estate)),
+		Agent:   agent.New(agent.Config{UserID: "test"}, store, sc, ex, builtin.New(store.Estate, sc)),
 		StoreID: keys.StoreID(),
 		Close:   store.Close,
 	}, nil

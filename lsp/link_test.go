@@ -1,0 +1,156 @@
+package lsp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/lsp/lsptest"
+)
+
+// degraded serves a home whose store does not open.
+func degraded(t *testing.T, home string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- daemon.Serve(ctx, daemon.ServerConfig{
+			Home: home, Build: daemon.Build{Version: "test", ID: "test"}, Idle: time.Hour,
+			Open: func(context.Context) (*daemon.Parts, error) {
+				return nil, errors.New("the key is missing: import it with `cloudops key import`")
+			},
+		})
+	}()
+	stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the daemon: %v", err)
+		}
+	}
+	return stop
+}
+
+func client(home string) daemon.ClientConfig {
+	return daemon.ClientConfig{Home: home, Executable: "-", Build: daemon.Build{Version: "test", ID: "test"}}
+}
+
+func said(text string) func(json.RawMessage) bool {
+	return func(p json.RawMessage) bool { return strings.Contains(string(p), text) }
+}
+
+func TestADegradedDaemonIsToldOnce(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	defer degraded(t, home)()
+	e := startWith(t, client(home))
+	initialize(t, e, nil)
+	e.Note("window/showMessage", 0, said("cloudops key import"))
+	open(e, "file:///a.tf", `id = "pg-instance-main1"`)
+	var hover json.RawMessage
+	e.Call("textDocument/hover", at("file:///a.tf", 0, 9), &hover)
+	if string(hover) != "null" {
+		t.Errorf("hover %s", hover)
+	}
+	err := e.Try("workspace/executeCommand", map[string]any{"command": "cloudops.estate.search"}, nil)
+	if err == nil || err.Code != daemon.CodeDegraded {
+		t.Errorf("search: %v, want %d", err, daemon.CodeDegraded)
+	}
+	// Params may be left out of the daemon's requests.
+	if err := e.Try("cloudops/estate/status", nil, nil); err == nil || err.Code != daemon.CodeDegraded {
+		t.Errorf("status: %v, want %d", err, daemon.CodeDegraded)
+	}
+}
+
+func TestADaemonThatComesLateIsFound(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	e := startWith(t, client(home))
+	initialize(t, e, nil)
+	e.Note("window/showMessage", 0, said("can't reach its daemon"))
+	if err := e.Try("cloudops/estate/status", nil, nil); err == nil || err.Code != daemon.CodeUnavailable {
+		t.Errorf("status: %v, want %d", err, daemon.CodeUnavailable)
+	}
+	defer degraded(t, home)()
+	until(t, "the daemon is reached", func() bool {
+		return e.Try("cloudops/estate/status", nil, nil).Code == daemon.CodeDegraded
+	})
+	n := 0
+	for _, m := range e.Notes() {
+		if m.Method == "window/showMessage" && said("can't reach its daemon")(m.Params) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("that the daemon is away was told %d times", n)
+	}
+}
+
+// A plugin reaches what the daemon serves and nothing else: the handshake and
+// the prompt are not for editors to send.
+func TestWhatIsPassed(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	defer degraded(t, home)()
+	e := startWith(t, client(home))
+	initialize(t, e, nil)
+	for _, method := range []string{daemon.MethodHello, daemon.MethodPrompt, daemon.NoteEstateChanged, "cloudops/key/export", "cloudops/x"} {
+		if err := e.Try(method, map[string]any{}, nil); err == nil || err.Code != -32601 {
+			t.Errorf("%s: %v, want -32601", method, err)
+		}
+	}
+	for _, method := range []string{
+		daemon.MethodProfileList, daemon.MethodProfileSelect, daemon.MethodEstateScan, daemon.MethodEstateStatus,
+		daemon.MethodEstateSearch, daemon.MethodEstateGet, daemon.MethodEstateResolve, daemon.MethodConversationCreate,
+		daemon.MethodConversationList, daemon.MethodConversationMessages, daemon.MethodConversationSend,
+		daemon.MethodExecutionPropose, daemon.MethodExecutionDecide, daemon.MethodExecutionPending,
+		daemon.MethodExecutionList, daemon.MethodAudit, daemon.MethodAuditVerify,
+	} {
+		if err := e.Try(method, nil, nil); err == nil || err.Code == -32601 {
+			t.Errorf("%s is not passed: %v", method, err)
+		}
+	}
+}
+
+// Any extension, link or task can send executeCommand: what decides, selects,
+// restores or deletes is not reachable by it, whatever it is called.
+func TestCommandsOnlyReadOrPropose(t *testing.T) {
+	e := start(t)
+	var got struct {
+		Capabilities struct {
+			ExecuteCommandProvider struct{ Commands []string }
+		}
+	}
+	if err := json.Unmarshal(initialize(t, e, nil), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"cloudops.conversation.create", "cloudops.conversation.list", "cloudops.conversation.messages", "cloudops.conversation.send",
+		"cloudops.estate.get", "cloudops.estate.scan", "cloudops.estate.search", "cloudops.estate.status",
+		"cloudops.execution.list", "cloudops.execution.pending", "cloudops.execution.propose", "cloudops.profile.list",
+	}
+	if commands := got.Capabilities.ExecuteCommandProvider.Commands; strings.Join(commands, " ") != strings.Join(want, " ") {
+		t.Errorf("commands %v, want %v", commands, want)
+	}
+	for _, refused := range []string{
+		"cloudops.execution.decide", "cloudops.profile.select", "cloudops.execution.run", "cloudops.hello", "cloudops.prompt",
+		"cloudops.execution.audit", "cloudops.backup.restore", "cloudops.key.export", "cloudops.conversation.delete",
+		"cloudops/execution/decide", "CLOUDOPS.EXECUTION.DECIDE", "",
+	} {
+		err := e.Try("workspace/executeCommand", map[string]any{"command": refused, "arguments": []any{map[string]any{"plan": "x", "decision": "ask"}}}, nil)
+		if err == nil || err.Code != -32602 || !strings.Contains(err.Message, "only read or propose") {
+			t.Errorf("%s: %v", refused, err)
+		}
+	}
+}
+
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(lsptest.Patience)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", lsptest.Patience, what)
+		}
+	}
+}
