@@ -1,0 +1,144 @@
+// Package aws reads resources from AWS, one file per service.
+//
+// Its entry points are Collectors (how each resource type is listed and
+// described), Identify and Regions.
+//
+// Invariants: a resource carries only the properties named in this package,
+// never user data, environment values or whatever else an answer holds; a list
+// goes page by page; errors are the SDK's own, wrapped.
+package aws
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/cloudops/cloudops/storage"
+)
+
+// ErrGone: AWS says that the resource does not exist.
+var ErrGone = errors.New("resource does not exist in AWS")
+
+// Target is the part of AWS that a collector reads.
+type Target struct {
+	AccountID   string
+	AccountName string
+	Partition   string
+	Region      string
+}
+
+// Sink takes what a list finds.
+type Sink struct {
+	// Emit takes one page; its error ends the list.
+	Emit func(context.Context, []storage.Resource) error
+	// Note takes a detail of some resource that the IAM action did not let, or
+	// AWS did not make, readable. The resource is emitted without it.
+	Note func(action string, err error)
+}
+
+// Collector reads the resources of one type.
+type Collector struct {
+	Service string
+	Type    string
+	// Global: one list holds the resources of all regions.
+	Global bool
+	// Action is the IAM action that List and Describe need.
+	Action string
+	// List emits every resource of the type in the target, or fails.
+	List func(ctx context.Context, cfg aws.Config, t Target, s Sink) error
+	// Describe reads one resource by its id, or fails with ErrGone.
+	Describe func(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error)
+}
+
+// Collectors lists all collectors.
+func Collectors() []Collector {
+	return []Collector{
+		{Service: "ec2", Type: "ec2_instance", Action: "ec2:DescribeInstances", List: listInstances, Describe: describeInstance},
+		{Service: "rds", Type: "rds_instance", Action: "rds:DescribeDBInstances", List: listDBInstances, Describe: describeDBInstance},
+		{Service: "rds", Type: "rds_cluster", Action: "rds:DescribeDBClusters", List: listDBClusters, Describe: describeDBCluster},
+		{Service: "s3", Type: "s3_bucket", Global: true, Action: "s3:ListAllMyBuckets", List: listBuckets, Describe: describeBucket},
+	}
+}
+
+// arn builds the ARN of a resource in the target.
+func (t Target) arn(service, resource string) string {
+	return strings.Join([]string{"arn", t.Partition, service, t.Region, t.AccountID, resource}, ":")
+}
+
+// resource begins a resource of the target.
+func (t Target) resource(service, typ, id string) storage.Resource {
+	return storage.Resource{
+		Type:        typ,
+		ID:          id,
+		Service:     service,
+		AccountID:   t.AccountID,
+		AccountName: t.AccountName,
+		Region:      t.Region,
+		Constraints: map[string]any{},
+		Metadata:    map[string]any{},
+		LastSynced:  time.Now().UTC(),
+	}
+}
+
+// facts are properties that are set only when AWS gave them.
+type facts map[string]any
+
+func (f facts) text(name string, v *string) {
+	if v != nil && *v != "" {
+		f[name] = *v
+	}
+}
+
+func (f facts) number(name string, v *int32) {
+	if v != nil {
+		f[name] = int64(*v)
+	}
+}
+
+func (f facts) flag(name string, v *bool) {
+	if v != nil {
+		f[name] = *v
+	}
+}
+
+func (f facts) list(name string, v []string) {
+	if len(v) > 0 {
+		f[name] = v
+	}
+}
+
+// distinct drops empty and repeated texts and keeps the order.
+func distinct(texts ...string) []string {
+	seen := map[string]bool{"": true}
+	kept := texts[:0]
+	for _, s := range texts {
+		if !seen[s] {
+			seen[s] = true
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// summary joins the facts that there are.
+func summary(parts ...string) string {
+	kept := parts[:0]
+	for _, p := range parts {
+		if p = strings.TrimSpace(p); p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, " · ")
+}
+
+// moment is a time as it is stored: UTC, so that the same instant is the same value.
+func moment(t *time.Time) *time.Time {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}

@@ -1,0 +1,157 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/cloudops/cloudops/storage"
+)
+
+func listInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
+	pages := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("listing EC2 instances: %w", err)
+		}
+		found := []storage.Resource{}
+		for _, reservation := range page.Reservations {
+			for _, i := range reservation.Instances {
+				found = append(found, instance(t, i))
+			}
+		}
+		if err := s.Emit(ctx, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describeInstance(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {
+	out, err := ec2.NewFromConfig(cfg).DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}})
+	if err != nil {
+		return storage.Resource{}, fmt.Errorf("describing an EC2 instance: %w", err)
+	}
+	for _, reservation := range out.Reservations {
+		for _, i := range reservation.Instances {
+			if aws.ToString(i.InstanceId) == id {
+				return instance(t, i), nil
+			}
+		}
+	}
+	return storage.Resource{}, ErrGone
+}
+
+// instance keeps what is allow-listed of an EC2 instance.
+func instance(t Target, i types.Instance) storage.Resource {
+	id := aws.ToString(i.InstanceId)
+	r := t.resource("ec2", "ec2_instance", id)
+	r.ARN = t.arn("ec2", "instance/"+id)
+	r.ImmutableID = id
+	r.Tags = map[string]string{}
+	for _, tag := range i.Tags {
+		r.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+	}
+	r.Name = r.Tags["Name"]
+	if i.State != nil {
+		r.State = string(i.State.Name)
+	}
+	r.CreatedAt = moment(firstAttached(i))
+
+	zone := ""
+	m := facts(r.Metadata)
+	m.text("instance_type", aws.String(string(i.InstanceType)))
+	m.text("vpc_id", i.VpcId)
+	m.text("subnet_id", i.SubnetId)
+	m.text("private_ip", i.PrivateIpAddress)
+	m.text("public_ip", i.PublicIpAddress)
+	m.text("private_dns", i.PrivateDnsName)
+	m.text("public_dns", i.PublicDnsName)
+	m.text("image_id", i.ImageId)
+	m.text("key_name", i.KeyName)
+	m.text("architecture", aws.String(string(i.Architecture)))
+	m.text("platform", i.PlatformDetails)
+	m.text("root_device_type", aws.String(string(i.RootDeviceType)))
+	m.text("lifecycle", aws.String(string(i.InstanceLifecycle)))
+	if i.Placement != nil {
+		zone = aws.ToString(i.Placement.AvailabilityZone)
+		m.text("availability_zone", &zone)
+		m.text("tenancy", aws.String(string(i.Placement.Tenancy)))
+	}
+	if i.IamInstanceProfile != nil {
+		m.text("instance_profile", i.IamInstanceProfile.Arn)
+	}
+	groups, volumes := []string{}, []string{}
+	for _, g := range i.SecurityGroups {
+		groups = append(groups, aws.ToString(g.GroupId))
+	}
+	for _, d := range i.BlockDeviceMappings {
+		if d.Ebs != nil {
+			volumes = append(volumes, aws.ToString(d.Ebs.VolumeId))
+		}
+	}
+	m.list("security_groups", distinct(groups...))
+	m.list("volumes", distinct(volumes...))
+	if i.LaunchTime != nil {
+		m["launched_at"] = moment(i.LaunchTime)
+	}
+
+	c := facts(r.Constraints)
+	c["can_start"] = i.State != nil && i.State.Name == types.InstanceStateNameStopped
+	c["can_reboot"] = i.State != nil && i.State.Name == types.InstanceStateNameRunning
+	switch {
+	case i.State == nil || i.State.Name != types.InstanceStateNameRunning:
+		c["can_stop"] = false
+	case i.RootDeviceType == types.DeviceTypeInstanceStore:
+		c["can_stop"] = false
+		c["cannot_stop_because"] = "its root device is an instance store"
+	case i.InstanceLifecycle == types.InstanceLifecycleTypeSpot:
+		// A one-time spot request can't be stopped, and a list doesn't tell: it is left unsaid.
+	default:
+		c["can_stop"] = true
+	}
+
+	r.Aliases = addresses(i)
+	r.Summary = summary(string(i.InstanceType), zone, aws.ToString(i.PrivateIpAddress), aws.ToString(i.PublicIpAddress))
+	return r
+}
+
+// firstAttached is when the instance was made: LaunchTime moves with every
+// start, the attachment of the primary interface does not.
+func firstAttached(i types.Instance) *time.Time {
+	for _, n := range i.NetworkInterfaces {
+		if n.Attachment != nil && aws.ToInt32(n.Attachment.DeviceIndex) == 0 && n.Attachment.AttachTime != nil {
+			return n.Attachment.AttachTime
+		}
+	}
+	for _, d := range i.BlockDeviceMappings {
+		if d.Ebs != nil && aws.ToString(d.DeviceName) == aws.ToString(i.RootDeviceName) {
+			return d.Ebs.AttachTime
+		}
+	}
+	return nil
+}
+
+func addresses(i types.Instance) []string {
+	all := []string{
+		aws.ToString(i.PrivateIpAddress), aws.ToString(i.PublicIpAddress),
+		aws.ToString(i.PrivateDnsName), aws.ToString(i.PublicDnsName), aws.ToString(i.Ipv6Address),
+	}
+	for _, n := range i.NetworkInterfaces {
+		for _, p := range n.PrivateIpAddresses {
+			all = append(all, aws.ToString(p.PrivateIpAddress))
+			if p.Association != nil {
+				all = append(all, aws.ToString(p.Association.PublicIp))
+			}
+		}
+		for _, p := range n.Ipv6Addresses {
+			all = append(all, aws.ToString(p.Ipv6Address))
+		}
+	}
+	return distinct(all...)
+}
