@@ -10,12 +10,15 @@
 package scanner
 
 import (
-	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -33,7 +36,14 @@ var (
 	// ErrEndpoint: the endpoint is not allowed here.
 	ErrEndpoint = errors.New("endpoint refused")
 	// ErrGone: AWS says that the resource does not exist.
-	ErrGone = errors.New("resource does not exist in AWS")
+	ErrGone = services.ErrGone
+)
+
+const (
+	// ledgerFile is where the ledger is kept, relative to the home.
+	ledgerFile = "data/ledger"
+	// maxConcurrency keeps a mistyped setting from flooding AWS.
+	maxConcurrency = 256
 )
 
 // Config is what the user allows scans to do.
@@ -152,52 +162,123 @@ type Result struct {
 }
 
 // Scanner reads AWS into the estate. Safe for concurrent use.
-type Scanner struct{}
+type Scanner struct {
+	config Config
+	estate *storage.Estate
+	ledger *ledger
 
-// New returns a scanner over an open store.
+	mu       sync.Mutex // guards what follows
+	accesses map[[sha256.Size]byte]*access
+}
+
+// New returns a scanner over an open store. keys must be the store's.
 func New(cfg Config, estate *storage.Estate, keys *seal.Keys) (*Scanner, error) {
-	return nil, errors.ErrUnsupported
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	l, err := openLedger(keys.File(ledgerFile))
+	if err != nil {
+		return nil, err
+	}
+	s := &Scanner{config: cfg, estate: estate, ledger: l, accesses: map[[sha256.Size]byte]*access{}}
+	// A store that was emptied or replaced is not covered by an older ledger.
+	for _, shard := range l.list() {
+		if shard.Count > 0 {
+			if _, stored := estate.Search("", filterOf(shard.Shard), 1); stored == 0 {
+				l.forget(shard.Shard)
+			}
+		}
+	}
+	return s, nil
 }
 
 // Check refuses AWS files that others could have written, files inside a
 // workspace, and endpoints that are neither AWS, loopback nor allowed.
-func (s *Scanner) Check(env Environment) error { return errors.ErrUnsupported }
-
-// Profiles lists the profiles of the session's shared files.
-func (s *Scanner) Profiles(env Environment) ([]Profile, error) { return nil, errors.ErrUnsupported }
-
-// Scan lists the chosen profiles' resources into the estate. The error is for
-// what stops everything; what stops a part is a Problem.
-func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report func(Progress)) (Result, error) {
-	return Result{}, errors.ErrUnsupported
+// It reads no profile and calls nobody.
+func (s *Scanner) Check(env Environment) error {
+	if _, err := env.files(); err != nil {
+		return err
+	}
+	if env.Region != "" {
+		if err := checkRegion(env.Region); err != nil {
+			return err
+		}
+	}
+	if env.EndpointURL != "" {
+		if _, err := s.config.endpoint(env.EndpointURL); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Describe reads one resource from AWS now, without storing it.
-// ErrGone: AWS says there is none.
-func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
-	return storage.Resource{}, errors.ErrUnsupported
-}
-
-// Refresh describes a resource and brings the estate up to date with it.
-func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
-	return storage.Resource{}, errors.ErrUnsupported
-}
-
-// ProfileFor is the profile to use for an account: the session's if it is of
-// that account, else the one that scanned it.
-func (s *Scanner) ProfileFor(ctx context.Context, env Environment, accountID string) (string, error) {
-	return "", errors.ErrUnsupported
-}
-
-// AWS is a checked client configuration for a profile and region, and whose it
-// is. It retries nothing: its users run commands.
-func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region string) (aws.Config, Identity, error) {
-	return aws.Config{}, Identity{}, errors.ErrUnsupported
-}
-
-// Ledger lists what is known of every shard ever asked for.
-func (s *Scanner) Ledger() []ShardState { return nil }
+// Ledger lists what is known of every shard ever asked for, and of those that
+// were not though their account has them. Global types have the region "global".
+func (s *Scanner) Ledger() []ShardState { return s.ledger.list() }
 
 // Age is when the record was last known to be true: the later of its own time
 // and that of its shard.
-func (s *Scanner) Age(r storage.Record) time.Time { return r.LastSynced }
+func (s *Scanner) Age(r storage.Record) time.Time {
+	if at := s.ledger.shard(shardOf(r.Key)).At; at.After(r.LastSynced) {
+		return at
+	}
+	return r.LastSynced
+}
+
+// Gaps says in words where resources could be that the estate doesn't show:
+// the shards within the filter's type, account, region and service that were
+// never listed whole, or not the last time. None means that what is not in the
+// estate was not in AWS at the time of the ledger.
+func (s *Scanner) Gaps(f storage.Filter) []string { return s.ledger.gaps(f) }
+
+// shardOf is the shard that lists a resource.
+func shardOf(k storage.Key) Shard {
+	shard := Shard{AccountID: k.AccountID, Region: k.Region, Type: k.Type}
+	if c, ok := collectorOf(k.Type); ok && c.Global {
+		shard.Region = globalRegion
+	}
+	return shard
+}
+
+// filterOf finds the resources of a shard.
+func filterOf(s Shard) storage.Filter {
+	f := storage.Filter{AccountID: s.AccountID, Region: s.Region, Type: s.Type}
+	if s.Region == globalRegion {
+		f.Region = ""
+	}
+	return f
+}
+
+// regionForm is the form of a region's name, such as us-west-2 or us-gov-east-1.
+var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+
+// checkRegion refuses what can't be a region: names become parts of host names.
+func checkRegion(name string) error {
+	if regionForm.MatchString(name) {
+		return nil
+	}
+	return explained(nil, codeFailed, fmt.Sprintf("%q is not the name of a region", name), "write it like us-west-2", nil)
+}
+
+// Validate refuses settings that can't work.
+func (c Config) Validate() error {
+	for _, p := range c.Profiles {
+		if strings.TrimSpace(p) == "" {
+			return errors.New("reading the scanner's settings: profiles holds an empty name")
+		}
+	}
+	for _, r := range c.Regions {
+		if err := checkRegion(r); err != nil {
+			return fmt.Errorf("reading the scanner's settings: regions: %w", err)
+		}
+	}
+	for _, e := range c.Endpoints {
+		if _, err := parseEndpoint(e); err != nil {
+			return fmt.Errorf("reading the scanner's settings: endpoints: %w", err)
+		}
+	}
+	if c.Concurrency < 0 || c.Concurrency > maxConcurrency {
+		return fmt.Errorf("reading the scanner's settings: concurrency is %d; choose 1 to %d, or 0 for the default", c.Concurrency, maxConcurrency)
+	}
+	return nil
+}

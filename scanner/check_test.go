@@ -1,0 +1,137 @@
+package scanner
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(t *testing.T, env *Environment)
+		want  string
+	}{
+		{"well", func(*testing.T, *Environment) {}, ""},
+		{"absent", func(t *testing.T, env *Environment) { os.Remove(env.ConfigFile) }, ""},
+		{"group-writable", func(t *testing.T, env *Environment) { chmod(t, env.CredentialsFile, 0o620) }, "chmod go-w"},
+		{"world-writable", func(t *testing.T, env *Environment) { chmod(t, env.ConfigFile, 0o602) }, "chmod go-w"},
+		{"open folder", func(t *testing.T, env *Environment) { chmod(t, filepath.Dir(env.ConfigFile), 0o777) }, "folder"},
+		{"relative", func(t *testing.T, env *Environment) { env.ConfigFile = "config" }, "absolute"},
+		{"a folder", func(t *testing.T, env *Environment) { env.ConfigFile = filepath.Dir(env.ConfigFile) }, "ordinary"},
+		{"in a workspace", func(t *testing.T, env *Environment) { env.Workspaces = []string{filepath.Dir(env.ConfigFile)} }, "open in the editor"},
+		{"linked into a workspace", func(t *testing.T, env *Environment) {
+			workspace := t.TempDir()
+			evil := filepath.Join(workspace, "evil")
+			if err := os.WriteFile(evil, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			os.Remove(env.ConfigFile)
+			if err := os.Symlink(evil, env.ConfigFile); err != nil {
+				t.Fatal(err)
+			}
+			env.Workspaces = []string{workspace}
+		}, "open in the editor"},
+		{"workspace by a link", func(t *testing.T, env *Environment) {
+			link := filepath.Join(t.TempDir(), "link")
+			if err := os.Symlink(filepath.Dir(env.ConfigFile), link); err != nil {
+				t.Fatal(err)
+			}
+			env.Workspaces = []string{link}
+		}, "open in the editor"},
+		{"home set to a workspace", func(t *testing.T, env *Environment) {
+			home := t.TempDir()
+			if err := os.MkdirAll(filepath.Join(home, ".aws"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(home, ".aws", "config"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			*env = Environment{Home: home, Workspaces: []string{home}}
+		}, "open in the editor"},
+		{"CA bundle in a workspace", func(t *testing.T, env *Environment) {
+			workspace := t.TempDir()
+			env.CABundle, env.Workspaces = filepath.Join(workspace, "ca.pem"), []string{workspace}
+			if err := os.WriteFile(env.CABundle, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "open in the editor"},
+		{"region", func(t *testing.T, env *Environment) { env.Region = "evil.example/" }, "not the name of a region"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			env := session(t, "[default]\nregion = us-west-2\n", "")
+			c.spoil(t, &env)
+			err := bare().Check(env)
+			if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEndpointsAreAWSLoopbackOrNamed(t *testing.T) {
+	s := bare()
+	s.config.Endpoints = []string{"http://moto:5000"}
+	for _, c := range []struct{ url, want string }{
+		{"http://127.0.0.1:4566", "http://127.0.0.1:4566"},
+		{"http://LOCALHOST:4566/", "http://localhost:4566"},
+		{"http://[::1]:4566", "http://[::1]:4566"},
+		{"https://127.8.8.8:443", "https://127.8.8.8"},
+		{"http://moto:5000", "http://moto:5000"},
+		{"https://ec2.us-west-2.amazonaws.com", "https://ec2.us-west-2.amazonaws.com"},
+		{"https://s3.dualstack.eu-west-1.amazonaws.com", "https://s3.dualstack.eu-west-1.amazonaws.com"},
+		{"https://sts.amazonaws.com", "https://sts.amazonaws.com"},
+		{"https://rds.cn-north-1.amazonaws.com.cn", "https://rds.cn-north-1.amazonaws.com.cn"},
+		// What a customer of AWS can have as a host name.
+		{"https://x.execute-api.us-east-1.amazonaws.com", ""},
+		{"https://ec2-1-2-3-4.us-west-2.compute.amazonaws.com", ""},
+		{"https://sts.s3.us-west-2.amazonaws.com", ""},
+		{"https://s3.us-west-2.amazonaws.com.evil.example", ""},
+		{"https://evil.example", ""},
+		{"http://ec2.us-west-2.amazonaws.com", ""},
+		{"http://moto:5001", ""},
+		{"https://moto:5000", ""},
+		{"http://127.0.0.1.evil.example", ""},
+		{"http://user:secret@127.0.0.1", ""},
+		{"http://127.0.0.1?x=y", ""},
+		{"ftp://127.0.0.1", ""},
+		{"127.0.0.1:4566", ""},
+		{"http://", ""},
+		{"http://%zz", ""},
+	} {
+		got, err := s.config.endpoint(c.url)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q %v, want %q", c.url, got, err, c.want)
+		}
+		if err != nil && (!errors.Is(err, ErrEndpoint) || Explain(err).Code != "endpoint" || Explain(err).Hint == "" || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v explained as %+v", c.url, err, Explain(err))
+		}
+		if check := s.Check(Environment{EndpointURL: c.url}); (check == nil) != (err == nil) {
+			t.Errorf("%s: Check says %v", c.url, check)
+		}
+	}
+}
+
+func TestConfigIsValidated(t *testing.T) {
+	for _, c := range []Config{
+		{Regions: []string{"us_west_2"}}, {Endpoints: []string{"moto"}}, {Profiles: []string{" "}}, {Concurrency: -1}, {Concurrency: 10000},
+	} {
+		if c.Validate() == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+	for _, c := range []Config{{}, {Profiles: []string{"*"}, Regions: []string{"us-gov-west-1", "ap-southeast-5"}, Endpoints: []string{"http://moto:5000"}, Concurrency: 4}} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage"
+)
+
+// describeWait bounds one live read, its retries included.
+const describeWait = 30 * time.Second
+
+// Describe reads one resource from AWS now, without storing it.
+// ErrGone: AWS says there is none.
+func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
+	collector, ok := collectorOf(k.Type)
+	if !ok {
+		return storage.Resource{}, fmt.Errorf("describing a resource: the type %q is unknown", k.Type)
+	}
+	if k.ID == "" || k.AccountID == "" || (k.Region == "" && !collector.Global) {
+		return storage.Resource{}, errors.New("describing a resource: its identifier, account and region must be known")
+	}
+	profile, err := s.ProfileFor(ctx, env, k.AccountID)
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	a, err := s.access(ctx, env, profile)
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	id, err := s.identify(ctx, a, identityLasts)
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	region := k.Region
+	if region == "" {
+		region = a.region
+	}
+	if err := checkRegion(region); err != nil {
+		return storage.Resource{}, err
+	}
+	reading, cancel := context.WithTimeout(ctx, describeWait)
+	defer cancel()
+	r, err := collector.Describe(reading, a.in(region), services.Target{
+		AccountID:   k.AccountID,
+		AccountName: s.ledger.nameOf(k.AccountID),
+		Partition:   id.Partition,
+		Region:      region,
+	}, k.ID)
+	if err != nil {
+		if ctx.Err() != nil {
+			return storage.Resource{}, ctx.Err()
+		}
+		return storage.Resource{}, withAction(a.explain(classify(err)), collector.Action, profile)
+	}
+	return r, nil
+}
+
+// Refresh describes a resource and brings the estate up to date with it.
+// ErrGone: AWS says there is none, and it was removed from the estate.
+func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
+	r, err := s.Describe(ctx, env, k)
+	if errors.Is(err, ErrGone) {
+		if removing := s.estate.Delete(ctx, k); removing != nil {
+			return r, removing
+		}
+		return r, err
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, s.estate.Upsert(ctx, r)
+}
+
+// ProfileFor is the profile to use for an account: the session's if it is of
+// that account, else the one that scanned it.
+func (s *Scanner) ProfileFor(ctx context.Context, env Environment, accountID string) (string, error) {
+	candidates := append([]string{env.selected()}, s.ledger.profilesOf(accountID)...)
+	var first error
+	for i, profile := range candidates {
+		if i > 0 && profile == candidates[0] {
+			continue
+		}
+		id, err := s.Identity(ctx, env, profile)
+		switch {
+		case err == nil && id.AccountID == accountID:
+			return profile, nil
+		case errors.Is(err, ErrEndpoint), errors.Is(err, ErrUnreachable), ctx.Err() != nil:
+			return "", err
+		case err != nil && first == nil:
+			first = err
+		}
+	}
+	if first != nil {
+		return "", first
+	}
+	return "", explained(ErrNoCredentials, codeCredentials, "no profile of this session belongs to the account "+accountID,
+		"scan with a profile of that account: cloudops scan --profile NAME", nil)
+}
+
+// AWS is a checked client configuration for a profile and region, and whose it
+// is, asked just now. It retries nothing: its users run commands.
+// Empty means the session's own profile and that profile's region.
+func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region string) (aws.Config, Identity, error) {
+	if region != "" {
+		if err := checkRegion(region); err != nil {
+			return aws.Config{}, Identity{}, err
+		}
+	}
+	a, err := s.access(ctx, env, profile)
+	if err != nil {
+		return aws.Config{}, Identity{}, err
+	}
+	id, err := s.identify(ctx, a, 0)
+	if err != nil {
+		return aws.Config{}, Identity{}, err
+	}
+	cfg := a.in(region)
+	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	return cfg, id, nil
+}
+
+func collectorOf(typ string) (services.Collector, bool) {
+	for _, c := range services.Collectors() {
+		if c.Type == typ {
+			return c, true
+		}
+	}
+	return services.Collector{}, false
+}
+
+// withAction adds to a denial what to ask an administrator for.
+func withAction(err error, action, profile string) error {
+	var f *failure
+	if !errors.As(err, &f) || f.code != codeDenied || f.hint != "" {
+		return err
+	}
+	named := *f
+	named.hint = fmt.Sprintf("allow %s to profile %s", action, profile)
+	return &named
+}

@@ -1,0 +1,128 @@
+package scanner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxSharedFile bounds the AWS files that are read; real ones are far smaller.
+const maxSharedFile = 4 << 20
+
+// sharedFiles are the resolved paths of a session's AWS files; "" where there
+// is none.
+type sharedFiles struct {
+	config, credentials, bundle string
+	// state changes whenever a file does.
+	state string
+}
+
+// files resolves and checks the session's AWS files.
+func (env Environment) files() (sharedFiles, error) {
+	var f sharedFiles
+	for _, one := range []struct {
+		path *string
+		from string
+		name string
+	}{
+		{&f.config, env.ConfigFile, "config"},
+		{&f.credentials, env.CredentialsFile, "credentials"},
+		{&f.bundle, env.CABundle, ""},
+	} {
+		path, given := one.from, one.from != ""
+		switch {
+		case !given && (one.name == "" || env.Home == ""):
+			continue
+		case !given:
+			path = filepath.Join(env.Home, ".aws", one.name)
+		case strings.HasPrefix(path, "~/") && env.Home != "":
+			path = filepath.Join(env.Home, path[2:])
+		}
+		resolved, info, err := env.trusted(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			if one.name == "" {
+				return f, explained(ErrNoCredentials, codeCredentials,
+					fmt.Sprintf("the CA bundle %s does not exist", path), "correct AWS_CA_BUNDLE, or unset it", nil)
+			}
+			continue
+		}
+		if err != nil {
+			return f, err
+		}
+		*one.path = resolved
+		f.state += fmt.Sprintf("%s %d %d\n", resolved, info.Size(), info.ModTime().UnixNano())
+	}
+	return f, nil
+}
+
+// trusted follows links and refuses a file that someone else could have written.
+func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
+	refuse := func(why, hint string) (string, fs.FileInfo, error) {
+		return "", nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s is refused: %s", path, why), hint, nil)
+	}
+	if !filepath.IsAbs(path) {
+		return refuse("its path is not absolute", "give a path that begins with /")
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, err
+	}
+	if err != nil {
+		return refuse("it can't be reached", "check the folders above it")
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return refuse("it can't be read", "check its permissions")
+	}
+	if !info.Mode().IsRegular() {
+		return refuse("it is not an ordinary file", "name a file")
+	}
+	if info.Size() > maxSharedFile {
+		return refuse("it is larger than 4 MiB", "name the right file")
+	}
+	if !ownedByUser(info) {
+		return refuse("it belongs to another user", "use a file of your own")
+	}
+	if writableByOthers(info) {
+		return refuse("others can write it", "run: chmod go-w "+path)
+	}
+	if dir, err := os.Stat(filepath.Dir(resolved)); err != nil || (writableByAll(dir) && dir.Mode()&fs.ModeSticky == 0) {
+		return refuse("everyone can write its folder", "run: chmod o-w "+filepath.Dir(resolved))
+	}
+	for _, workspace := range env.Workspaces {
+		if inside(resolved, workspace) || inside(path, workspace) {
+			if home := userHome(); home != "" && inside(home, workspace) && inside(resolved, filepath.Join(home, ".aws")) {
+				continue // the home folder itself is open; its .aws is still the user's
+			}
+			return refuse("it lies inside a folder that is open in the editor, and a repository must not choose credentials", "move it, for example to ~/.aws")
+		}
+	}
+	return resolved, info, nil
+}
+
+// inside says whether a path lies below a folder, links followed.
+func inside(path, dir string) bool {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// readShared reads a checked file.
+func readShared(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check its permissions", nil)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxSharedFile))
+	if err != nil {
+		return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check the disk", nil)
+	}
+	return content, nil
+}

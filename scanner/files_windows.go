@@ -1,0 +1,22 @@
+package scanner
+
+import (
+	"io/fs"
+	"os/user"
+)
+
+// On Windows a profile folder is private by its access list, which modes don't show.
+
+func ownedByUser(fs.FileInfo) bool { return true }
+
+func writableByOthers(fs.FileInfo) bool { return false }
+
+func writableByAll(fs.FileInfo) bool { return false }
+
+func userHome() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.HomeDir
+}

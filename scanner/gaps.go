@@ -1,0 +1,129 @@
+package scanner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/storage"
+)
+
+// gaps says where a resource could hide, shards of the same kind together:
+// "rds_cluster, s3_bucket in eu-west-1 of staging (210987654321): denied".
+func (l *ledger) gaps(f storage.Filter) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.shards) == 0 {
+		return []string{"nothing was scanned yet"}
+	}
+	// The types missing in a region come first, then the regions missing them.
+	type place struct{ account, region, state string }
+	types := map[place][]string{}
+	places := []place{}
+	for _, s := range l.sorted() {
+		c, known := collectorOf(s.Type)
+		if s.State == stateComplete ||
+			(f.Type != "" && f.Type != s.Type) || (f.AccountID != "" && f.AccountID != s.AccountID) ||
+			(f.Region != "" && f.Region != s.Region && s.Region != globalRegion) ||
+			(f.Service != "" && known && f.Service != c.Service) {
+			continue
+		}
+		p := place{s.AccountID, s.Region, s.State}
+		if types[p] == nil {
+			places = append(places, p)
+		}
+		types[p] = append(types[p], s.Type)
+	}
+	type group struct{ account, state, types string }
+	regions := map[group][]string{}
+	groups := []group{}
+	for _, p := range places {
+		g := group{p.account, p.state, strings.Join(types[p], ", ")}
+		if regions[g] == nil {
+			groups = append(groups, g)
+		}
+		regions[g] = append(regions[g], p.region)
+	}
+	said := []string{}
+	for _, g := range groups {
+		account := g.account
+		if a := l.accounts[g.account]; a != nil && a.Name != "" {
+			account = a.Name + " (" + g.account + ")"
+		}
+		said = append(said, fmt.Sprintf("%s in %s of %s: %s", g.types, several(regions[g]), account, spokenState[g.state]))
+	}
+	return said
+}
+
+var spokenState = map[string]string{
+	stateDenied: "denied",
+	stateFailed: "could not be read",
+	stateNever:  "never scanned",
+}
+
+// several names a few regions and counts many.
+func several(regions []string) string {
+	slices.Sort(regions)
+	if len(regions) > 4 {
+		return fmt.Sprintf("%d regions", len(regions))
+	}
+	return strings.Join(regions, ", ")
+}
+
+// problems collects what did not work, and says once what is the same in
+// several regions.
+type problems struct {
+	all []grouped
+}
+
+type grouped struct {
+	Problem
+	regions  []string
+	services []string
+}
+
+func (ps *problems) add(p Problem) {
+	for i := range ps.all {
+		g := &ps.all[i]
+		if g.Code != p.Code || g.AccountID != p.AccountID || g.Profile != p.Profile || g.Hint != p.Hint {
+			continue
+		}
+		// AWS words the same denial differently for each region. What doesn't
+		// answer is one problem, whatever was asked of it.
+		away := p.Code == codeUnreachable || p.Code == codeCredentials
+		if (g.Message != p.Message && p.Code != codeDenied && !away) || (g.Service != p.Service && !away) {
+			continue
+		}
+		if p.Region != "" && !slices.Contains(g.regions, p.Region) {
+			g.regions = append(g.regions, p.Region)
+		}
+		if p.Service != "" && !slices.Contains(g.services, p.Service) {
+			g.services = append(g.services, p.Service)
+		}
+		return
+	}
+	g := grouped{Problem: p}
+	if p.Region != "" {
+		g.regions = []string{p.Region}
+	}
+	if p.Service != "" {
+		g.services = []string{p.Service}
+	}
+	ps.all = append(ps.all, g)
+}
+
+func (ps *problems) list() []Problem {
+	list := []Problem{}
+	for _, g := range ps.all {
+		p := g.Problem
+		if len(g.services) > 1 {
+			p.Service = ""
+		}
+		if len(g.regions) > 1 {
+			p.Region = ""
+			p.Message += " (in " + several(g.regions) + ")"
+		}
+		list = append(list, p)
+	}
+	return list
+}

@@ -1,0 +1,111 @@
+package scanner_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+var server struct {
+	sync.Once
+	*awstest.Server
+	dir string
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if server.Server != nil {
+		server.Stop()
+	}
+	if server.dir != "" {
+		os.RemoveAll(server.dir)
+	}
+	os.Exit(code)
+}
+
+// seeded is a fresh estate in AWS; the server is shared by all tests.
+func seeded(t *testing.T) *awstest.Estate {
+	t.Helper()
+	server.Do(func() {
+		if server.dir, server.err = os.MkdirTemp("", "scanner-test-"); server.err != nil {
+			return
+		}
+		server.Server, server.err = awstest.Start(context.Background(), filepath.Join(server.dir, "moto.log"))
+	})
+	if server.err != nil {
+		t.Fatal(server.err)
+	}
+	e, err := server.Seed(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func proxied(t *testing.T, e *awstest.Estate) *awstest.Proxy {
+	t.Helper()
+	p, err := awstest.NewProxy(e.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// home is one CLOUDOPS_HOME with an open store.
+type home struct {
+	*scanner.Scanner
+	dir   string
+	store *storage.Service
+	keys  *seal.Keys
+}
+
+func newHome(t *testing.T, cfg scanner.Config) *home {
+	t.Helper()
+	h := &home{dir: t.TempDir()}
+	if err := os.Chmod(h.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t, cfg)
+	return h
+}
+
+// open opens the home, again after close.
+func (h *home) open(t *testing.T, cfg scanner.Config) {
+	t.Helper()
+	var err error
+	if h.keys, err = seal.Unlock(h.dir, seal.Source{File: filepath.Join(filepath.Dir(h.dir), filepath.Base(h.dir)+".key")}); err != nil {
+		t.Fatal(err)
+	}
+	if h.store, err = storage.Open(t.Context(), storage.Config{DataPath: filepath.Join(h.dir, "data")}, h.keys); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.close() })
+	if h.Scanner, err = scanner.New(cfg, h.store.Estate, h.keys); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *home) close() {
+	if h.store != nil {
+		_ = h.store.Close()
+		h.store = nil
+	}
+}
+
+// within gives a test's calls a deadline, so that what hangs fails.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,512 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/sync/errgroup"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage"
+)
+
+const (
+	// defaultConcurrency is how many AWS calls are under way at once.
+	defaultConcurrency = 16
+	// scanAttempts is how often a scan makes a call that is throttled or fails.
+	scanAttempts = 5
+	// ledgerEvery is how often a running scan saves the ledger.
+	ledgerEvery = time.Second
+)
+
+// scan is one run of Scan.
+type scan struct {
+	*Scanner
+	report     func(Progress)
+	collectors []services.Collector
+	regions    []string // asked for; empty means all that are enabled
+	calls      chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	result   Result
+	progress Progress
+	problems problems
+	down     map[string]error // what doesn't answer, by unit.host
+}
+
+// unit is one list: a collector in a region of an account.
+type unit struct {
+	account   *scanned
+	region    string
+	collector services.Collector
+}
+
+// scanned is an account of a scan, read with one profile.
+type scanned struct {
+	access   *access
+	identity Identity
+	name     string
+}
+
+func (u unit) shard() Shard {
+	region := u.region
+	if u.collector.Global {
+		region = globalRegion
+	}
+	return Shard{AccountID: u.account.identity.AccountID, Region: region, Type: u.collector.Type}
+}
+
+// host is what is unreachable when the unit's calls get no answer.
+func (u unit) host() string {
+	if base := u.account.access.endpoints.base; base != "" {
+		return base
+	}
+	return u.collector.Service + " " + u.region
+}
+
+// Scan lists the chosen profiles' resources into the estate. The error is for
+// what stops everything; what stops a part is a Problem. Ending ctx ends the
+// scan with Cancelled set: whole shards are kept, others stay as they were.
+func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report func(Progress)) (Result, error) {
+	began := time.Now()
+	if report == nil {
+		report = func(Progress) {}
+	}
+	concurrency := s.config.Concurrency
+	if concurrency == 0 {
+		concurrency = defaultConcurrency
+	}
+	run := &scan{
+		Scanner: s, report: report, regions: o.Regions,
+		calls: make(chan struct{}, concurrency), down: map[string]error{},
+	}
+	if len(run.regions) == 0 {
+		run.regions = s.config.Regions
+	}
+	err := run.all(ctx, env, o, concurrency)
+	if saving := s.ledger.save(0); err == nil {
+		err = saving
+	}
+	if ctx.Err() != nil {
+		run.result.Cancelled = true
+		err = nil
+	}
+	run.result.Problems = run.problems.list()
+	slices.Sort(run.result.Accounts)
+	run.result.Duration = time.Since(began).Milliseconds()
+	return run.result, err
+}
+
+func (s *scan) all(ctx context.Context, env Environment, o Options, concurrency int) error {
+	var err error
+	if s.collectors, err = chosenCollectors(o.Services); err != nil {
+		return err
+	}
+	for _, region := range s.regions {
+		if err := checkRegion(region); err != nil {
+			return err
+		}
+	}
+	chosen, err := s.chosenProfiles(env, o.Profiles)
+	if err != nil {
+		return err
+	}
+	s.step(Progress{Message: "finding out which accounts there are"})
+	accounts, err := s.accounts(ctx, env, chosen)
+	if err != nil {
+		return err
+	}
+	units, err := s.units(ctx, accounts)
+	if err != nil {
+		return err
+	}
+	s.step(Progress{Total: len(units), Message: fmt.Sprintf("%d lists in %d accounts", len(units), len(accounts))})
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, u := range units {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return s.unit(gctx, u) })
+	}
+	return g.Wait()
+}
+
+// chosenCollectors are those of the named services or types; none named means all.
+func chosenCollectors(names []string) ([]services.Collector, error) {
+	all := services.Collectors()
+	if len(names) == 0 {
+		return all, nil
+	}
+	known := []string{}
+	for _, c := range all {
+		known = append(known, c.Service, c.Type)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, strings.ToLower(name)) {
+			slices.Sort(known)
+			return nil, explained(nil, codeFailed, fmt.Sprintf("the service %q is unknown", name),
+				"choose from: "+strings.Join(slices.Compact(known), ", "), nil)
+		}
+	}
+	return slices.DeleteFunc(all, func(c services.Collector) bool {
+		return !slices.ContainsFunc(names, func(name string) bool {
+			return strings.EqualFold(name, c.Service) || strings.EqualFold(name, c.Type)
+		})
+	}), nil
+}
+
+// chosenProfiles are the named ones, else the configured, else the session's.
+func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error) {
+	if len(named) == 0 {
+		named = s.config.Profiles
+	}
+	if len(named) == 0 {
+		named = []string{env.selected()}
+	}
+	known, err := s.Profiles(env)
+	if err != nil {
+		return nil, err
+	}
+	chosen := []string{}
+	for _, name := range named {
+		if name == "*" {
+			for _, p := range known {
+				if p.Kind != "none" {
+					chosen = append(chosen, p.Name)
+				}
+			}
+			continue
+		}
+		if !slices.ContainsFunc(known, func(p Profile) bool { return p.Name == name }) {
+			return nil, unknownProfile(name, known)
+		}
+		chosen = append(chosen, name)
+	}
+	if len(chosen) == 0 {
+		return nil, unknownProfile("*", nil)
+	}
+	unique := []string{}
+	for _, name := range chosen {
+		if !slices.Contains(unique, name) {
+			unique = append(unique, name)
+		}
+	}
+	return unique, nil
+}
+
+// accounts identifies the profiles; of several that belong to one account the
+// first is used. The error means that none can be used.
+func (s *scan) accounts(ctx context.Context, env Environment, chosen []string) ([]*scanned, error) {
+	found := make([]*scanned, len(chosen))
+	failed := make([]error, len(chosen))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, profile := range chosen {
+		g.Go(func() error {
+			a, err := s.access(ctx, env, profile)
+			var id Identity
+			if err == nil {
+				id, err = s.identify(ctx, a, identityLasts)
+			}
+			failed[i], found[i] = err, &scanned{access: a, identity: id}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	accounts := []*scanned{}
+	var first error
+	for i, profile := range chosen {
+		if err := failed[i]; err != nil {
+			p := Explain(err)
+			p.Profile = profile
+			s.problems.add(p)
+			// An endpoint that is refused is never a part of the estate.
+			if first == nil || errors.Is(err, ErrEndpoint) {
+				first = err
+			}
+			continue
+		}
+		a := found[i]
+		if slices.ContainsFunc(accounts, func(b *scanned) bool { return b.identity.AccountID == a.identity.AccountID }) {
+			continue
+		}
+		a.name = s.ledger.nameOf(a.identity.AccountID)
+		accounts = append(accounts, a)
+		s.result.Accounts = append(s.result.Accounts, a.identity.AccountID)
+	}
+	if len(accounts) == 0 {
+		return nil, first
+	}
+	return accounts, nil
+}
+
+// units finds the regions of each account and lists what is to be read. The
+// profile's own region comes first, since people look there first.
+func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
+	regions := make([][]string, len(accounts))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, a := range accounts {
+		g.Go(func() error {
+			regions[i] = s.regionsOf(ctx, a)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var first, rest []unit
+	for i, a := range accounts {
+		for _, c := range s.collectors {
+			if c.Global {
+				first = append(first, unit{a, a.access.region, c})
+				continue
+			}
+			for _, region := range regions[i] {
+				if u := (unit{a, region, c}); region == a.access.region {
+					first = append(first, u)
+				} else {
+					rest = append(rest, u)
+				}
+			}
+		}
+	}
+	units := append(first, rest...)
+	if len(units) == 0 {
+		return nil, explained(nil, codeFailed, "none of the regions is enabled in any of the accounts: "+strings.Join(s.regions, ", "),
+			"check the names of the regions", nil)
+	}
+	shards := []Shard{}
+	for _, u := range units {
+		shards = append(shards, u.shard())
+	}
+	s.ledger.expect(shards)
+	return units, nil
+}
+
+// regionsOf is where an account is read: the regions asked for that it has,
+// else all that are enabled, else the profile's own.
+func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
+	enabled, err := services.Regions(ctx, s.client(a, a.access.region))
+	if err != nil {
+		if ctx.Err() != nil || len(s.regions) > 0 {
+			return s.regions
+		}
+		p := Explain(withAction(a.access.explain(classify(err)), "ec2:DescribeRegions", a.access.profile))
+		p.Profile, p.AccountID, p.Service = a.access.profile, a.identity.AccountID, "ec2"
+		p.Message = "the account's regions are unknown, so only " + a.access.region + " is read: " + p.Message
+		s.add(p)
+		return []string{a.access.region}
+	}
+	// What is not read this time is known to be missing.
+	shards := []Shard{}
+	for _, c := range services.Collectors() {
+		for _, region := range enabled {
+			if !c.Global {
+				shards = append(shards, Shard{AccountID: a.identity.AccountID, Region: region, Type: c.Type})
+			}
+		}
+		if c.Global {
+			shards = append(shards, Shard{AccountID: a.identity.AccountID, Region: globalRegion, Type: c.Type})
+		}
+	}
+	s.ledger.expect(shards)
+	if len(s.regions) == 0 {
+		return enabled
+	}
+	chosen := []string{}
+	for _, region := range s.regions {
+		switch {
+		case slices.Contains(chosen, region):
+		case slices.Contains(enabled, region):
+			chosen = append(chosen, region)
+		default:
+			s.add(Problem{
+				Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
+				Message: "the region does not exist, or is not enabled in the account",
+				Hint:    "check its name, or enable it in the account's settings",
+			})
+		}
+	}
+	return chosen
+}
+
+// client is a configuration that retries patiently and keeps to the bound on
+// calls under way.
+func (s *scan) client(a *scanned, region string) aws.Config {
+	cfg := a.access.in(region)
+	cfg.HTTPClient = bounded{cfg.HTTPClient, s.calls}
+	cfg.Retryer = func() aws.Retryer { return retryer(scanAttempts) }
+	return cfg
+}
+
+// bounded is an HTTP client that has at most cap(calls) calls under way.
+type bounded struct {
+	next  aws.HTTPClient
+	calls chan struct{}
+}
+
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	select {
+	case b.calls <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	defer func() { <-b.calls }()
+	return b.next.Do(r)
+}
+
+// storeError is an error of the store, which ends the scan.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// unit reads one shard. Its error ends the scan; what AWS refuses is a Problem.
+func (s *scan) unit(ctx context.Context, u unit) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	down := s.down[u.host()]
+	s.mu.Unlock()
+	if down != nil {
+		s.failed(u, down)
+		return nil
+	}
+	account := u.account.identity
+	target := services.Target{AccountID: account.AccountID, AccountName: u.account.name, Partition: account.Partition, Region: u.region}
+	began := time.Now().UTC()
+	seen, count := map[string]bool{}, 0
+	sink := services.Sink{
+		Emit: func(ctx context.Context, page []storage.Resource) error {
+			if len(page) == 0 {
+				return nil
+			}
+			changed, err := s.estate.BulkUpsert(ctx, page)
+			if err != nil {
+				return storeError{fmt.Errorf("storing scanned resources: %w", err)}
+			}
+			for _, r := range page {
+				seen[r.Key().Canonical()] = true
+			}
+			count += len(page)
+			s.found(u, len(page), changed)
+			return nil
+		},
+		Note: func(action string, err error) {
+			p := Explain(withAction(u.account.access.explain(classify(err)), action, u.account.access.profile))
+			p.Profile, p.AccountID, p.Region, p.Service = u.account.access.profile, account.AccountID, u.region, u.collector.Service
+			p.Message = "some details are unknown: " + p.Message
+			s.add(p)
+		},
+	}
+	err := u.collector.List(ctx, s.client(u.account, u.region), target, sink)
+	var store storeError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &store):
+		return store.error
+	case err != nil:
+		s.failed(u, withAction(u.account.access.explain(classify(err)), u.collector.Action, u.account.access.profile))
+		return nil
+	}
+	removed, err := s.removeStale(ctx, u, began, seen)
+	if err != nil {
+		return err
+	}
+	s.ledger.complete(u.shard(), began, count)
+	if err := s.ledger.save(ledgerEvery); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result.Removed += removed
+	s.result.Shards++
+	s.progress.Done++
+	s.progress.Message = u.collector.Type + " in " + u.shard().Region
+	s.report(s.progress)
+	return nil
+}
+
+// removeStale deletes what the shard held and a whole list of it did not show.
+// What was written since the list began is younger than the list.
+func (s *scan) removeStale(ctx context.Context, u unit, began time.Time, seen map[string]bool) (int, error) {
+	now := time.Now()
+	stale := []storage.Key{}
+	records, _ := s.estate.Search("", filterOf(u.shard()), math.MaxInt32)
+	for _, r := range records {
+		younger := !r.LastSynced.Before(began) && !r.LastSynced.After(now)
+		if !seen[r.Canonical()] && !younger {
+			stale = append(stale, r.Key)
+		}
+	}
+	if len(stale) == 0 {
+		return 0, nil
+	}
+	if err := s.estate.Delete(ctx, stale...); err != nil {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		return 0, fmt.Errorf("removing resources that AWS no longer has: %w", err)
+	}
+	return len(stale), nil
+}
+
+// failed records that a shard could not be listed; its rows are kept.
+func (s *scan) failed(u unit, err error) {
+	p := Explain(err)
+	p.Profile, p.AccountID = u.account.access.profile, u.account.identity.AccountID
+	p.Region, p.Service = u.shard().Region, u.collector.Service
+	state := stateFailed
+	if p.Code == codeDenied {
+		state = stateDenied
+	}
+	s.ledger.incomplete(u.shard(), state, p.Message)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.Code == codeUnreachable && connection(err) && s.down[u.host()] == nil {
+		s.down[u.host()] = err
+	}
+	s.problems.add(p)
+	s.progress.Done++
+	s.progress.Message = u.collector.Type + " in " + p.Region + ": " + p.Code
+	s.report(s.progress)
+}
+
+func (s *scan) add(p Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems.add(p)
+}
+
+func (s *scan) found(u unit, n, changed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.result.Resources += n
+	s.result.Changed += changed
+	s.progress.Resources += n
+	s.progress.Message = u.collector.Type + " in " + u.shard().Region
+	s.report(s.progress)
+}
+
+func (s *scan) step(p Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.progress = p
+	s.report(p)
+}
