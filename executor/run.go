@@ -241,7 +241,7 @@ func (r *run) failed(ctx context.Context, err error) {
 	case runner.Throttled:
 		r.x.Error = "AWS did nothing, since there were too many calls; try again in a moment (" + said + ")"
 	case runner.Unsent:
-		r.x.Error = "AWS could not be reached and nothing was sent (" + said + ")"
+		r.x.Error = "nothing was sent to AWS: " + said
 	case runner.Refused:
 		r.x.Error = "AWS refused it: " + said
 	case runner.Ambiguous:
