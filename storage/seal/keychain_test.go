@@ -77,7 +77,7 @@ func (d desktop) session(t *testing.T, b bus, cmd *exec.Cmd) *exec.Cmd {
 	// Nothing of the real session may leak in: the keyring lies under HOME.
 	for _, v := range cmd.Env {
 		name, _, _ := strings.Cut(v, "=")
-		if name == "PATH" || name == "GOCOVERDIR" || strings.HasPrefix(name, "SEAL_TEST_") {
+		if name == "PATH" || name == "GORACE" || name == "GOCOVERDIR" || strings.HasPrefix(name, "SEAL_TEST_") {
 			wrapped.Env = append(wrapped.Env, v)
 		}
 	}

@@ -96,7 +96,8 @@ func childCommand(t testing.TB, task childTask, wrap ...string) *exec.Cmd {
 	}
 	args := append(wrap, self)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "SEAL_TEST_CHILD="+string(text))
+	// The race detector would let every process linger for a second.
+	cmd.Env = append(os.Environ(), "SEAL_TEST_CHILD="+string(text), "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
