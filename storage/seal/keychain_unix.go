@@ -44,7 +44,7 @@ func busAddress() (string, error) {
 	for _, one := range strings.Split(address, ";") {
 		// Other transports run programs or leave the machine.
 		if one != "" && !strings.HasPrefix(one, "unix:") {
-			return "", fmt.Errorf("%w: %s must begin with unix:", ErrUnavailable, busVariable)
+			return "", fmt.Errorf("%w: %s names a transport other than unix sockets", ErrUnavailable, busVariable)
 		}
 	}
 	return address, nil
