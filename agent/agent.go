@@ -13,10 +13,31 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
 
+	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
+)
+
+// The errors callers tell apart. Each is wrapped with what to do about it.
+var (
+	// ErrPrompt: the prompt is not one.
+	ErrPrompt = errors.New("the prompt can't be taken")
+	// ErrBackend: the backend failed, or its reply is none.
+	ErrBackend = errors.New("the backend did not answer")
+)
+
+const (
+	// longestPrompt is in bytes.
+	longestPrompt = 32 << 10
+	// mostTurns bounds how much of a conversation is read for a turn.
+	mostTurns = 200
 )
 
 // Config is what requests carry about the user.
@@ -130,17 +151,129 @@ type Answer struct {
 }
 
 // Agent holds conversations. Safe for concurrent use.
-type Agent struct{}
+type Agent struct {
+	cfg      Config
+	store    *storage.Service
+	scanner  *scanner.Scanner
+	executor *executor.Executor
+	backend  Backend
+
+	mu sync.Mutex
+	// busy holds the conversations with a turn under way, guarded by mu; the
+	// channel closes at the turn's end.
+	busy map[string]chan struct{}
+}
 
 // New returns an agent over an open store.
 func New(cfg Config, store *storage.Service, sc *scanner.Scanner, ex *executor.Executor, b Backend) *Agent {
-	return &Agent{}
+	return &Agent{cfg: cfg, store: store, scanner: sc, executor: ex, backend: b, busy: map[string]chan struct{}{}}
 }
 
-// Send does one turn and stores both sides of it.
+// Send does one turn and stores both sides of it; turns of one conversation
+// follow one another. stream gets the text of information as it comes and may
+// be nil. When the error is ErrBackend the answer still names the conversation.
 func (a *Agent) Send(ctx context.Context, m Message, stream func(text string)) (Answer, error) {
-	return Answer{}, errors.ErrUnsupported
+	if err := check(m.Prompt); err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Conversation: m.Conversation}
+	var history []storage.Message
+	if m.Conversation == "" {
+		id, err := a.store.Chat.Create(ctx)
+		if err != nil {
+			return answer, fmt.Errorf("beginning a conversation: %w", err)
+		}
+		answer.Conversation = id
+	}
+	release, err := a.occupy(ctx, answer.Conversation)
+	if err != nil {
+		return answer, err
+	}
+	defer release()
+	if m.Conversation != "" {
+		if history, err = a.store.Chat.History(ctx, m.Conversation, mostTurns); err != nil {
+			return answer, fmt.Errorf("reading conversation %s: %w", m.Conversation, err)
+		}
+	}
+
+	found := a.identify(m.Prompt, history)
+	said := storage.Message{Role: storage.RoleUser, Content: m.Prompt,
+		Metadata: storage.MessageMetadata{ResourcesMentioned: found.keys()}}
+	if _, err := a.store.Chat.Append(ctx, answer.Conversation, said); err != nil {
+		return answer, fmt.Errorf("storing the prompt: %w", err)
+	}
+	answer.Request = a.enrich(ctx, m, found, history)
+
+	m.Origin.Conversation, m.Origin.Prompt = answer.Conversation, m.Prompt
+	err = a.answer(ctx, m, &answer, stream)
+	reply := storage.Message{Role: storage.RoleAssistant, Content: answer.Text}
+	if err != nil {
+		reply.Role, reply.Content = storage.RoleSystem, render.Markdown("No answer: "+err.Error())
+	} else if reply.Metadata, err = a.metadata(answer); err != nil {
+		return answer, err
+	}
+	// A turn that was cancelled is still remembered as such.
+	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if _, serr := a.store.Chat.Append(keep, answer.Conversation, reply); serr != nil {
+		err = errors.Join(err, fmt.Errorf("storing the answer: %w", serr))
+	}
+	return answer, err
 }
 
-// Record stores in its conversation what became of a plan.
-func (a *Agent) Record(ctx context.Context, x executor.Execution) error { return errors.ErrUnsupported }
+// check refuses prompts that nobody wrote by hand.
+func check(prompt string) error {
+	switch {
+	case strings.TrimSpace(prompt) == "":
+		return fmt.Errorf("%w: it is empty; write what you want to know or have done", ErrPrompt)
+	case len(prompt) > longestPrompt:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are taken; name the resources instead of pasting their listing", ErrPrompt, len(prompt), longestPrompt)
+	case !utf8.ValidString(prompt):
+		return fmt.Errorf("%w: it is not UTF-8 text", ErrPrompt)
+	}
+	return nil
+}
+
+// occupy waits until no other turn of the conversation is under way.
+func (a *Agent) occupy(ctx context.Context, conversation string) (release func(), err error) {
+	for {
+		a.mu.Lock()
+		other := a.busy[conversation]
+		if other == nil {
+			done := make(chan struct{})
+			a.busy[conversation] = done
+			a.mu.Unlock()
+			return func() {
+				a.mu.Lock()
+				delete(a.busy, conversation)
+				a.mu.Unlock()
+				close(done)
+			}, nil
+		}
+		a.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the turn before: %w", ctx.Err())
+		}
+	}
+}
+
+// Record stores in its conversation what became of a plan. Executions that no
+// conversation asked for are left out.
+func (a *Agent) Record(ctx context.Context, x executor.Execution) error {
+	if x.Origin.Conversation == "" {
+		return nil
+	}
+	m := storage.Message{Role: storage.RoleSystem, Content: outcome(x)}
+	for _, t := range x.Targets {
+		m.Metadata.ResourcesMentioned = append(m.Metadata.ResourcesMentioned, t.Canonical())
+	}
+	if ran(x) {
+		m.Metadata.CommandsExecuted = []string{x.Line}
+	}
+	if _, err := a.store.Chat.Append(ctx, x.Origin.Conversation, m); err != nil {
+		return fmt.Errorf("recording what became of %s: %w", x.ID, err)
+	}
+	return nil
+}

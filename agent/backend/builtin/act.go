@@ -1,0 +1,452 @@
+package builtin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/shlex"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
+)
+
+const (
+	// mostAtOnce bounds the commands of one reply.
+	mostAtOnce = 10
+	// mostChoices bounds the choices of one question; "all" answers only a
+	// question that shows all.
+	mostChoices = 10
+)
+
+// step is a verb to be done to a resource.
+type step struct {
+	verb string
+	thing
+}
+
+// plan collects what the requests of a prompt come to.
+type plan struct {
+	steps []step
+	// wishes are steps that were not asked for in so many words.
+	wishes []step
+	// texts are what has to be said: problems, and answers to other clauses.
+	texts []string
+	// ask is the first phrase that could mean several things.
+	ask *choice
+	// suggest are resources with names like one that is unknown.
+	suggest []step
+	// parts are the requests, to be written again with a choice filled in.
+	parts []part
+	// refused are the resources that the prompt says not to touch.
+	refused []thing
+}
+
+// part is one phrase of one request; text is how to write it again.
+type part struct{ verb, text string }
+
+// choice is a question about parts[at].
+type choice struct {
+	at      int
+	verb    string
+	options []thing
+	text    string
+}
+
+func (p *plan) say(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(p.texts, s) {
+		p.texts = append(p.texts, s)
+	}
+}
+
+// act turns clauses into a reply.
+func (t *turn) act(cs []clause) agent.Reply {
+	cancelled := false
+	for i := len(cs) - 1; i >= 0; i-- {
+		if cs[i].mode == cancel {
+			cs, cancelled = cs[i+1:], true
+			break
+		}
+	}
+	var p plan
+	var earlier []thing
+	spoken := false
+	for i, c := range cs {
+		if c.mode == social {
+			continue
+		}
+		spoken = true
+		if c.mode == request {
+			if len(c.phrases) == 0 && i+1 < len(cs) && cs[i+1].mode == request && cs[i+1].joint != "" {
+				c.phrases = cs[i+1].phrases // "stop and start web-1"
+			}
+			earlier = t.request(&p, c, earlier)
+			continue
+		}
+		earlier = t.other(&p, c, earlier)
+	}
+	switch {
+	case !spoken && cancelled:
+		return information("All right. Nothing was proposed. A plan that already waits is rejected on its card.")
+	case !spoken:
+		return information(t.courtesy(cs))
+	}
+	return t.conclude(&p)
+}
+
+// conclude makes the one reply of a plan.
+func (t *turn) conclude(p *plan) agent.Reply {
+	for _, s := range p.steps {
+		if slices.ContainsFunc(p.refused, func(th thing) bool { return th.Canonical() == s.Canonical() }) {
+			t.mention(s.thing)
+			return information(fmt.Sprintf("Your message asks to %s %s and not to. Nothing was proposed.", s.verb, called(s.thing)))
+		}
+	}
+	texts := strings.Join(p.texts, "\n\n")
+	if p.ask != nil {
+		return t.askWhich(p, texts)
+	}
+	if reply, ok := t.contradiction(p); ok {
+		return reply
+	}
+	for _, s := range slices.Concat(p.steps, p.wishes, p.suggest) {
+		t.mention(s.thing)
+	}
+	switch {
+	case len(p.steps) > mostAtOnce:
+		return information(fmt.Sprintf("That would be %d commands; at most %d are proposed at once. Nothing was proposed: name fewer.", len(p.steps), mostAtOnce))
+	case len(p.steps) > 0 && len(p.texts) == 0 && len(p.wishes) == 0:
+		return t.commands(p.steps)
+	case len(p.steps)+len(p.wishes) > 0:
+		return t.askBack(texts, slices.Concat(p.steps, p.wishes), len(p.steps) > 0)
+	case len(p.suggest) > 0:
+		var choices []agent.Choice
+		for _, s := range p.suggest {
+			choices = append(choices, t.choice(s.verb, s.thing, t.write([]part{{s.verb, t.target(s.thing)}})))
+		}
+		return agent.Reply{Clarification: &agent.Clarification{Question: texts + "\n\nDid you mean one of these?", Choices: choices}}
+	}
+	return information(texts)
+}
+
+func (t *turn) commands(steps []step) agent.Reply {
+	var out []executor.Command
+	for _, s := range steps {
+		c, err := executor.For(s.verb, s.Type, s.ID)
+		if err != nil {
+			return information(fmt.Sprintf("Nothing was proposed for %s: %s.", called(s.thing), render.Markdown(err.Error())))
+		}
+		c.AccountID, c.Region = s.AccountID, s.Region
+		out = append(out, c)
+	}
+	return agent.Reply{Commands: out}
+}
+
+// askBack puts what was understood before the person, to be said clearly.
+func (t *turn) askBack(texts string, steps []step, rest bool) agent.Reply {
+	var parts []part
+	var lines []string
+	for _, s := range steps[:min(len(steps), mostAtOnce)] {
+		parts = append(parts, part{s.verb, t.target(s.thing)})
+		lines = append(lines, fmt.Sprintf("%s %s", s.verb, called(s.thing)))
+	}
+	q := agent.Clarification{Question: strings.TrimSpace(fmt.Sprintf("%s\n\nDo you want to %s?", texts, strings.Join(lines, " and ")))}
+	if rest {
+		q.Question = strings.TrimSpace(fmt.Sprintf("%s\n\nNothing was proposed yet. Do you want to %s?", texts, strings.Join(lines, " and ")))
+	}
+	if len(parts) == 1 {
+		q.Choices = []agent.Choice{t.choice(steps[0].verb, steps[0].thing, t.write(parts))}
+	} else {
+		q.Choices = []agent.Choice{{Label: t.write(parts), Prompt: t.write(parts)}}
+	}
+	return agent.Reply{Clarification: &q}
+}
+
+// askWhich asks which of several resources is meant.
+func (t *turn) askWhich(p *plan, texts string) agent.Reply {
+	a := p.ask
+	t.mention(a.options...)
+	for _, s := range p.steps {
+		t.mention(s.thing)
+	}
+	q := agent.Clarification{Question: strings.TrimSpace(texts + "\n\n" + a.text)}
+	parts := slices.Clone(p.parts)
+	for _, th := range a.options[:min(len(a.options), mostChoices)] {
+		parts[a.at].text = t.target(th)
+		q.Choices = append(q.Choices, t.choice(a.verb, th, t.write(parts)))
+	}
+	if len(p.parts) == 1 {
+		q.About = title(a.verb)
+	}
+	return agent.Reply{Clarification: &q}
+}
+
+// contradiction asks which of two verbs for one resource is meant.
+func (t *turn) contradiction(p *plan) (agent.Reply, bool) {
+	for i, s := range p.steps {
+		for _, other := range p.steps[:i] {
+			if other.Canonical() != s.Canonical() {
+				continue
+			}
+			t.mention(s.thing)
+			q := agent.Clarification{Question: fmt.Sprintf("You ask to %s and to %s %s. Each command is proposed for the state that it finds, so only one can be proposed now. Which one?",
+				other.verb, s.verb, called(s.thing))}
+			for _, verb := range []string{other.verb, s.verb} {
+				q.Choices = append(q.Choices, t.choice(verb, s.thing, t.write([]part{{verb, t.target(s.thing)}})))
+			}
+			return agent.Reply{Clarification: &q}, true
+		}
+	}
+	return agent.Reply{}, false
+}
+
+// request looks up what a request is about. It returns the things that "it"
+// means from here on.
+func (t *turn) request(p *plan, c clause, earlier []thing) []thing {
+	if len(c.phrases) == 0 {
+		t.whichOne(p, c.verb, prompt.Qualifiers{})
+		return earlier
+	}
+	anyway := slices.ContainsFunc(c.items, func(it item) bool { return it.word("anyway", "anyways", "regardless") })
+	near := c.phrases[len(c.phrases)-1].q
+	var now []thing
+	if slices.ContainsFunc(c.phrases, func(ph phrase) bool { return ph.or }) {
+		return t.alternatives(p, c, near, earlier)
+	}
+	for _, ph := range c.phrases {
+		ths, out := t.look(ph, near, slices.Concat(earlier, now))
+		ths, out = able(c.verb, ths, out)
+		p.parts = append(p.parts, part{c.verb, ph.said})
+		at := &p.parts[len(p.parts)-1]
+		if out != found {
+			t.trouble(p, c.verb, ph, ths, out)
+			continue
+		}
+		now = append(now, ths...)
+		var texts []string
+		for _, th := range ths {
+			texts = append(texts, t.target(th))
+			if why := t.cannot(c.verb, th, anyway); why != "" {
+				t.mention(th)
+				p.say("%s", why)
+				continue
+			}
+			p.add(step{c.verb, th})
+		}
+		at.text = strings.Join(texts, " and "+c.verb+" ")
+	}
+	if len(now) > 0 {
+		return now
+	}
+	return earlier
+}
+
+func (p *plan) add(s step) {
+	if !slices.ContainsFunc(p.steps, func(o step) bool { return o.verb == s.verb && o.Canonical() == s.Canonical() }) {
+		p.steps = append(p.steps, s)
+	}
+}
+
+// alternatives asks about "web-1 or web-2".
+func (t *turn) alternatives(p *plan, c clause, near prompt.Qualifiers, earlier []thing) []thing {
+	var options []thing
+	for _, ph := range c.phrases {
+		ths, out := t.look(ph, near, earlier)
+		if out != found && out != several {
+			t.trouble(p, c.verb, ph, ths, out)
+			continue
+		}
+		options = append(options, ths...)
+	}
+	p.parts = append(p.parts, part{verb: c.verb})
+	if len(options) > 0 && p.ask == nil {
+		p.ask = &choice{at: len(p.parts) - 1, verb: c.verb, options: options, text: fmt.Sprintf("Which one do you want to %s?", c.verb)}
+	}
+	return earlier
+}
+
+// able drops what the verb can't be done to, when something else remains.
+func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
+	if out != several && out != all {
+		return ths, out
+	}
+	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := catalog.For(verb, th.Type); return !ok })
+	if len(can) == 0 {
+		return ths, out
+	}
+	if len(can) == 1 && out == several && len(ths) > 1 {
+		return can, found
+	}
+	return can, out
+}
+
+// cannot says why a verb is not proposed for a resource in its stored state.
+func (t *turn) cannot(verb string, th thing, anyway bool) string {
+	op, ok := catalog.For(verb, th.Type)
+	state := strings.ToLower(th.State)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%s is %s: cloudops can't %s it. %s", called(th), aKind(th.Type), verb, abilities(th.Type))
+	case anyway || state == "" || !op.Changes():
+		return ""
+	case slices.Contains(op.Already, state):
+		word := "already " + state
+		return fmt.Sprintf("%s is %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
+			placed(th), render.Markdown(word), t.confirmed(th), render.Markdown(t.write([]part{{verb, t.target(th)}})))
+	case len(op.From) > 0 && !slices.Contains(op.From, state):
+		return fmt.Sprintf("%s is %s (%s); it can't be %s from that state. If that changed since, say “%s anyway” and AWS is asked.",
+			placed(th), render.Markdown(state), t.confirmed(th), participle(verb), render.Markdown(t.write([]part{{verb, t.target(th)}})))
+	}
+	return ""
+}
+
+// trouble says what is in the way of a phrase, or asks about it.
+func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome) {
+	ask := func(text string) {
+		if p.ask == nil {
+			p.ask = &choice{at: len(p.parts) - 1, verb: verb, options: ths, text: text}
+		}
+	}
+	switch out {
+	case several:
+		ask(fmt.Sprintf("%s Which one do you want to %s?", t.severalText(ph, ths), verb))
+	case all:
+		if len(ths) == 0 {
+			p.say("%s", t.nothingFits(ph.q))
+			return
+		}
+		if _, ok := catalog.For(verb, ths[0].Type); !ok {
+			p.say("%s", t.cannot(verb, ths[0], false))
+			return
+		}
+		text := fmt.Sprintf("That means %s. Whole groups are not proposed: pick one, or name those that you mean.", count(len(ths), ths))
+		if len(ths) < mostChoices && len(ths) > 1 {
+			text = fmt.Sprintf("That means %s. Which do you want to %s? Say “all of them” to have each proposed for your approval.", count(len(ths), ths), verb)
+		}
+		ask(text)
+	case unknown:
+		t.unknownName(p, verb, ph)
+	case elsewhere:
+		var lines []string
+		for _, th := range ths {
+			lines = append(lines, placed(th)+", "+render.Markdown(stateOf(th)))
+		}
+		p.say("Nothing fits “%s”. There is %s.", render.Markdown(ph.said), strings.Join(lines, "; "))
+		for _, th := range ths[:min(len(ths), mostChoices)] {
+			if _, ok := catalog.For(verb, th.Type); ok {
+				p.suggest = append(p.suggest, step{verb, th})
+			}
+		}
+	case missing:
+		t.whichOne(p, verb, ph.q)
+	case tooMany:
+		p.say("Too many resources are meant by %s. Say its id, or its region and account.", render.Code(ph.name))
+	case unclear:
+		p.say("I did not understand “%s”, so nothing was proposed for it.", render.Markdown(ph.said))
+		for _, th := range ths {
+			if _, ok := catalog.For(verb, th.Type); ok {
+				p.wishes = append(p.wishes, step{verb, th})
+			}
+		}
+	}
+}
+
+// unknownName says that a name is not in the estate, and what is close to it.
+func (t *turn) unknownName(p *plan, verb string, ph phrase) {
+	for _, w := range ph.q.Words {
+		p.say("%s", t.notThere(w))
+		for _, th := range t.close(w) {
+			if _, ok := catalog.For(verb, th.Type); ok {
+				p.suggest = append(p.suggest, step{verb, th})
+			}
+		}
+	}
+	if len(ph.q.Words) == 0 {
+		p.say("%s", t.nothingFits(ph.q))
+	}
+}
+
+// whichOne asks what a verb is to be done to; a small estate is listed.
+func (t *turn) whichOne(p *plan, verb string, q prompt.Qualifiers) {
+	if len(p.parts) == 0 {
+		p.parts = append(p.parts, part{verb: verb})
+	}
+	options := slices.DeleteFunc(t.search(q), func(th thing) bool { return t.cannot(verb, th, false) != "" })
+	text := fmt.Sprintf("Which resource do you want to %s? Say its name or id.", verb)
+	if len(options) > mostChoices {
+		text += fmt.Sprintf(" There are %d that could be meant.", len(options))
+		options = nil
+	}
+	if p.ask == nil {
+		p.ask = &choice{at: len(p.parts) - 1, verb: verb, options: options, text: text}
+	}
+}
+
+// choice is one answer; its label is plain text.
+func (t *turn) choice(verb string, th thing, prompt string) agent.Choice {
+	return agent.Choice{Label: title(verb) + " " + label(th), Prompt: prompt, Resource: th.Canonical()}
+}
+
+// write says requests so that parse reads them the same.
+func (t *turn) write(parts []part) string {
+	var out []string
+	for i, p := range parts {
+		verb := p.verb
+		if i == 0 {
+			verb = title(verb)
+		}
+		out = append(out, strings.TrimSpace(verb+" "+p.text))
+	}
+	return strings.Join(out, " and ")
+}
+
+// target names a resource so that nothing else is meant.
+func (t *turn) target(th thing) string {
+	same := 0
+	for _, r := range t.estate.Find(th.ID) {
+		if r.Region == th.Region {
+			same++
+		}
+	}
+	if same > 1 && th.ARN != "" {
+		if q, ok := prompt.Quote(th.ARN); ok {
+			return q
+		}
+	}
+	id, ok := prompt.Quote(th.ID)
+	if !ok {
+		id = th.ARN
+	}
+	if prompt.IsRegion(th.Region) {
+		return id + " in " + th.Region
+	}
+	return id
+}
+
+// commandLine takes an AWS CLI call as it is written.
+func commandLine(text string) (agent.Reply, bool) {
+	line := strings.TrimSpace(text)
+	for _, lead := range []string{"please ", "run ", "execute ", "$ "} {
+		if len(line) > len(lead) && strings.EqualFold(line[:len(lead)], lead) {
+			line = strings.TrimSpace(line[len(lead):])
+		}
+	}
+	if n := len(line); n > 2 && line[0] == '`' && line[n-1] == '`' {
+		line = strings.Trim(line, "`")
+	}
+	if !strings.HasPrefix(line, "aws ") || strings.ContainsAny(line, "\r\n") {
+		return agent.Reply{}, false
+	}
+	argv, err := shlex.Split(line)
+	if err != nil {
+		return information("That command line does not end its quotes. Nothing was proposed."), true
+	}
+	c, err := executor.Parse(argv)
+	if err != nil {
+		return information("Nothing was proposed: " + render.Markdown(err.Error()) + "."), true
+	}
+	return agent.Reply{Commands: []executor.Command{c}}, true
+}

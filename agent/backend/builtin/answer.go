@@ -1,0 +1,143 @@
+package builtin
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/prompt"
+)
+
+// answerToQuestion reads a prompt as the answer to our question in the turn
+// before: "2", "the one in eu-west-1", "both", an id. It reports false when
+// the prompt is no such answer.
+func (t *turn) answerToQuestion() (agent.Reply, bool) {
+	asked := t.pending()
+	if asked == nil {
+		return agent.Reply{}, false
+	}
+	words := withoutFillers(items(t.Prompt, t.known))
+	const own = prompt.Action | prompt.ActionForm | prompt.Unsupported | prompt.Ask | prompt.Question | prompt.Condition | prompt.Time
+	if slices.ContainsFunc(words, func(it item) bool { return it.is(own) && !it.is(prompt.State) }) {
+		return agent.Reply{}, false
+	}
+	if has(words, prompt.Negation|prompt.Cancel) {
+		if len(content(words)) == 0 {
+			return information("All right. Nothing was proposed."), true
+		}
+		return agent.Reply{}, false
+	}
+	if picked := t.pick(words, asked.Choices); len(picked) > 0 {
+		var prompts []string
+		for _, c := range picked {
+			prompts = append(prompts, c.Prompt)
+		}
+		return t.interpret(strings.Join(prompts, " and ")), true
+	}
+	if quiet(words) && !has(words, prompt.Yes|prompt.Kind) || has(words, prompt.Greeting) {
+		return agent.Reply{}, false
+	}
+	if has(words, prompt.Yes) && len(content(words)) == 0 {
+		return agent.Reply{Clarification: asked}, true
+	}
+	if asked.About != "" {
+		return t.interpret(asked.About + " " + t.Prompt), true
+	}
+	return agent.Reply{}, false
+}
+
+// pick is the choices that an answer means; none when it does not fit.
+func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
+	var numbers []int
+	var rest []item
+	everything, yes := false, false
+	for _, it := range words {
+		n, err := strconv.Atoi(strings.TrimPrefix(it.Lower, "#"))
+		switch {
+		case it.name == "" && err == nil && n > 0 && len(it.Lower) < 4:
+			numbers = append(numbers, n)
+		case it.is(prompt.Ordinal):
+			numbers = append(numbers, ordinals[it.Lower])
+		case it.word("both"):
+			if len(choices) != 2 {
+				return nil
+			}
+			everything = true
+		case it.word("all", "every", "each", "everything"):
+			everything = true
+		case it.is(prompt.Yes):
+			yes = true
+		default:
+			rest = append(rest, it)
+		}
+	}
+	empty := len(rest) == 0 || quiet(rest) && !has(rest, prompt.Kind) || onlyPronouns(rest)
+	switch {
+	case len(numbers) > 0:
+		var out []agent.Choice
+		for _, n := range numbers {
+			if n < 0 {
+				n = len(choices)
+			}
+			if !empty || everything || n > len(choices) || n < 1 {
+				return nil
+			}
+			out = append(out, choices[n-1])
+		}
+		return out
+	case everything:
+		if !empty || len(choices) >= mostChoices {
+			return nil
+		}
+		return choices
+	case yes && empty:
+		if len(choices) != 1 {
+			return nil
+		}
+		return choices
+	case empty:
+		return nil
+	}
+	return t.fitting(rest, choices)
+}
+
+func onlyPronouns(items []item) bool {
+	return !slices.ContainsFunc(items, func(it item) bool {
+		return !it.is(prompt.Pronoun | prompt.Polite | prompt.Preposition | prompt.Article)
+	})
+}
+
+// fitting is the one choice whose resource an answer names or describes.
+func (t *turn) fitting(rest []item, choices []agent.Choice) []agent.Choice {
+	q := prompt.Read(plainWords(rest))
+	names := false
+	var out []agent.Choice
+	for _, c := range choices {
+		i := slices.IndexFunc(t.before, func(th thing) bool { return th.Canonical() == c.Resource })
+		if i < 0 {
+			for _, it := range rest {
+				for _, th := range t.named[strings.ToLower(it.name)] {
+					if it.name != "" && th.Canonical() == c.Resource && q.Match(th.Record) {
+						out = append(out, c)
+					}
+				}
+			}
+			continue
+		}
+		fits := q.Match(t.before[i].Record)
+		for _, it := range rest {
+			if it.name != "" {
+				names = true
+				fits = fits && slices.ContainsFunc(t.named[strings.ToLower(it.name)], func(th thing) bool { return th.Canonical() == c.Resource })
+			}
+		}
+		if fits && (names || !q.Empty()) {
+			out = append(out, c)
+		}
+	}
+	if len(out) != 1 {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,378 @@
+package builtin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
+)
+
+const helpText = `I find the AWS resources that you name, tell what is known of them, and propose commands. Nothing runs until you approve it.
+
+- **Act**: “stop pg-main”, “start web-1 and web-2”, “reboot i-0123456789abcdef0 in us-west-2”
+- **Look**: “describe pg-main”, “is web-1 running?”
+- **Find**: “how many running instances in us-west-2”, “list databases tagged env=production”
+- **An AWS command line**: “aws rds stop-db-instance --db-instance-identifier pg-main”
+
+A name with spaces, or one that is a plain word, goes in "quotes".`
+
+// courtesy answers a prompt that only greets or thanks.
+func (t *turn) courtesy(cs []clause) string {
+	words := []item{}
+	for _, c := range cs {
+		words = append(words, c.items...)
+	}
+	said := func(ws ...string) bool {
+		return slices.ContainsFunc(words, func(it item) bool { return it.word(ws...) })
+	}
+	switch {
+	case said("thanks", "thank", "thx", "ty", "cheers"), slices.ContainsFunc(cs, func(c clause) bool { return len(c.items) == 0 }):
+		return "You're welcome."
+	case has(words, prompt.Yes):
+		return "There is no question open. Plans are approved on their card; what is said in the chat never approves one."
+	}
+	return "Hello. Name a resource, such as “describe pg-main”, or ask “what can you do?”"
+}
+
+// other answers a clause that is no request. It returns the things that "it"
+// means from here on.
+func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
+	subjects := t.subjects(c, earlier)
+	t.mention(subjects[:min(len(subjects), mostListed)]...)
+	switch c.mode {
+	case refusal:
+		p.refused = append(p.refused, subjects...)
+		if c.verb == "" {
+			break
+		}
+		what := "that"
+		if len(subjects) > 0 {
+			what = nameAll(subjects)
+		}
+		p.say("Your message says not to %s %s, so that was not proposed.", c.verb, what)
+	case conditional:
+		p.say("I can't wait for a condition or a time, so nothing was proposed for “%s”. Ask again without it when you want it done now.", render.Markdown(c.text()))
+		p.about(t, subjects)
+	case wish:
+		t.wish(p, c, subjects)
+	case unsupported:
+		t.unsupported(p, c, subjects)
+	case question:
+		p.say("%s", t.answer(c, subjects))
+	case ask:
+		p.say("%s", t.tell(c, subjects))
+	default:
+		t.lost(p, c, subjects)
+	}
+	if len(subjects) > 0 {
+		return subjects
+	}
+	return earlier
+}
+
+// subjects are the resources that a clause names, or refers back to.
+func (t *turn) subjects(c clause, earlier []thing) []thing {
+	var out []thing
+	refers := false
+	for _, it := range c.items {
+		if it.name != "" {
+			out = append(out, t.named[strings.ToLower(it.name)]...)
+		}
+		refers = refers || it.word("it", "its", "them", "they", "these", "those", "both", "this", "same", "itself") ||
+			it.word("that") && c.mode != ask || it.is(prompt.Ordinal)
+	}
+	if len(out) > 1 {
+		q := prompt.Read(plainWords(c.items))
+		fit := slices.DeleteFunc(slices.Clone(out), func(th thing) bool {
+			return !(prompt.Qualifiers{Regions: q.Regions, Accounts: q.Accounts, Types: q.Types}).Match(th.Record)
+		})
+		if len(fit) > 0 {
+			out = fit
+		}
+	}
+	if len(out) > 0 || !refers {
+		return out
+	}
+	for _, it := range c.items {
+		if n := ordinals[it.Lower]; n != 0 && it.is(prompt.Ordinal) {
+			ths, _ := t.byOrdinal(phrase{ordinal: n})
+			return ths
+		}
+	}
+	if len(earlier) > 0 {
+		return earlier
+	}
+	return t.before
+}
+
+func plainWords(items []item) []prompt.Word {
+	var out []prompt.Word
+	for _, it := range items {
+		if it.name == "" {
+			out = append(out, it.Word)
+		}
+	}
+	return out
+}
+
+func nameAll(ths []thing) string {
+	var out []string
+	for _, th := range ths[:min(len(ths), mostChoices)] {
+		out = append(out, called(th))
+	}
+	return enumerate(out, "and")
+}
+
+// about says how resources are.
+func (p *plan) about(t *turn, ths []thing) {
+	for _, th := range ths[:min(len(ths), mostChoices)] {
+		p.say("%s.", t.line(th))
+	}
+}
+
+// text is a clause as written.
+func (c clause) text() string {
+	var out []string
+	for _, it := range c.items {
+		if it.name != "" {
+			out = append(out, it.name)
+			continue
+		}
+		out = append(out, it.Text)
+	}
+	return strings.Join(out, " ")
+}
+
+// wish asks back what was not asked for in so many words.
+func (t *turn) wish(p *plan, c clause, subjects []thing) {
+	verb := c.verb
+	if verb == "" {
+		verb = verbOfForm(c.items)
+	}
+	n := 0
+	for _, th := range subjects {
+		if why := t.cannot(verb, th, false); why != "" {
+			p.say("%s", why)
+		} else if n < mostChoices {
+			p.wishes = append(p.wishes, step{verb, th})
+			n++
+		}
+	}
+	if len(subjects) == 0 {
+		t.lost(p, c, nil)
+	}
+}
+
+// verbOfForm is the verb of a form such as "stopped".
+func verbOfForm(items []item) string {
+	for _, it := range items {
+		if !it.is(prompt.ActionForm) {
+			continue
+		}
+		switch l := it.Lower; {
+		case strings.HasPrefix(l, "stop"), strings.HasPrefix(l, "halt"), strings.HasPrefix(l, "shut"):
+			return "stop"
+		case strings.HasPrefix(l, "restart"), strings.HasPrefix(l, "reboot"), strings.HasPrefix(l, "cycl"), strings.HasPrefix(l, "bounc"):
+			return "reboot"
+		case strings.HasPrefix(l, "start"), strings.HasPrefix(l, "boot"):
+			return "start"
+		}
+		for _, other := range items {
+			if other.word("off", "down") {
+				return "stop"
+			}
+			if other.word("on", "up") {
+				return "start"
+			}
+		}
+	}
+	return ""
+}
+
+func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
+	p.say("cloudops can't %s anything from here, so nothing was proposed.", render.Code(strings.ToLower(c.said)))
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		p.say("%s. %s", t.line(th), abilities(th.Type))
+	}
+	if len(subjects) == 0 {
+		p.say("It can start, stop, reboot and describe EC2 instances, RDS instances and RDS clusters.")
+	}
+}
+
+// lost says that a clause was not understood, and what it might have meant.
+func (t *turn) lost(p *plan, c clause, subjects []thing) {
+	p.say("I did not understand “%s”, so nothing was proposed for it. Ask “what can you do?” for what I understand.", render.Markdown(shorten(c.text())))
+	p.about(t, subjects)
+	for _, it := range behindFillers(c.items)[:min(1, len(behindFillers(c.items)))] {
+		if verb := slip(it); verb != "" {
+			for _, th := range subjects {
+				if t.cannot(verb, th, false) == "" {
+					p.wishes = append(p.wishes, step{verb, th})
+				}
+			}
+		}
+	}
+}
+
+// slip is the verb that a mistyped word could be.
+func slip(it item) string {
+	if it.name != "" || it.Quoted || len(it.Lower) < 4 {
+		return ""
+	}
+	for _, verb := range []string{"stop", "start", "reboot", "restart"} {
+		if distance(it.Lower, verb, 1) == 1 {
+			return verbs[verb]
+		}
+	}
+	return ""
+}
+
+func shorten(s string) string {
+	const most = 120
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// answer answers a question. Whatever it says, it proposes nothing.
+func (t *turn) answer(c clause, subjects []thing) string {
+	head := behindFillers(c.items)
+	verb := c.verb
+	if verb == "" {
+		verb = verbOfForm(c.items)
+	}
+	word := func(ws ...string) bool {
+		return slices.ContainsFunc(head, func(it item) bool { return it.word(ws...) })
+	}
+	first := func(ws ...string) bool { return len(head) > 0 && head[0].word(ws...) }
+	if isHelp(head) {
+		return helpText
+	}
+	if verb != "" && word("how") && !word("many", "much") {
+		return t.howTo(verb, subjects, c)
+	}
+	if q := prompt.Read(plainWords(head)); len(subjects) > 0 && len(q.States) > 0 && first("is", "are", "check", "tell", "whether") {
+		return t.yesOrNo(q, subjects)
+	}
+	switch {
+	case len(subjects) > 0 && verb != "" && (first("why", "who", "when", "did", "was", "were", "has", "have", "had") || word("did", "was", "who", "why")):
+		return t.past(subjects)
+	case verb != "" && len(subjects) > 0:
+		return t.consequences(verb, subjects)
+	case verb != "" && c.verb != "":
+		return t.consequences(verb, t.phrasesOf(c))
+	}
+	return t.tell(c, subjects)
+}
+
+// phrasesOf are the few resources that a question describes.
+func (t *turn) phrasesOf(c clause) []thing {
+	q := prompt.Read(plainWords(c.items))
+	q.Words = nil
+	if q.Empty() {
+		return nil
+	}
+	ths := t.search(q)
+	return ths[:min(len(ths), mostAtOnce)]
+}
+
+func isHelp(head []item) bool {
+	switch {
+	case len(head) == 0:
+		return false
+	case len(head) <= 2 && head[0].word("help", "usage", "commands"), starts(head, "help", "me"), starts(head, "help", "with"):
+		return true
+	case starts(head, "what", "can", "you"), starts(head, "what", "do", "you"), starts(head, "who", "are", "you"),
+		starts(head, "what", "are", "you"), starts(head, "how", "do", "you", "work"), starts(head, "how", "does", "this", "work"),
+		starts(head, "what", "can", "i"), starts(head, "how", "do", "i", "use"), starts(head, "what", "commands"):
+		return true
+	}
+	return false
+}
+
+func (t *turn) howTo(verb string, subjects []thing, c clause) string {
+	if len(subjects) == 0 {
+		return fmt.Sprintf("Say “%s” and the name of the resource: the command is then shown for you to approve. Nothing was proposed now.", verb)
+	}
+	var out []string
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		cmd, err := executor.For(verb, th.Type, th.ID)
+		if err != nil {
+			out = append(out, t.cannot(verb, th, true))
+			continue
+		}
+		cmd.Region = th.Region
+		out = append(out, fmt.Sprintf("%s. This would %s it: %s. Nothing was proposed; say “%s” for that.",
+			t.line(th), verb, render.Code(cmd.String()), render.Markdown(t.write([]part{{verb, t.target(th)}}))))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+func (t *turn) yesOrNo(q prompt.Qualifiers, subjects []thing) string {
+	var out []string
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		yes := "No"
+		if (prompt.Qualifiers{States: q.States}).Match(th.Record) {
+			yes = "Yes"
+		}
+		out = append(out, fmt.Sprintf("%s: %s is %s (%s).", yes, strings.TrimSuffix(placed(th), ","), render.Markdown(stateOf(th)), t.confirmed(th)))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// past tells what this conversation knows of what was done.
+func (t *turn) past(subjects []thing) string {
+	var out []string
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		out = append(out, t.line(th)+".")
+		ran := false
+		for _, h := range t.ChatHistory {
+			if contains(h.Resources, th.Canonical()) {
+				for _, line := range h.Executed {
+					ran = true
+					out = append(out, fmt.Sprintf("In this conversation ran %s.", render.Code(line)))
+				}
+			}
+		}
+		if !ran {
+			out = append(out, fmt.Sprintf("Nothing that ran in this conversation touched %s; who else changed it, and why, is not known here. `cloudops audit` lists what cloudops ever ran.", called(th)))
+		}
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// consequences says what a verb would do.
+func (t *turn) consequences(verb string, subjects []thing) string {
+	var out []string
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		op, ok := catalog.For(verb, th.Type)
+		if !ok {
+			out = append(out, t.cannot(verb, th, true))
+			continue
+		}
+		s := fmt.Sprintf("%s. If you %s it: %s", t.line(th), verb, op.Effect)
+		if env := environment(th); env != "" {
+			s += fmt.Sprintf(" It is tagged %s.", render.Code(env))
+		}
+		out = append(out, s+" Nothing was proposed.")
+	}
+	if len(out) == 0 {
+		return "Name the resource and I tell what is known. Nothing was proposed."
+	}
+	return strings.Join(out, "\n\n")
+}
+
+func environment(th thing) string {
+	for k, v := range th.Tags {
+		switch strings.ToLower(k) {
+		case "env", "environment", "stage":
+			return k + "=" + v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,152 @@
+package builtin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/agent/render"
+)
+
+const (
+	// mostDescribed bounds the resources that are described at length.
+	mostDescribed = 3
+	// mostListed bounds the lines of a list.
+	mostListed = 20
+)
+
+// tell answers a clause that wants to know about resources.
+func (t *turn) tell(c clause, subjects []thing) string {
+	head := behindFillers(c.items)
+	if isHelp(head) {
+		return helpText
+	}
+	q := prompt.Read(t.about(head))
+	if listing := q.Plural || has(head, prompt.Quantifier) && q.Kind != "" || startsAny(head, "list", "count"); listing && !has(head, prompt.Pronoun) {
+		for _, it := range head {
+			if it.name != "" {
+				q.Words = append(q.Words, it.name) // "list production databases", where something is named production
+			}
+		}
+		return t.list(c, q)
+	}
+	if len(subjects) > 0 {
+		return t.describe(subjects)
+	}
+	rest := q
+	rest.Words = nil
+	switch {
+	case q.Kind == "" && len(q.Words) > 0 && rest.Empty() && len(t.search(q)) == 0:
+		var out []string
+		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
+			s := t.notThere(w)
+			if near := t.close(w); len(near) > 0 {
+				t.mention(near...)
+				s += " There is " + nameAll(near) + "."
+			}
+			out = append(out, s)
+		}
+		return strings.Join(out, "\n\n")
+	case !q.Empty():
+		return t.list(c, q)
+	case c.mode == ask || has(head, prompt.Noun|prompt.Kind|prompt.Quantifier):
+		return t.overview()
+	}
+	return fmt.Sprintf("I can't answer “%s”. Ask “what can you do?” for what I understand. Nothing was proposed.", render.Markdown(shorten(c.text())))
+}
+
+func startsAny(head []item, words ...string) bool {
+	return len(head) > 0 && head[0].word(words...)
+}
+
+// about is the words of a clause that can describe resources.
+func (t *turn) about(head []item) []prompt.Word {
+	var out []prompt.Word
+	for _, it := range head {
+		if it.name == "" && !it.word("is", "are", "do", "have", "many", "much", "there", "me", "tell") {
+			out = append(out, it.Word)
+		}
+	}
+	return out
+}
+
+func (t *turn) describe(ths []thing) string {
+	if len(ths) > mostDescribed {
+		return t.lines(ths)
+	}
+	var out []string
+	for _, th := range ths {
+		s := fmt.Sprintf("%s is %s in %s, %s. It is **%s** (%s).", called(th), aKind(th.Type), render.Markdown(region(th)),
+			render.Markdown(account(th)), render.Markdown(stateOf(th)), t.confirmed(th))
+		if th.Summary != "" {
+			s += "\n- " + render.Markdown(th.Summary)
+		}
+		if th.ARN != "" {
+			s += "\n- " + render.Code(th.ARN)
+		}
+		var tags []string
+		for k, v := range th.Tags {
+			tags = append(tags, render.Code(k+"="+v))
+		}
+		if slices.Sort(tags); len(tags) > 0 {
+			s += "\n- Tags: " + strings.Join(tags, ", ")
+		}
+		out = append(out, s+"\n- "+abilities(th.Type))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+func (t *turn) lines(ths []thing) string {
+	var b strings.Builder
+	for _, th := range ths[:min(len(ths), mostListed)] {
+		fmt.Fprintf(&b, "- %s\n", t.line(th))
+	}
+	if n := len(ths) - mostListed; n > 0 {
+		fmt.Fprintf(&b, "- … and %d more; say a type, region, account, state or tag to narrow it down\n", n)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// list answers a question over the estate.
+func (t *turn) list(c clause, q prompt.Qualifiers) string {
+	if has(c.items, prompt.Negation) {
+		return "I can only list what something is, not what it is not. Ask, for example, “list stopped instances”."
+	}
+	// "instances" alone are those of EC2; beside a name it may be a database's.
+	if base := strings.TrimSuffix(q.Kind, "s"); base == "instance" || base == "server" || base == "host" || base == "node" {
+		q.Types = []string{"ec2_instance"}
+	}
+	ths := t.search(q)
+	if len(ths) == 0 {
+		return t.nothingFits(q)
+	}
+	t.mention(ths[:min(len(ths), mostListed)]...)
+	s := fmt.Sprintf("%s (%s).", count(len(ths), ths), wanted(q))
+	if gaps := t.gaps(q); gaps != "" {
+		s += " " + gaps
+	}
+	return s + "\n\n" + t.lines(ths)
+}
+
+// overview sums the estate up.
+func (t *turn) overview() string {
+	ths := t.search(prompt.Qualifiers{})
+	if len(ths) == 0 {
+		return "The estate is empty. " + t.complete(prompt.Qualifiers{})
+	}
+	states := map[string]int{}
+	for _, th := range ths {
+		states[kind(th.Type, 2)+" "+stateOf(th)]++
+	}
+	var out []string
+	for s, n := range states {
+		out = append(out, fmt.Sprintf("- %s: %d", render.Markdown(s), n))
+	}
+	slices.Sort(out)
+	s := fmt.Sprintf("The estate has %s.\n\n%s", count(len(ths), ths), strings.Join(out, "\n"))
+	if gaps := t.gaps(prompt.Qualifiers{}); gaps != "" {
+		s += "\n\n" + gaps
+	}
+	return s
+}

@@ -1,0 +1,173 @@
+package prompt
+
+import (
+	"slices"
+	"strings"
+)
+
+// Class is what a word can be in the grammar; a word may be of several.
+type Class uint32
+
+// The classes.
+const (
+	// Action words ask for one of the known verbs: stop, start, reboot.
+	Action Class = 1 << iota
+	// ActionForm words are other forms of them: stopping, stopped, restarted.
+	ActionForm
+	// Particle completes a verb: up, down, off, on, back.
+	Particle
+	// Unsupported words ask for something that is no known verb: delete, resize.
+	Unsupported
+	// Ask words ask to be told: describe, show, list, count, find.
+	Ask
+	// Question words begin or make a question: what, is, should, can.
+	Question
+	Negation
+	// Condition words make the rest depend on something: if, when, unless.
+	Condition
+	// Time words put it elsewhere in time: tomorrow, later, every.
+	Time
+	// Now words say that it is meant now, which needs no saying.
+	Now
+	// Reason words begin an explanation: because.
+	Reason
+	// Pronoun refers back: it, that, them.
+	Pronoun
+	Quantifier
+	// Ordinal picks from a list: first, second, last.
+	Ordinal
+	Article
+	// Indefinite articles: a, an, some, any.
+	Indefinite
+	Preposition
+	Conjunction
+	// Kind words are types of resources: instance, database, bucket.
+	Kind
+	// State words are states of resources: running, stopped.
+	State
+	// Polite words and fillers carry no meaning here.
+	Polite
+	Greeting
+	Yes
+	// Person: i, you, we.
+	Person
+	// Want words begin a wish: want, need, like.
+	Want
+	// Here: here, there.
+	Here
+	// Label words say what the next word is: named, tagged, account, region.
+	Label
+	// Noun words are about resources without being a type: status, details.
+	Noun
+	// Cancel words take back: cancel, abort, nevermind.
+	Cancel
+)
+
+var classes = lexicon()
+
+func lexicon() map[string]Class {
+	m := map[string]Class{}
+	for _, e := range []struct {
+		class Class
+		words string
+	}{
+		{Action, "stop halt shutdown shut poweroff power turn switch start boot bring spin restart reboot cycle bounce powercycle power-cycle fire"},
+		{ActionForm, `stops stopping stopped halts halting halted shuts shutting shutdowns powered powering powers turned turning turns
+			switched switching switches starts starting started boots booting booted brought bringing brings spun spinning spins
+			restarts restarting restarted reboots rebooting rebooted cycles cycling cycled bounced bouncing bounces`},
+		{Particle, "up down off on back again out"},
+		{Unsupported, `delete terminate destroy remove drop kill nuke wipe erase purge empty resize scale modify change update edit alter
+			create launch deploy provision make add attach detach mount unmount tag untag rename snapshot backup restore
+			failover promote upgrade downgrade patch rotate encrypt decrypt grant revoke open close ssh connect move copy clone migrate
+			disable enable hibernate suspend pause resume allocate release associate disassociate reset rollback install uninstall
+			download upload invoke publish send subscribe unsubscribe approve execute run kick rebuild replace reconfigure configure
+			set put push pull undo block unblock allow deny protect unprotect`},
+		{Ask, "describe show list display print get give tell explain find search lookup look inspect check count summarize summarise see view enumerate examine fetch help report"},
+		{Question, `what which who whom whose why when where how is are am was were do does did has have had can could would will
+			should shall may might must whats ought`},
+		{Negation, "not no never neither nor without none nothing nobody avoid refrain except excluding rather prevent forbid hardly "},
+		{Condition, "if when whenever unless once until till while after before as provided assuming whether otherwise unlike during"},
+		{Time, `tomorrow tonight later yesterday daily nightly weekly monthly hourly midnight noon morning evening afternoon night
+			weekend weekends weekday weekdays monday tuesday wednesday thursday friday saturday sunday minute minutes hour hours hrs day days week
+			weeks month months year years soon eventually someday am pm o'clock schedule scheduled always periodically often afterwards`},
+		{Now, "now immediately today asap quickly straightaway instantly"},
+		{Reason, "because cause cuz since therefore"},
+		{Pronoun, "it this that them those these they its one ones same itself themselves former latter other others"},
+		{Quantifier, "all every everything each both any anything either everyone whole entire"},
+		{Ordinal, "first second third fourth fifth sixth seventh eighth ninth tenth last 1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th"},
+		{Article, "the my our your their his her"},
+		{Indefinite, "a an some any another"},
+		{Preposition, "in on at of from with for to by into within inside under across through via about like than between over onto"},
+		{Conjunction, "and or but then also plus & + instead though however yet so"},
+		{Kind, `instance instances server servers machine machines vm vms box boxes host hosts ec2 node nodes
+			database databases db dbs rds cluster clusters bucket buckets s3 resource resources thing things stuff`},
+		{State, `running stopped stopping starting started available active pending terminated rebooting up down online offline
+			alive dead off on deleting creating failed idle busy healthy unhealthy `},
+		{Polite, `please pls plz kindly just ok okay so well now alright right actually really simply maybe perhaps quick cheers hey yo oh
+			um uh hmm cloudops assistant bot friend buddy mate sir dear again anyway anyways too also first finally next then thanks thank thx ty
+			ahead go away directly possibly anymore regardless only still already currently gracefully cleanly safely completely fully properly temporarily bit moment`},
+		{Greeting, "hi hello hey howdy greetings hiya yo morning afternoon evening bye goodbye thanks thank thx ty cheers welcome good"},
+		{Yes, "yes yep yeah yup sure ok okay correct right exactly affirmative confirm confirmed proceed absolutely definitely y"},
+		{Person, "i you we me us he she"},
+		{Want, "want need like wish love prefer try going have got trying able help make sure let"},
+		{Here, "here there"},
+		{Label, "named called name tagged tag tags labelled labeled account accounts region regions profile env id identifier arn option number choice type kind zone state"},
+		{Noun, "status state states details detail info information facts summary overview uptime health estate inventory account everything"},
+		{Cancel, "cancel abort nevermind wait scratch forget ignore disregard kidding oops"},
+	} {
+		for _, w := range strings.Fields(e.words) {
+			m[w] |= e.class
+		}
+	}
+	return m
+}
+
+// types are the resource types a kind word stands for; nil means any.
+var types = map[string][]string{
+	"instance": {"ec2_instance", "rds_instance"}, "server": {"ec2_instance", "rds_instance"},
+	"machine": {"ec2_instance"}, "vm": {"ec2_instance"}, "box": {"ec2_instance"}, "host": {"ec2_instance", "rds_instance"},
+	"node": {"ec2_instance", "rds_instance"}, "ec2": {"ec2_instance"},
+	"database": {"rds_instance", "rds_cluster"}, "db": {"rds_instance", "rds_cluster"}, "rds": {"rds_instance", "rds_cluster"},
+	"cluster": {"rds_cluster"}, "bucket": {"s3_bucket"}, "s3": {"s3_bucket"},
+	"resource": nil, "thing": nil, "stuff": nil,
+}
+
+// states are what a state word stands for.
+var states = map[string][]string{
+	"running": up, "up": up, "online": up, "alive": up, "on": up, "started": up, "healthy": up, "active": {"active", "available", "running"},
+	"stopped": {"stopped"}, "down": {"stopped"}, "off": {"stopped"}, "offline": {"stopped"}, "dead": {"stopped"},
+	"available": {"available"}, "stopping": {"stopping"}, "starting": {"starting", "pending"}, "pending": {"pending", "starting"},
+	"terminated": {"terminated"}, "rebooting": {"rebooting"}, "deleting": {"deleting", "shutting-down"}, "creating": {"creating", "pending"},
+	"failed": {"failed", "storage-full", "incompatible-parameters", "incompatible-network"},
+}
+
+var up = []string{"running", "available", "active", "in-use"}
+
+// regions known by the name of their place.
+var places = map[string]string{
+	"virginia": "us-east-1", "ohio": "us-east-2", "california": "us-west-1", "oregon": "us-west-2", "canada": "ca-central-1",
+	"ireland": "eu-west-1", "dublin": "eu-west-1", "london": "eu-west-2", "paris": "eu-west-3", "frankfurt": "eu-central-1",
+	"zurich": "eu-central-2", "stockholm": "eu-north-1", "milan": "eu-south-1", "spain": "eu-south-2",
+	"tokyo": "ap-northeast-1", "seoul": "ap-northeast-2", "osaka": "ap-northeast-3", "singapore": "ap-southeast-1",
+	"sydney": "ap-southeast-2", "jakarta": "ap-southeast-3", "mumbai": "ap-south-1", "bahrain": "me-south-1",
+}
+
+var (
+	continents = strings.Fields("us eu ap sa ca me af il mx cn")
+	directions = strings.Fields("north south east west central northeast northwest southeast southwest")
+)
+
+// IsRegion reports whether a lower-case word has the shape of a region's code.
+func IsRegion(w string) bool {
+	parts := strings.Split(w, "-")
+	n := len(parts) - 1
+	if n < 2 || n > 3 || !slices.Contains(continents, parts[0]) || !slices.Contains(directions, parts[n-1]) {
+		return false
+	}
+	if n == 3 && parts[1] != "gov" && !strings.HasPrefix(parts[1], "iso") {
+		return false
+	}
+	return len(parts[n]) == 1 && parts[n] >= "1" && parts[n] <= "9"
+}
+
+func isAccount(w string) bool { return len(w) == 12 && strings.Trim(w, "0123456789") == "" }

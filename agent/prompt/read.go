@@ -1,0 +1,169 @@
+package prompt
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/storage/index"
+)
+
+// Qualifiers narrow down which resources are meant. Empty fields do not.
+type Qualifiers struct {
+	// Types are resource types; Kind is how the prompt calls them.
+	Types []string
+	Kind  string
+	// Plural: "instances", not "instance".
+	Plural   bool
+	Regions  []string
+	Accounts []string
+	// States are the states that a state word stands for.
+	States []string
+	// Tags are given as key=value; an empty value means that the key is there.
+	Tags map[string]string
+	// Words are others, such as "staging" or "postgres": each must be found in
+	// a tag, the name, the account's name, the id or the summary.
+	Words []string
+}
+
+// Empty reports whether nothing narrows.
+func (q Qualifiers) Empty() bool {
+	return q.Kind == "" && len(q.Regions)+len(q.Accounts)+len(q.States)+len(q.Tags)+len(q.Words) == 0
+}
+
+// Read collects the qualifiers among words; names are taken out before.
+func Read(ws []Word) Qualifiers {
+	q := Qualifiers{}
+	for i, w := range ws {
+		if w.Quoted {
+			q.Words = append(q.Words, w.Text)
+			continue
+		}
+		if k, v, ok := tag(w.Text); ok {
+			if q.Tags == nil {
+				q.Tags = map[string]string{}
+			}
+			q.Tags[k] = v
+			continue
+		}
+		switch low := w.Lower; {
+		case IsRegion(low):
+			q.Regions = append(q.Regions, low)
+		case isAccount(low):
+			q.Accounts = append(q.Accounts, low)
+		case places[low] != "":
+			q.Regions = append(q.Regions, places[low])
+		case w.Is(Kind):
+			q.kind(low)
+		case w.Is(State) && states[low] != nil && stateHere(ws, i):
+			q.States = append(q.States, states[low]...)
+		case w.Plain():
+			q.Words = append(q.Words, w.Text)
+		}
+	}
+	return q
+}
+
+// stateHere tells the state "up" in "which are up" from a particle or a
+// preposition: "on" and "off" are states only at the end.
+func stateHere(ws []Word, i int) bool {
+	if !ws[i].Is(Particle) {
+		return true
+	}
+	return i == len(ws)-1 || ws[i].After != 0
+}
+
+func tag(t string) (key, value string, ok bool) {
+	key, value, ok = strings.Cut(t, "=")
+	return key, strings.Trim(value, `"'`), ok && key != ""
+}
+
+// kind adds a kind word; a second one narrows the first: "db instance".
+func (q *Qualifiers) kind(low string) {
+	base := low
+	if _, ok := types[base]; !ok {
+		if base = strings.TrimSuffix(base, "es"); types[base] == nil {
+			base = strings.TrimSuffix(low, "s")
+		}
+	}
+	of := types[base]
+	q.Plural = q.Plural || base != low
+	if q.Kind == "" {
+		q.Kind, q.Types = low, slices.Clone(of)
+		return
+	}
+	q.Kind += " " + low
+	if of == nil {
+		return
+	}
+	both := slices.DeleteFunc(slices.Clone(of), func(t string) bool { return !slices.Contains(q.Types, t) })
+	if q.Types == nil {
+		both = of
+	}
+	if len(both) == 0 {
+		both = append(slices.Clone(q.Types), of...)
+	}
+	q.Types = both
+}
+
+// Match reports whether a resource is of the described kind.
+func (q Qualifiers) Match(r index.Record) bool {
+	in := func(list []string, v string) bool {
+		return len(list) == 0 || slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, v) })
+	}
+	if !in(q.Types, r.Type) || !in(q.Regions, r.Region) || !in(q.Accounts, r.AccountID) || !in(q.States, r.State) {
+		return false
+	}
+	for k, v := range q.Tags {
+		if !hasTag(r.Tags, k, v) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(q.Words, func(w string) bool { return !Mentions(r, w) })
+}
+
+func hasTag(tags map[string]string, key, value string) bool {
+	for k, v := range tags {
+		if strings.EqualFold(k, key) && (value == "" || strings.EqualFold(v, value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Mentions reports whether a word is found in what people call a resource by:
+// a tag's value, a part of its name or id, its account's name, its summary.
+func Mentions(r index.Record, word string) bool {
+	if strings.EqualFold(r.Name, word) || strings.EqualFold(r.ID, word) || strings.EqualFold(r.AccountName, word) {
+		return true
+	}
+	for k, v := range r.Tags {
+		if alike(v, word) || strings.EqualFold(k, word) {
+			return true
+		}
+	}
+	for _, text := range []string{r.Name, r.ID, r.AccountName, r.Summary} {
+		for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(" -_./·,", c) }) {
+			if alike(part, word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// short forms that people use for one another.
+var short = map[string]string{
+	"prod": "production", "prd": "production", "stage": "staging", "stg": "staging", "dev": "development",
+	"postgresql": "postgres", "pg": "postgres", "maria": "mariadb", "qa": "quality",
+}
+
+func alike(a, b string) bool {
+	long := func(s string) string {
+		s = strings.ToLower(s)
+		if l, ok := short[s]; ok {
+			return l
+		}
+		return s
+	}
+	return long(a) == long(b)
+}

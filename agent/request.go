@@ -1,0 +1,134 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+)
+
+const (
+	// historyTokens bounds the history that a request carries.
+	historyTokens = 4000
+	// charsPerToken is the usual estimate for English.
+	charsPerToken = 4
+)
+
+// enrich builds the request: step two.
+func (a *Agent) enrich(ctx context.Context, m Message, f identified, history []storage.Message) Request {
+	r := Request{
+		Prompt:              m.Prompt,
+		IdentifiedResources: []IdentifiedResource{},
+		Omitted:             f.omitted,
+		ChatHistory:         turns(history),
+		UserContext:         a.userContext(m.Environment),
+	}
+	for _, found := range f.resources {
+		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, found))
+	}
+	return r
+}
+
+// resource adds to a mention all that the store knows. What the store can't
+// read now is left out; memory has the rest.
+func (a *Agent) resource(ctx context.Context, m mention) IdentifiedResource {
+	out := IdentifiedResource{
+		Type: m.Type, ID: m.ID, Name: m.Name, ARN: m.ARN, Region: m.Region, Account: m.AccountID,
+		CurrentState: m.State, Tags: m.Tags, Metadata: map[string]any{}, Mention: m.text, FoundBy: m.by,
+		Permissions: permissions(m.Type),
+	}
+	if age := a.scanner.Age(m.Record); !age.IsZero() {
+		out.LastSynced = age.UTC().Format(time.RFC3339)
+	}
+	full, err := a.store.Estate.Get(ctx, m.Key)
+	if err != nil {
+		full = storage.Resource{Service: m.Service, AccountName: m.AccountName, Summary: m.Summary}
+	}
+	maps.Copy(out.Metadata, full.Metadata)
+	add := func(name string, value any, known bool) {
+		if _, taken := out.Metadata[name]; known && !taken {
+			out.Metadata[name] = value
+		}
+	}
+	add("service", full.Service, full.Service != "")
+	add("account_name", full.AccountName, full.AccountName != "")
+	add("engine", full.Engine, full.Engine != "")
+	add("engine_version", full.EngineVersion, full.EngineVersion != "")
+	add("constraints", full.Constraints, len(full.Constraints) > 0)
+	add("summary", full.Summary, full.Summary != "")
+	add("aliases", full.Aliases, len(full.Aliases) > 0)
+	add("immutable_id", full.ImmutableID, full.ImmutableID != "")
+	if full.CreatedAt != nil {
+		add("created_at", full.CreatedAt.UTC().Format(time.RFC3339), true)
+	}
+	return out
+}
+
+// permissions lists what could be done to a type. Whether the caller may is not
+// computed yet, so that all of it is unknown.
+func permissions(resourceType string) *storage.IAM {
+	iam := &storage.IAM{AllowedActions: []string{}, DeniedActions: []string{}, UnknownActions: []string{}}
+	for _, verb := range executor.Verbs(resourceType) {
+		if op, ok := catalog.For(verb, resourceType); ok {
+			iam.UnknownActions = append(iam.UnknownActions, op.Actions...)
+		}
+	}
+	slices.Sort(iam.UnknownActions)
+	iam.UnknownActions = slices.Compact(iam.UnknownActions)
+	return iam
+}
+
+// turns is the newest turns that fit the token budget, in order.
+func turns(history []storage.Message) []Turn {
+	out := []Turn{}
+	left := historyTokens * charsPerToken
+	for _, m := range slices.Backward(history) {
+		if left -= len(m.Content) + len(m.Metadata.Reply); left < 0 {
+			break
+		}
+		t := Turn{Role: m.Role, Content: m.Content,
+			Resources: m.Metadata.ResourcesMentioned, Executed: m.Metadata.CommandsExecuted}
+		if m.Role == storage.RoleAssistant {
+			t.Reply = decodeReply(m.Metadata.Reply)
+		}
+		out = append(out, t)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// decodeReply reads a stored reply; one that can't be read is none.
+func decodeReply(b []byte) *Reply {
+	var r Reply
+	if len(b) == 0 || json.Unmarshal(b, &r) != nil {
+		return nil
+	}
+	return &r
+}
+
+// userContext is the profile and region of the session. Shared files that can't
+// be read leave the region to the environment.
+func (a *Agent) userContext(env scanner.Environment) UserContext {
+	u := UserContext{UserID: a.cfg.UserID, DefaultRegion: env.Region, Profile: env.Profile}
+	if u.Profile != "" && u.DefaultRegion != "" {
+		return u
+	}
+	profiles, _ := a.scanner.Profiles(env)
+	for _, p := range profiles {
+		if p.Selected {
+			if u.Profile == "" {
+				u.Profile = p.Name
+			}
+			if u.DefaultRegion == "" && p.Name == u.Profile {
+				u.DefaultRegion = p.Region
+			}
+		}
+	}
+	return u
+}
