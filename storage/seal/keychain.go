@@ -12,15 +12,33 @@ import (
 // vault calls the OS keychain, each call bounded in time.
 type vault struct {
 	timeout time.Duration
+	read    func(service, account string) (string, error)
+	write   func(service, account, text string) error
+}
+
+// systemVault is the keychain of the system.
+func systemVault() vault {
+	return vault{
+		timeout: keychainTimeout,
+		read: func(service, account string) (string, error) {
+			if err := checkBus(); err != nil {
+				return "", err
+			}
+			return keyring.Get(service, account)
+		},
+		write: func(service, account, text string) error {
+			if err := checkBus(); err != nil {
+				return err
+			}
+			return keyring.Set(service, account, text)
+		},
+	}
 }
 
 // get returns an entry; fs.ErrNotExist if the keychain has none of that name.
 func (v vault) get(service, account string) (string, error) {
 	return bounded(v.timeout, func() (string, error) {
-		if err := checkBus(); err != nil {
-			return "", err
-		}
-		text, err := keyring.Get(service, account)
+		text, err := v.read(service, account)
 		if errors.Is(err, keyring.ErrNotFound) {
 			return "", fs.ErrNotExist
 		}
@@ -31,10 +49,7 @@ func (v vault) get(service, account string) (string, error) {
 // set stores an entry, replacing one of that name.
 func (v vault) set(service, account, text string) error {
 	_, err := bounded(v.timeout, func() (struct{}, error) {
-		if err := checkBus(); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, keychainError("writing", keyring.Set(service, account, text))
+		return struct{}{}, keychainError("writing", v.write(service, account, text))
 	})
 	return err
 }
@@ -46,37 +61,40 @@ func (v vault) reachable() (bool, error) {
 }
 
 func keychainError(doing string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
 	}
 	return fmt.Errorf("%w: %s the OS keychain: %w; unlock it (log in to the desktop session) and try again", ErrUnavailable, doing, err)
 }
 
-// bounded runs a call that may never return. A call that is given up goes on
-// in the background; what it stored is found the next time.
+// unfinished is the error of a call that was given up but still runs.
+type unfinished struct {
+	error
+	done <-chan struct{}
+}
+
+func (u *unfinished) Unwrap() error { return u.error }
+
+// bounded runs a call that may never return. One that is given up goes on in
+// the background; its error is an unfinished.
 func bounded[T any](limit time.Duration, call func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
+	var value T
+	err := fmt.Errorf("%w: the OS keychain gave an answer that makes no sense", ErrUnavailable)
+	done := make(chan struct{})
 	go func() {
-		var r result
-		defer func() {
-			if recover() != nil { // the keychain library trusts what services answer
-				r = result{err: fmt.Errorf("%w: the OS keychain gave an answer that makes no sense", ErrUnavailable)}
-			}
-			done <- r
-		}()
-		r.value, r.err = call()
+		defer close(done)
+		// The keychain library panics on answers that it doesn't expect.
+		defer func() { _ = recover() }()
+		value, err = call()
 	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case r := <-done:
-		return r.value, r.err
+	case <-done:
+		return value, err
 	case <-timer.C:
-		var r result
-		return r.value, fmt.Errorf("%w: the OS keychain did not answer within %s; it may be waiting for its password: unlock it and try again", ErrUnavailable, limit)
+		var none T
+		return none, &unfinished{fmt.Errorf("%w: the OS keychain did not answer within %s; it may be waiting for its password: "+
+			"unlock it and try again", ErrUnavailable, limit), done}
 	}
 }

@@ -29,7 +29,7 @@ func checkPrivate(info fs.FileInfo) error {
 func openNoFollow(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s is a link", path)
+		return nil, fmt.Errorf("%s is a link; name the file itself", path)
 	}
 	return f, err
 }
@@ -44,14 +44,13 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// lockFile takes an exclusive lock between processes. It gives up after a
-// minute: the holder waits at most for a few calls of the keychain.
-func lockFile(path string) (release func(), err error) {
+// lockFile takes an exclusive lock between processes, or gives up.
+func lockFile(path string, wait time.Duration) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking the keyset: %w", err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return func() { f.Close() }, nil

@@ -27,14 +27,13 @@ func openNoFollow(path string) (*os.File, error) {
 // syncDir does nothing: the file system journals renames by itself.
 func syncDir(string) error { return nil }
 
-// lockFile takes an exclusive lock between processes. It gives up after a
-// minute: the holder waits at most for a few calls of the keychain.
-func lockFile(path string) (release func(), err error) {
+// lockFile takes an exclusive lock between processes, or gives up.
+func lockFile(path string, wait time.Duration) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking the keyset: %w", err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
 		err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 			0, 1, 0, &windows.Overlapped{})
 		if err == nil {

@@ -60,7 +60,7 @@ type Keys struct {
 // exists it makes both, durable before first use. An environment variable
 // that held the key is unset, so that a second call does not find it.
 func Unlock(home string, src Source) (*Keys, error) {
-	k, err := unlock(home, src, vault{timeout: keychainTimeout})
+	k, err := unlock(home, src, systemVault())
 	if err != nil {
 		return nil, fmt.Errorf("unlocking the store: %w", err)
 	}
@@ -105,12 +105,25 @@ func reopen(home string, ks *keysetFile, configured Source, v vault) (*Keys, err
 }
 
 // firstRun makes the keys of a home that has neither keyset file nor store.
-func firstRun(home string, src Source, v vault) (*Keys, error) {
-	release, err := lockFile(keysetPath(home) + ".lock")
+func firstRun(home string, src Source, v vault) (k *Keys, err error) {
+	// Whoever holds the lock makes a few calls of the keychain at most.
+	release, err := lockFile(keysetPath(home)+".lock", 6*v.timeout)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer func() {
+		// A key that is still being written could replace the one that another
+		// process makes meanwhile.
+		var late *unfinished
+		if errors.As(err, &late) {
+			go func() {
+				<-late.done
+				release()
+			}()
+			return
+		}
+		release()
+	}()
 	ks, err := readKeyset(home)
 	if err == nil { // another process was first
 		return reopen(home, ks, src, v)
@@ -149,8 +162,7 @@ func firstRun(home string, src Source, v vault) (*Keys, error) {
 	if err := ks.write(home); err != nil {
 		return nil, err
 	}
-	k, err := ks.open(home, src, kek, v)
-	if err != nil {
+	if k, err = ks.open(home, src, kek, v); err != nil {
 		return nil, err
 	}
 	k.notices = notices

@@ -184,7 +184,8 @@ func (s Source) read(home string, v vault) ([]byte, error) {
 	kek, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(kek) != keySize {
 		clear(kek)
-		return nil, fmt.Errorf("%w: %s does not hold 32 bytes in base64", ErrWrongKey, s)
+		return nil, fmt.Errorf("%w: %s does not hold 32 bytes in base64; put the key of this store there, "+
+			"or for a new store a random one (%s)", ErrWrongKey, s, makeOne)
 	}
 	return kek, nil
 }
