@@ -230,6 +230,25 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+func TestAFailedSaveKeepsTheOldContent(t *testing.T) {
+	home := newHome(t)
+	k := mustUnlock(t, home, keyFile(t))
+	f := k.File("value")
+	if err := f.Save([]byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	// Something in the way of the temporary file, as a full disk would be.
+	if err := os.MkdirAll(filepath.Join(home, "value.tmp", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save([]byte("new")); err == nil {
+		t.Error("the save is said to have worked")
+	}
+	if got, err := f.Load(); err != nil || string(got) != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestFilesAreReplacedWhole(t *testing.T) {
 	k := mustUnlock(t, newHome(t), keyFile(t))
 	f := k.File("value")
@@ -396,9 +415,18 @@ func FuzzKeysetFile(f *testing.F) {
 	})
 }
 
+// payload is about 1.5 KB of what a resource's record looks like.
+func payload() []byte {
+	var b bytes.Buffer
+	for i := range 30 {
+		fmt.Fprintf(&b, `"tag:key-%d":"value %x","subnet-%08x":"available",`, i, i*i*7919, uint32(i)*2654435761)
+	}
+	return b.Bytes()
+}
+
 func BenchmarkSeal1500(b *testing.B) {
 	k := mustUnlock(b, newHome(b), keyFile(b))
-	plain := []byte(strings.Repeat(`{"identifier":"i-0abc123","region":"us-west-2","state":"running"},`, 23))
+	plain := payload()
 	b.SetBytes(int64(len(plain)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -408,9 +436,17 @@ func BenchmarkSeal1500(b *testing.B) {
 	}
 }
 
+func BenchmarkPointID(b *testing.B) {
+	k := mustUnlock(b, newHome(b), keyFile(b))
+	b.ReportAllocs()
+	for b.Loop() {
+		k.PointID("arn:aws:rds:us-west-2:111122223333:db:pg-instance-main1")
+	}
+}
+
 func BenchmarkOpen1500(b *testing.B) {
 	k := mustUnlock(b, newHome(b), keyFile(b))
-	plain := []byte(strings.Repeat(`{"identifier":"i-0abc123","region":"us-west-2","state":"running"},`, 23))
+	plain := payload()
 	sealed, err := k.Seal(plain, place)
 	if err != nil {
 		b.Fatal(err)
