@@ -1,29 +1,382 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/qdrant/go-client/qdrant"
+
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
+// chatCollection and chatField are where a message is sealed for, whatever the
+// collection is called.
+const (
+	chatCollection = "chat_history"
+	chatField      = "encrypted_content"
+)
+
+// roleConversation marks the point that sums up a conversation. Its id is the
+// conversation's; it has no message_index.
+const roleConversation = "conversation"
+
+// titleLength is how many characters of the first prompt make the title.
+const titleLength = 60
+
 // Chat is the collection chat_history. Each conversation is sealed under a key
-// of its own.
-type Chat struct{}
+// of its own. Safe for concurrent use.
+type Chat struct {
+	client *qdrant.Client
+	keys   *seal.Keys
+	name   string
+	faults *faults
+
+	// mu guards threads.
+	mu      sync.Mutex
+	threads map[string]*thread
+}
+
+// thread is what memory holds of a conversation.
+type thread struct {
+	// mu lets one writer at a time choose the next index.
+	mu     sync.Mutex
+	loaded bool
+	head   Conversation
+	// version is that of the head's point.
+	version uint64
+	next    int64
+}
+
+func newChat(client *qdrant.Client, keys *seal.Keys, name string, f *faults) *Chat {
+	return &Chat{client: client, keys: keys, name: name, faults: f, threads: map[string]*thread{}}
+}
 
 // Create begins a conversation and returns its id, a random UUID.
-func (c *Chat) Create(ctx context.Context) (string, error) { return "", errors.ErrUnsupported }
+func (c *Chat) Create(ctx context.Context) (string, error) {
+	t := &thread{loaded: true, head: Conversation{ID: uuid.NewString(), UpdatedAt: time.Now().UTC()}, version: 1}
+	key, err := c.keys.NewConversation(t.head.ID)
+	if err != nil {
+		return "", fmt.Errorf("beginning a conversation: %w", err)
+	}
+	head, err := sealHead(key, t.head, t.version)
+	if err != nil {
+		return "", fmt.Errorf("beginning a conversation: %w", err)
+	}
+	if err := upsert(ctx, c.client, c.name, []*qdrant.PointStruct{head}); err != nil {
+		return "", wrap("beginning a conversation", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.threads[t.head.ID] = t
+	return t.head.ID, nil
+}
 
 // Append adds a message at the end of its conversation and returns it with
 // ID, Index and Timestamp filled. ErrNotFound: no such conversation.
 func (c *Chat) Append(ctx context.Context, contextID string, m Message) (Message, error) {
-	return Message{}, errors.ErrUnsupported
+	if m.Role != RoleUser && m.Role != RoleAssistant && m.Role != RoleSystem {
+		return Message{}, fmt.Errorf("storing a message: %q is no role", m.Role)
+	}
+	key, t, err := c.thread(ctx, contextID)
+	if err != nil {
+		return Message{}, fmt.Errorf("storing a message: %w", err)
+	}
+	defer t.mu.Unlock()
+	m.ID, m.ContextID, m.Index, m.Timestamp = uuid.NewString(), contextID, t.next, time.Now().UTC()
+	message, err := sealMessage(key, m)
+	if err != nil {
+		return Message{}, fmt.Errorf("storing a message: %w", err)
+	}
+	next := summed(t.head, m)
+	head, err := sealHead(key, next, t.version+1)
+	if err != nil {
+		return Message{}, fmt.Errorf("storing a message: %w", err)
+	}
+	if err := upsert(ctx, c.client, c.name, []*qdrant.PointStruct{message, head}); err != nil {
+		t.loaded = false // it may have been done
+		return Message{}, wrap("storing a message", err)
+	}
+	c.faults.mended(contextID)
+	t.head, t.version, t.next = next, t.version+1, t.next+1
+	return m, nil
 }
 
-// History returns messages in order; with a limit, the newest ones.
+// summed is the head of a conversation after one more message.
+func summed(head Conversation, m Message) Conversation {
+	head.Messages++
+	head.UpdatedAt = m.Timestamp
+	if head.Title == "" && m.Role == RoleUser {
+		head.Title = title(m.Content)
+	}
+	return head
+}
+
+// title is the beginning of a prompt, on one line.
+func title(prompt string) string {
+	clean := []rune(strings.Join(strings.FieldsFunc(prompt, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " "))
+	if len(clean) > titleLength {
+		return strings.TrimSpace(string(clean[:titleLength-1])) + "…"
+	}
+	return string(clean)
+}
+
+// thread returns the key and the locked memory of a conversation.
+func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, error) {
+	key, err := c.keys.Conversation(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		return nil, nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
+	case errors.Is(err, seal.ErrUnauthenticated):
+		return nil, nil, fmt.Errorf("conversation %s: %w: %w; restore its key file from a backup", id, ErrCorrupt, err)
+	case err != nil:
+		return nil, nil, err
+	}
+	c.mu.Lock()
+	t := c.threads[id]
+	if t == nil {
+		t = &thread{}
+		c.threads[id] = t
+	}
+	c.mu.Unlock()
+	t.mu.Lock()
+	if !t.loaded {
+		if err := c.load(ctx, id, key, t); err != nil {
+			t.mu.Unlock()
+			return nil, nil, err
+		}
+	}
+	return key, t, nil
+}
+
+// load reads the head of a conversation and finds where it ends. A head that
+// cannot be read is summed up again from the messages.
+func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error {
+	points, err := c.client.Get(ctx, &qdrant.GetPoints{
+		CollectionName: c.name, Ids: []*qdrant.PointId{qdrant.NewIDUUID(id)}, WithPayload: qdrant.NewWithPayload(true),
+	})
+	if err != nil {
+		return wrap("reading a conversation", err)
+	}
+	whole := false
+	for _, p := range points {
+		t.head, t.version, err = openHead(key, p)
+		if whole = err == nil; !whole {
+			c.faults.add(c.name, id, err)
+		}
+	}
+	last, err := c.newest(ctx, id, 1)
+	if err != nil {
+		return err
+	}
+	if t.next = 0; len(last) > 0 {
+		t.next = last[0].GetPayload()[fieldIndex].GetIntegerValue() + 1
+	}
+	if !whole {
+		if t.next == 0 {
+			return fmt.Errorf("conversation %s: %w", id, ErrNotFound)
+		}
+		messages, err := c.all(ctx, id, key)
+		if err != nil {
+			return err
+		}
+		t.head = Conversation{ID: id}
+		for _, m := range messages {
+			t.head = summed(t.head, m)
+		}
+	}
+	t.loaded = true
+	return nil
+}
+
+func (c *Chat) of(id string) *qdrant.Filter {
+	return &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldContext, id)}}
+}
+
+// newest reads the last points of a conversation, the newest first. The head
+// is not among them, as it has no index.
+func (c *Chat) newest(ctx context.Context, id string, limit int) ([]*qdrant.RetrievedPoint, error) {
+	points, err := c.client.Scroll(ctx, &qdrant.ScrollPoints{
+		CollectionName: c.name, Filter: c.of(id), Limit: qdrant.PtrOf(uint32(limit)), WithPayload: qdrant.NewWithPayload(true),
+		OrderBy: &qdrant.OrderBy{Key: fieldIndex, Direction: qdrant.PtrOf(qdrant.Direction_Desc)},
+	})
+	if err != nil {
+		return nil, wrap("reading a conversation", err)
+	}
+	return points, nil
+}
+
+// all reads all messages of a conversation, in order.
+func (c *Chat) all(ctx context.Context, id string, key sealer) ([]Message, error) {
+	var messages []Message
+	err := scroll(ctx, c.client, c.name, c.of(id), func(p *qdrant.RetrievedPoint) {
+		if p.GetPayload()[fieldRole].GetStringValue() != roleConversation {
+			messages = c.open(messages, key, p)
+		}
+	})
+	if err != nil {
+		return nil, wrap("reading a conversation", err)
+	}
+	slices.SortFunc(messages, func(a, b Message) int { return cmp.Compare(a.Index, b.Index) })
+	return messages, nil
+}
+
+// open adds a stored message; damage is noted.
+func (c *Chat) open(to []Message, key sealer, p *qdrant.RetrievedPoint) []Message {
+	m, err := openMessage(key, p)
+	if err != nil {
+		c.faults.add(c.name, p.GetId().GetUuid(), err)
+		return to
+	}
+	return append(to, m)
+}
+
+// History returns messages in order; with a limit, the newest ones. Those that
+// cannot be read are left out; Service.Health tells of them. ErrNotFound: no
+// such conversation.
 func (c *Chat) History(ctx context.Context, contextID string, limit int) ([]Message, error) {
-	return nil, errors.ErrUnsupported
+	key, t, err := c.thread(ctx, contextID)
+	if err != nil {
+		return nil, fmt.Errorf("reading messages: %w", err)
+	}
+	t.mu.Unlock() // reading keeps nobody out
+	if limit <= 0 || limit > pageSize {
+		messages, err := c.all(ctx, contextID, key)
+		if err == nil && limit > 0 && len(messages) > limit {
+			messages = messages[len(messages)-limit:]
+		}
+		return messages, err
+	}
+	points, err := c.newest(ctx, contextID, limit)
+	if err != nil {
+		return nil, err
+	}
+	var messages []Message
+	for _, p := range slices.Backward(points) {
+		messages = c.open(messages, key, p)
+	}
+	return messages, nil
 }
 
 // Conversations lists all, the latest first.
 func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
-	return nil, errors.ErrUnsupported
+	seen := map[string]Conversation{}
+	heads := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldRole, roleConversation)}}
+	err := scroll(ctx, c.client, c.name, heads, func(p *qdrant.RetrievedPoint) {
+		id := p.GetId().GetUuid()
+		key, err := c.keys.Conversation(id)
+		if err != nil {
+			return // deleted, or told of when it is asked for
+		}
+		head, _, err := openHead(key, p)
+		if err != nil {
+			c.faults.add(c.name, id, err)
+			return
+		}
+		seen[id] = head
+	})
+	if err != nil {
+		return nil, wrap("listing conversations", err)
+	}
+	// Where a head cannot be read, the messages still can.
+	ids, err := c.keys.Conversations()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, ok := seen[id]; ok {
+			continue
+		}
+		_, t, err := c.thread(ctx, id)
+		switch {
+		case errors.Is(err, ErrNotFound): // its creation was cut short
+		case errors.Is(err, ErrCorrupt):
+			c.faults.add(c.name, id, err)
+		case err != nil:
+			return nil, err
+		default:
+			seen[id] = t.head
+			t.mu.Unlock()
+		}
+	}
+	all := make([]Conversation, 0, len(seen))
+	for _, head := range seen {
+		all = append(all, head)
+	}
+	slices.SortFunc(all, func(a, b Conversation) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+func chatPlace(id string, version uint64) seal.Place {
+	return seal.Place{Collection: chatCollection, Point: id, Field: chatField, Version: version}
+}
+
+// plainHead and plainMessage are what stands outside the seal.
+func plainHead(h Conversation) map[string]*qdrant.Value {
+	return map[string]*qdrant.Value{
+		fieldContext: qdrant.NewValueString(h.ID), fieldRole: qdrant.NewValueString(roleConversation),
+		fieldTimestamp: qdrant.NewValueInt(h.UpdatedAt.Unix()),
+	}
+}
+
+func plainMessage(m Message) map[string]*qdrant.Value {
+	return map[string]*qdrant.Value{
+		fieldContext: qdrant.NewValueString(m.ContextID), fieldIndex: qdrant.NewValueInt(m.Index),
+		fieldRole: qdrant.NewValueString(string(m.Role)), fieldTimestamp: qdrant.NewValueInt(m.Timestamp.Unix()),
+	}
+}
+
+func sealHead(key sealer, h Conversation, version uint64) (*qdrant.PointStruct, error) {
+	return sealChat(key, h.ID, h, plainHead(h), version)
+}
+
+// A message is written once.
+func sealMessage(key sealer, m Message) (*qdrant.PointStruct, error) {
+	return sealChat(key, m.ID, m, plainMessage(m), 1)
+}
+
+func sealChat(key sealer, id string, v any, payload map[string]*qdrant.Value, version uint64) (*qdrant.PointStruct, error) {
+	content, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if err := sealField(key, payload, content, chatPlace(id, version)); err != nil {
+		return nil, err
+	}
+	return newPoint(id, payload), nil
+}
+
+func openHead(key sealer, p *qdrant.RetrievedPoint) (h Conversation, version uint64, err error) {
+	version, err = openChat(key, p, &h)
+	if err == nil {
+		err = same(p.GetPayload(), plainHead(h))
+	}
+	return h, version, err
+}
+
+func openMessage(key sealer, p *qdrant.RetrievedPoint) (m Message, err error) {
+	if _, err = openChat(key, p, &m); err == nil {
+		err = same(p.GetPayload(), plainMessage(m))
+	}
+	return m, err
+}
+
+func openChat(key sealer, p *qdrant.RetrievedPoint, v any) (version uint64, err error) {
+	content, version, err := openField(key, p.GetPayload(), chatPlace(p.GetId().GetUuid(), 0))
+	if err != nil {
+		return 0, err
+	}
+	if err := json.Unmarshal(content, v); err != nil {
+		return 0, fmt.Errorf("%w: decoding a message: %v", ErrCorrupt, err)
+	}
+	return version, nil
 }

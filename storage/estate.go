@@ -1,38 +1,428 @@
 package storage
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/qdrant/go-client/qdrant"
+
+	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
-// Estate is the collection aws_estate and the index over it.
-type Estate struct{}
+// estateCollection and estateField are where a resource is sealed for,
+// whatever the collection is called.
+const (
+	estateCollection = "aws_estate"
+	estateField      = "encrypted_data"
+)
 
-// Upsert stores one resource; it is written only if its content changed.
-func (e *Estate) Upsert(ctx context.Context, r Resource) error { return errors.ErrUnsupported }
+// Estate is the collection aws_estate and the index over it. Safe for
+// concurrent use.
+type Estate struct {
+	client *qdrant.Client
+	keys   *seal.Keys
+	name   string
+	tags   []string
+	index  *index.Index
+	faults *faults
 
-// BulkUpsert stores resources in batches and returns how many had changed.
-func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, err error) {
-	return 0, errors.ErrUnsupported
+	// writing lets one writer at a time choose versions, write and publish. It
+	// guards cache.
+	writing sync.Mutex
+	cache   *cache
+
+	// mu guards the fields below.
+	mu         sync.Mutex
+	generation uint64
+	watchers   map[chan Change]bool
 }
 
-// Get returns the resource of a key, or ErrNotFound.
+// sealedResource is what a seal holds.
+type sealedResource struct {
+	Resource
+	Digest uint64 `json:"content_digest,string"`
+}
+
+// openEstate loads the index from its cache, or else from the collection.
+func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg CollectionConfig, file *seal.File, f *faults) (*Estate, error) {
+	e := &Estate{
+		client: client, keys: keys, name: cfg.Name, tags: cfg.plainTags(), index: index.New(), faults: f,
+		watchers: map[chan Change]bool{},
+	}
+	e.cache = &cache{file: file, index: e.index}
+	e.cache.timer = time.AfterFunc(quiet, func() {
+		_ = e.flush() // tried again, and told, when the store closes
+	})
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	if e.cache.load() {
+		// A cache that disagrees with the collection is of no use.
+		count, err := e.Count(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if count == e.index.Len() {
+			return e, nil
+		}
+		for r := range e.index.All() {
+			e.index.Delete(r.Key)
+		}
+	}
+	err := scroll(ctx, e.client, e.name, nil, func(p *qdrant.RetrievedPoint) {
+		if r, version, err := e.open(p); err == nil {
+			e.index.Put(record(r.Resource, version, r.Digest))
+		}
+	})
+	if err != nil {
+		return nil, wrap("building the index", err)
+	}
+	e.cache.changed()
+	return e, nil
+}
+
+func (e *Estate) flush() error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	return e.cache.flush()
+}
+
+func (e *Estate) close() error {
+	e.mu.Lock()
+	for ch := range e.watchers {
+		close(ch)
+	}
+	e.watchers = nil
+	e.mu.Unlock()
+	e.cache.timer.Stop()
+	return e.flush()
+}
+
+// Upsert stores one resource; it is written only if its content changed.
+func (e *Estate) Upsert(ctx context.Context, r Resource) error {
+	_, err := e.BulkUpsert(ctx, []Resource{r})
+	return err
+}
+
+// BulkUpsert stores resources in batches and returns how many had changed. A
+// resource that cannot be stored does not keep back the others.
+func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, err error) {
+	damaged := e.faults.points()
+	var errs []error
+	for batch := range slices.Chunk(rs, pageSize) {
+		n, err := e.upsertBatch(ctx, batch, damaged)
+		changed += n
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if changed > 0 {
+		e.notify()
+	}
+	return changed, errors.Join(errs...)
+}
+
+func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[string]bool) (int, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	type change struct {
+		point  *qdrant.PointStruct
+		record Record
+	}
+	// Of several with one key the last counts.
+	changes := map[string]change{}
+	var errs []error
+	for _, r := range batch {
+		r, digest, err := e.normalise(r)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		canonical := r.Key().Canonical()
+		id := e.keys.PointID(canonical)
+		known, ok := e.index.Get(r.Key())
+		if ok && known.Digest == digest && !damaged[id] {
+			delete(changes, id)
+			if r.LastSynced.After(known.LastSynced) {
+				e.index.Confirm(r.LastSynced, r.Key())
+				e.cache.dirty = true
+			}
+			continue
+		}
+		version := known.Version + 1
+		point, err := e.seal(id, r, digest, version)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sealing a resource of type %s: %w", r.Type, err))
+			continue
+		}
+		changes[id] = change{point, record(r, version, digest)}
+	}
+	if len(changes) == 0 {
+		return 0, errors.Join(errs...)
+	}
+	points := make([]*qdrant.PointStruct, 0, len(changes))
+	for _, c := range changes {
+		points = append(points, c.point)
+	}
+	if err := e.cache.invalidate(); err != nil {
+		return 0, errors.Join(append(errs, err)...)
+	}
+	if err := upsert(ctx, e.client, e.name, points); err != nil {
+		e.cache.doubtful = true
+		return 0, errors.Join(append(errs, wrap("storing resources", err))...)
+	}
+	e.faults.mended(slices.Collect(maps.Keys(changes))...)
+	for _, c := range changes {
+		e.index.Put(c.record)
+	}
+	e.cache.changed()
+	return len(changes), errors.Join(errs...)
+}
+
+// normalise is a resource as it is stored, and the digest of its content.
+func (e *Estate) normalise(r Resource) (Resource, uint64, error) {
+	if r.Type == "" || r.ID == "" {
+		return r, 0, errors.New("storing a resource: it has no type or no id")
+	}
+	synced := r.LastSynced.UTC().Round(0)
+	r.IAM, r.LastSynced = nil, time.Time{}
+	content, err := json.Marshal(r)
+	if err == nil && bytes.Contains(content, []byte(`\ufffd`)) {
+		// Invalid UTF-8 was replaced: memory must hold what a restart reads back.
+		var clean Resource
+		if err = json.Unmarshal(content, &clean); err == nil {
+			r = clean
+			content, err = json.Marshal(r)
+		}
+	}
+	if err != nil {
+		return r, 0, fmt.Errorf("storing a resource of type %s: encoding it: %w", r.Type, err)
+	}
+	r.LastSynced = synced
+	return r, e.keys.Digest(content), nil
+}
+
+// record is what memory keeps of a resource.
+func record(r Resource, version, digest uint64) Record {
+	return Record{
+		Key: r.Key(), Service: r.Service, Name: r.Name, AccountName: r.AccountName, State: r.State, Tags: r.Tags,
+		Summary: r.Summary, Aliases: r.Aliases, LastSynced: r.LastSynced, Version: version, Digest: digest,
+	}
+}
+
+// plain is what of a resource stands outside the seal.
+func (e *Estate) plain(r Resource) map[string]*qdrant.Value {
+	fields := map[string]*qdrant.Value{
+		fieldType: qdrant.NewValueString(r.Type), fieldAccount: qdrant.NewValueString(r.AccountID),
+		fieldRegion: qdrant.NewValueString(r.Region), fieldService: qdrant.NewValueString(r.Service),
+		fieldState: qdrant.NewValueString(r.State), fieldSynced: qdrant.NewValueInt(r.LastSynced.Unix()),
+	}
+	tags := map[string]*qdrant.Value{}
+	for _, key := range e.tags {
+		if v, ok := r.Tags[key]; ok {
+			tags[key] = qdrant.NewValueString(v)
+		}
+	}
+	if len(tags) > 0 {
+		fields[fieldTags] = qdrant.NewValueFromFields(tags)
+	}
+	return fields
+}
+
+func estatePlace(id string, version uint64) seal.Place {
+	return seal.Place{Collection: estateCollection, Point: id, Field: estateField, Version: version}
+}
+
+func (e *Estate) seal(id string, r Resource, digest, version uint64) (*qdrant.PointStruct, error) {
+	content, err := json.Marshal(sealedResource{r, digest})
+	if err != nil {
+		return nil, err
+	}
+	payload := e.plain(r)
+	if err := sealField(e.keys, payload, content, estatePlace(id, version)); err != nil {
+		return nil, err
+	}
+	return newPoint(id, payload), nil
+}
+
+// open checks and decodes a stored resource; damage is noted.
+func (e *Estate) open(p *qdrant.RetrievedPoint) (r sealedResource, version uint64, err error) {
+	id := p.GetId().GetUuid()
+	defer func() {
+		if err != nil {
+			e.faults.add(e.name, id, err)
+		}
+	}()
+	content, version, err := openField(e.keys, p.GetPayload(), estatePlace(id, 0))
+	if err != nil {
+		return r, 0, err
+	}
+	if err := json.Unmarshal(content, &r); err != nil {
+		return r, 0, fmt.Errorf("%w: decoding a resource: %v", ErrCorrupt, err)
+	}
+	// Tag keys may have been configured otherwise when the point was written.
+	want := e.plain(r.Resource)
+	delete(want, fieldTags)
+	if err := same(p.GetPayload(), want); err != nil {
+		return r, 0, err
+	}
+	for key, v := range p.GetPayload()[fieldTags].GetStructValue().GetFields() {
+		if r.Tags[key] != v.GetStringValue() {
+			return r, 0, fmt.Errorf("%w: a plain tag differs from the sealed one", ErrCorrupt)
+		}
+	}
+	return r, version, nil
+}
+
+// known finds the record of a key; a key without ARN finds a resource that has one.
+func (e *Estate) known(k Key) (Record, bool) {
+	if r, ok := e.index.Get(k); ok || k.ARN != "" {
+		return r, ok
+	}
+	for _, r := range e.index.Find(k.ID) {
+		if r.ID == k.ID && r.Type == k.Type && r.AccountID == k.AccountID && r.Region == k.Region {
+			return r, true
+		}
+	}
+	return Record{}, false
+}
+
+// Get returns the resource of a key, or ErrNotFound. A key without an ARN finds
+// the resource of that type, account, region and id. ErrCorrupt: it was stored
+// and cannot be read; the next scan stores it anew.
 func (e *Estate) Get(ctx context.Context, k Key) (Resource, error) {
-	return Resource{}, errors.ErrUnsupported
+	r, ok := e.known(k)
+	if !ok {
+		return Resource{}, fmt.Errorf("reading resource %s: %w", k.ID, ErrNotFound)
+	}
+	found, err := e.fetch(ctx, []Record{r})
+	if err != nil {
+		return Resource{}, err
+	}
+	if len(found) == 0 {
+		if _, ok := e.known(k); !ok { // deleted meanwhile
+			return Resource{}, fmt.Errorf("reading resource %s: %w", k.ID, ErrNotFound)
+		}
+		return Resource{}, fmt.Errorf("reading resource %s: %w: what is stored of it does not open; scan again to store it anew", k.ID, ErrCorrupt)
+	}
+	return found[0], nil
+}
+
+// fetch reads the points of records, in their order; damaged ones are noted
+// and left out.
+func (e *Estate) fetch(ctx context.Context, rs []Record) ([]Resource, error) {
+	found := make([]Resource, 0, len(rs))
+	for page := range slices.Chunk(rs, pageSize) {
+		ids := make([]*qdrant.PointId, len(page))
+		for i, r := range page {
+			ids[i] = qdrant.NewIDUUID(e.keys.PointID(r.Canonical()))
+		}
+		points, err := e.client.Get(ctx, &qdrant.GetPoints{CollectionName: e.name, Ids: ids, WithPayload: qdrant.NewWithPayload(true)})
+		if err != nil {
+			return nil, wrap("reading resources", err)
+		}
+		for _, p := range points {
+			if r, _, err := e.open(p); err == nil {
+				found = append(found, e.confirmed(r.Resource))
+			}
+		}
+		if len(points) < len(ids) {
+			e.missed(page, points)
+		}
+	}
+	return found, nil
+}
+
+// missed notes points that should be there and were not returned.
+func (e *Estate) missed(page []Record, points []*qdrant.RetrievedPoint) {
+	for _, r := range page {
+		id := e.keys.PointID(r.Canonical())
+		if slices.ContainsFunc(points, func(p *qdrant.RetrievedPoint) bool { return p.GetId().GetUuid() == id }) {
+			continue
+		}
+		if _, ok := e.index.Get(r.Key); ok {
+			e.faults.add(e.name, id, fmt.Errorf("%w: a stored resource is missing or unreadable", ErrCorrupt))
+		}
+	}
+}
+
+// confirmed moves LastSynced to when the resource was last seen unchanged.
+func (e *Estate) confirmed(r Resource) Resource {
+	if known, ok := e.index.Get(r.Key()); ok && known.LastSynced.After(r.LastSynced) {
+		r.LastSynced = known.LastSynced
+	}
+	return r
 }
 
 // Find returns the records that carry an identifier: id, name, ARN, address,
 // DNS name. Several resources may share a name. It reads memory only.
-func (e *Estate) Find(identifier string) []Record { return nil }
+func (e *Estate) Find(identifier string) []Record { return e.index.Find(identifier) }
 
 // Resolve looks up many tokens at once; tokens that name nothing are absent.
 // It reads memory only.
-func (e *Estate) Resolve(tokens []string) map[string][]Record { return nil }
+func (e *Estate) Resolve(tokens []string) map[string][]Record { return e.index.Resolve(tokens) }
 
 // Delete removes resources; absent keys are no error.
-func (e *Estate) Delete(ctx context.Context, ks ...Key) error { return errors.ErrUnsupported }
+func (e *Estate) Delete(ctx context.Context, ks ...Key) error {
+	deleted := 0
+	for page := range slices.Chunk(ks, pageSize) {
+		n, err := e.deletePage(ctx, page)
+		if deleted += n; err != nil {
+			return err
+		}
+	}
+	if deleted > 0 {
+		e.notify()
+	}
+	return nil
+}
 
-// ByAccount, ByRegion and ByType list everything of one account, region or type.
+func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	var ids []*qdrant.PointId
+	var known []Record
+	for _, k := range page {
+		if r, ok := e.known(k); ok {
+			known = append(known, r)
+			ids = append(ids, qdrant.NewIDUUID(e.keys.PointID(r.Canonical())))
+		}
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	if err := e.cache.invalidate(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := whole(ctx)
+	defer cancel()
+	result, err := e.client.Delete(ctx, &qdrant.DeletePoints{
+		CollectionName: e.name, Points: qdrant.NewPointsSelectorIDs(ids), Wait: qdrant.PtrOf(true),
+	})
+	if err == nil && result.GetStatus() != qdrant.UpdateStatus_Completed {
+		err = fmt.Errorf("the deletion was not confirmed (%s)", result.GetStatus())
+	}
+	if err != nil {
+		e.cache.doubtful = true
+		return 0, wrap("deleting resources", err)
+	}
+	for i, r := range known {
+		e.faults.mended(ids[i].GetUuid())
+		e.index.Delete(r.Key)
+	}
+	e.cache.changed()
+	return len(known), nil
+}
+
+// ByAccount lists everything of one account.
 func (e *Estate) ByAccount(ctx context.Context, id string) ([]Resource, error) {
 	return e.List(ctx, Filter{AccountID: id})
 }
@@ -47,19 +437,73 @@ func (e *Estate) ByType(ctx context.Context, typ string) ([]Resource, error) {
 	return e.List(ctx, Filter{Type: typ})
 }
 
-// List reads whole resources from Qdrant by filter.
+// List reads whole resources by filter, in the order of their ids. Those that
+// cannot be read are left out; Service.Health tells of them.
 func (e *Estate) List(ctx context.Context, f Filter) ([]Resource, error) {
-	return nil, errors.ErrUnsupported
+	var found []Resource
+	if len(f.Tags) > 0 {
+		// No server knows the tags: memory says which resources are meant.
+		rs, _ := e.index.Search("", f, -1)
+		var err error
+		if found, err = e.fetch(ctx, rs); err != nil {
+			return nil, err
+		}
+	} else {
+		err := scroll(ctx, e.client, e.name, conditions(f), func(p *qdrant.RetrievedPoint) {
+			if r, _, err := e.open(p); err == nil {
+				found = append(found, e.confirmed(r.Resource))
+			}
+		})
+		if err != nil {
+			return nil, wrap("listing resources", err)
+		}
+	}
+	slices.SortFunc(found, func(a, b Resource) int {
+		return bytes.Compare([]byte(a.ID+"\x00"+a.Key().Canonical()), []byte(b.ID+"\x00"+b.Key().Canonical()))
+	})
+	return found, nil
+}
+
+func conditions(f Filter) *qdrant.Filter {
+	var must []*qdrant.Condition
+	add := func(field, value string) {
+		if value != "" {
+			must = append(must, qdrant.NewMatchKeyword(field, valid(value)))
+		}
+	}
+	add(fieldType, f.Type)
+	add(fieldAccount, f.AccountID)
+	add(fieldRegion, f.Region)
+	add(fieldService, f.Service)
+	add(fieldState, f.State)
+	return &qdrant.Filter{Must: must}
 }
 
 // Count is the number of stored resources.
-func (e *Estate) Count(ctx context.Context) (int, error) { return 0, errors.ErrUnsupported }
+func (e *Estate) Count(ctx context.Context) (int, error) {
+	n, err := e.client.Count(ctx, &qdrant.CountPoints{CollectionName: e.name, Exact: qdrant.PtrOf(true)})
+	if err != nil {
+		return 0, wrap("counting resources", err)
+	}
+	return int(n), nil
+}
 
 // Search ranks records by identifier, name, tag and type words, best first.
-// An empty query lists all that the filter lets through. limit 0 means 10;
-// total counts the matches before the limit. It reads memory only.
+// An empty query lists all that the filter lets through. limit 0 means 10,
+// below 0 no limit; total counts the matches before the limit. It reads memory
+// only.
 func (e *Estate) Search(query string, f Filter, limit int) (found []Record, total int) {
-	return nil, 0
+	return e.index.Search(query, f, limit)
+}
+
+// Keys lists the keys of all that a filter lets through. It reads memory only.
+func (e *Estate) Keys(f Filter) []Key {
+	rs, _ := e.index.Search("", f, -1)
+	ks := make([]Key, len(rs))
+	for i, r := range rs {
+		ks[i] = r.Key
+	}
+	return ks
 }
 
 // Change is a coalesced note that the estate differs from before.
@@ -68,5 +512,43 @@ type Change struct {
 	Generation uint64 `json:"generation"`
 }
 
-// Watch yields changes, coalesced: a slow reader misses none, it sees the newest.
-func (e *Estate) Watch() (changes <-chan Change, stop func()) { return nil, func() {} }
+// Generation is that of the last change since the store was opened.
+func (e *Estate) Generation() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.generation
+}
+
+// Watch yields changes, coalesced: a slow reader misses none, it sees the
+// newest. The channel is closed by stop and when the store closes.
+func (e *Estate) Watch() (changes <-chan Change, stop func()) {
+	ch := make(chan Change, 1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.watchers == nil { // closed
+		close(ch)
+		return ch, func() {}
+	}
+	e.watchers[ch] = true
+	return ch, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.watchers[ch] {
+			delete(e.watchers, ch)
+			close(ch)
+		}
+	}
+}
+
+func (e *Estate) notify() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.generation++
+	for ch := range e.watchers {
+		select {
+		case <-ch:
+		default:
+		}
+		ch <- Change{Generation: e.generation} // only notify sends, so there is room
+	}
+}

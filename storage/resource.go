@@ -64,14 +64,7 @@ type UserContext struct {
 }
 
 // Filter narrows a listing; an empty field does not.
-type Filter struct {
-	Type      string            `json:"resource_type,omitempty"`
-	AccountID string            `json:"account_id,omitempty"`
-	Region    string            `json:"region,omitempty"`
-	Service   string            `json:"service,omitempty"`
-	State     string            `json:"state,omitempty"`
-	Tags      map[string]string `json:"tags,omitempty"`
-}
+type Filter = index.Filter
 
 // Role is who speaks in a conversation.
 type Role string

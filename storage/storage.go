@@ -6,13 +6,20 @@
 //
 // Invariants: every payload's content is sealed before it leaves the package;
 // identifiers, names and tags are looked up in memory; a write is acknowledged
-// only once it is durable.
+// only once it is durable; a damaged value is reported and costs only itself.
 package storage
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
 
+	"google.golang.org/grpc"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/engine"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -21,28 +28,95 @@ var (
 	// ErrNotFound: nothing is stored under that key.
 	ErrNotFound = errors.New("not found")
 	// ErrCorrupt: a stored value fails its check; the rest stays readable.
-	ErrCorrupt = errors.New("corrupt store")
+	ErrCorrupt = engine.ErrCorrupt
 	// ErrInUse: another process owns the store.
-	ErrInUse = errors.New("store in use")
+	ErrInUse = engine.ErrInUse
 )
-
-// Config is where and how the estate is kept.
-type Config struct {
-	// DataPath is the folder of the store, such as ~/.cloudops/data.
-	DataPath string `json:"data_path" yaml:"data_path"`
-}
 
 // Service is the open store.
 type Service struct {
 	Chat   *Chat
 	Estate *Estate
+
+	mode     string
+	endpoint *endpoint.Endpoint
+	faults   *faults
+	close    func() error
+}
+
+// Health is how the store is.
+type Health struct {
+	// Mode is embedded.
+	Mode string `json:"mode"`
+	// Version is the version of Qdrant, or the one the engine follows.
+	Version   string `json:"version"`
+	Resources int    `json:"resources"`
+	// Problems is what was found damaged and passed over.
+	Problems []Problem `json:"problems"`
 }
 
 // Open connects to the configured Qdrant, creates what is missing and loads
-// the identifier index. keys must belong to the store in cfg.DataPath.
+// the identifier index. keys must belong to the store in cfg.DataPath. Errors
+// match ErrInUse or ErrCorrupt; nothing is changed then.
 func Open(ctx context.Context, cfg Config, keys *seal.Keys) (*Service, error) {
-	return nil, errors.ErrUnsupported
+	s, err := open(ctx, cfg, keys)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return s, nil
 }
 
-// Close flushes the index cache and releases the store.
-func (s *Service) Close() error { return nil }
+func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.DialOption) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	if cfg.DataPath == "" {
+		cfg.DataPath = filepath.Join(keys.Home(), "data")
+	}
+	// The keys know their home by its real path.
+	if real, err := filepath.EvalSymlinks(cfg.DataPath); err == nil {
+		cfg.DataPath = real
+	} else if real, err := filepath.EvalSymlinks(filepath.Dir(cfg.DataPath)); err == nil {
+		cfg.DataPath = filepath.Join(real, filepath.Base(cfg.DataPath))
+	}
+	cache, err := filepath.Rel(keys.Home(), filepath.Join(cfg.DataPath, "index.cache"))
+	if err != nil || !filepath.IsLocal(cache) {
+		return nil, fmt.Errorf("data_path %s must lie in the home %s", cfg.DataPath, keys.Home())
+	}
+	ep, err := endpoint.Open(ctx, endpoint.Config{
+		Mode: cfg.Qdrant.Mode, Dir: filepath.Join(cfg.DataPath, "qdrant"), Keys: keys, Options: options,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{mode: cfg.Qdrant.Mode, endpoint: ep, faults: newFaults(ep)}
+	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
+		if err := ensure(ctx, ep.Client, c); err != nil {
+			return nil, errors.Join(err, ep.Close())
+		}
+	}
+	s.Chat = newChat(ep.Client, keys, cfg.Collections.ChatHistory.Name, s.faults)
+	s.Estate, err = openEstate(ctx, ep.Client, keys, cfg.Collections.AWSEstate, keys.File(cache), s.faults)
+	if err != nil {
+		return nil, errors.Join(err, ep.Close())
+	}
+	s.close = sync.OnceValue(func() error { return errors.Join(s.Estate.close(), ep.Close()) })
+	return s, nil
+}
+
+// Health says how the store is.
+func (s *Service) Health() Health {
+	return Health{
+		Mode: s.mode, Version: s.endpoint.Version, Resources: s.Estate.index.Len(), Problems: s.faults.list(),
+	}
+}
+
+// Close flushes the index cache and releases the store. Calls under way end
+// first; closing again does nothing.
+func (s *Service) Close() error {
+	if err := s.close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}

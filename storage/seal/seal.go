@@ -172,6 +172,9 @@ func firstRun(home string, src Source, v vault) (k *Keys, err error) {
 // StoreID is the random id of the home's store, bound into every seal.
 func (k *Keys) StoreID() string { return k.storeID }
 
+// Home is the real path of the home the keys belong to.
+func (k *Keys) Home() string { return k.home }
+
 // Source says in words where the key-encryption key is kept.
 func (k *Keys) Source() string { return k.source.String() }
 

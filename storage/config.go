@@ -1,0 +1,204 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Config is where and how the estate is kept. A field that is left out has its
+// default.
+type Config struct {
+	// DataPath is the folder of the store, such as ~/.cloudops/data. It lies in
+	// the home of the keys; empty means the folder data there.
+	DataPath    string            `json:"data_path,omitempty" yaml:"data_path,omitempty"`
+	Qdrant      QdrantConfig      `json:"qdrant,omitzero" yaml:"qdrant,omitempty"`
+	Collections CollectionConfigs `json:"collections,omitzero" yaml:"collections,omitempty"`
+}
+
+// QdrantConfig says which Qdrant is used.
+type QdrantConfig struct {
+	// Mode is embedded.
+	Mode string `json:"mode,omitempty" yaml:"mode,omitempty"`
+}
+
+// CollectionConfigs are the two collections.
+type CollectionConfigs struct {
+	ChatHistory CollectionConfig `json:"chat_history,omitzero" yaml:"chat_history,omitempty"`
+	AWSEstate   CollectionConfig `json:"aws_estate,omitzero" yaml:"aws_estate,omitempty"`
+}
+
+// CollectionConfig is one collection.
+type CollectionConfig struct {
+	// Name is the alias that the collection is used by.
+	Name string `json:"name,omitempty" yaml:"name,omitempty"`
+	// VectorSize is the dimension of the vectors to come.
+	VectorSize int `json:"vector_size,omitempty" yaml:"vector_size,omitempty"`
+	// Distance is cosine, euclidean or dot.
+	Distance string `json:"distance,omitempty" yaml:"distance,omitempty"`
+	// IndexedFields adds payload fields in the clear to those that are always
+	// there. Only the estate takes any: tags.KEY, a keyword.
+	IndexedFields []IndexedField `json:"indexed_fields,omitempty" yaml:"indexed_fields,omitempty"`
+	HNSW          *HNSWConfig    `json:"hnsw_config,omitempty" yaml:"hnsw_config,omitempty"`
+}
+
+// IndexedField is a payload field that stands outside the seal.
+type IndexedField struct {
+	Name string `json:"name" yaml:"name"`
+	// Type is keyword or integer.
+	Type    string `json:"field_type" yaml:"field_type"`
+	Indexed bool   `json:"indexed" yaml:"indexed"`
+}
+
+// HNSWConfig is handed to Qdrant; the embedded engine searches exactly.
+type HNSWConfig struct {
+	M                 int `json:"m,omitempty" yaml:"m,omitempty"`
+	EfConstruct       int `json:"ef_construct,omitempty" yaml:"ef_construct,omitempty"`
+	FullScanThreshold int `json:"full_scan_threshold,omitempty" yaml:"full_scan_threshold,omitempty"`
+}
+
+// Names of the plain payload fields.
+const (
+	fieldType      = "resource_type"
+	fieldAccount   = "account_id"
+	fieldRegion    = "region"
+	fieldService   = "service"
+	fieldState     = "state"
+	fieldSynced    = "last_synced"
+	fieldTags      = "tags"
+	fieldContext   = "context_id"
+	fieldIndex     = "message_index"
+	fieldRole      = "role"
+	fieldTimestamp = "timestamp"
+	fieldVersion   = "record_version"
+)
+
+const (
+	kindKeyword = "keyword"
+	kindInteger = "integer"
+)
+
+func estateFields() []IndexedField {
+	return []IndexedField{
+		{fieldType, kindKeyword, true}, {fieldAccount, kindKeyword, true}, {fieldRegion, kindKeyword, true},
+		{fieldService, kindKeyword, true}, {fieldState, kindKeyword, true}, {fieldSynced, kindInteger, true},
+	}
+}
+
+func chatFields() []IndexedField {
+	return []IndexedField{
+		{fieldContext, kindKeyword, true}, {fieldIndex, kindInteger, true},
+		{fieldRole, kindKeyword, true}, {fieldTimestamp, kindInteger, true},
+	}
+}
+
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
+	if c.Qdrant.Mode == "" {
+		c.Qdrant.Mode = "embedded"
+	}
+	c.Qdrant.Mode = strings.ToLower(c.Qdrant.Mode)
+	c.Collections.ChatHistory.fill("chat_history", 1, "dot", chatFields())
+	c.Collections.AWSEstate.fill("aws_estate", 384, "cosine", estateFields())
+	if c.Collections.AWSEstate.HNSW == nil {
+		c.Collections.AWSEstate.HNSW = &HNSWConfig{M: 16, EfConstruct: 100, FullScanThreshold: 10000}
+	}
+	return c
+}
+
+func (c *CollectionConfig) fill(name string, size int, distance string, fields []IndexedField) {
+	if c.Name == "" {
+		c.Name = name
+	}
+	if c.VectorSize == 0 {
+		c.VectorSize = size
+	}
+	if c.Distance == "" {
+		c.Distance = distance
+	}
+	c.Distance = strings.ToLower(c.Distance)
+	for _, f := range c.IndexedFields {
+		f.Type = strings.ToLower(f.Type)
+		if !slices.ContainsFunc(fields, func(have IndexedField) bool { return have.Name == f.Name }) || !slices.Contains(fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	c.IndexedFields = fields
+}
+
+// Validate says what is wrong with a configuration, all of it.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	if c.Qdrant.Mode != "embedded" {
+		errs = append(errs, fmt.Errorf("qdrant.mode %q is not available in this version: use embedded", c.Qdrant.Mode))
+	}
+	estate, chat := c.Collections.AWSEstate, c.Collections.ChatHistory
+	if estate.Name == chat.Name {
+		errs = append(errs, fmt.Errorf("collections: both are named %q", chat.Name))
+	}
+	errs = append(errs, estate.validate("collections.aws_estate", len(estateFields()), true))
+	errs = append(errs, chat.validate("collections.chat_history", len(chatFields()), false))
+	return errors.Join(errs...)
+}
+
+func (c CollectionConfig) validate(at string, builtin int, tags bool) error {
+	var errs []error
+	if len(c.Name) > 200 || strings.ContainsFunc(c.Name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	}) {
+		errs = append(errs, fmt.Errorf("%s.name %q: use up to 200 letters, digits, _ and -", at, c.Name))
+	}
+	if c.VectorSize < 1 || c.VectorSize > 65536 {
+		errs = append(errs, fmt.Errorf("%s.vector_size %d: must be 1 to 65536", at, c.VectorSize))
+	}
+	if !slices.Contains([]string{"cosine", "euclidean", "dot"}, c.Distance) {
+		errs = append(errs, fmt.Errorf("%s.distance %q: must be cosine, euclidean or dot", at, c.Distance))
+	}
+	if h := c.HNSW; h != nil && (h.M < 0 || h.EfConstruct < 0 || h.FullScanThreshold < 0) {
+		errs = append(errs, fmt.Errorf("%s.hnsw_config: no number may be negative", at))
+	}
+	seen := map[string]bool{}
+	for i, f := range c.IndexedFields {
+		key, isTag := strings.CutPrefix(f.Name, fieldTags+".")
+		switch {
+		case seen[f.Name]:
+			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q is there twice, or not as it must be", at, f.Name))
+		case i < builtin:
+		case !tags || !isTag || key == "":
+			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q is no field that can be stored in the clear", at, f.Name))
+		case f.Type != kindKeyword:
+			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q must be a keyword", at, f.Name))
+		case strings.ContainsAny(key, `"\`):
+			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q: Qdrant cannot address a key with quotes or backslashes", at, f.Name))
+		}
+		seen[f.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// plainTags are the tag keys that are stored in the clear.
+func (c CollectionConfig) plainTags() []string {
+	var keys []string
+	for _, f := range c.IndexedFields {
+		if key, ok := strings.CutPrefix(f.Name, fieldTags+"."); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// path is the field as Qdrant's JSON path; a tag key is one segment of it.
+func (f IndexedField) path() string {
+	key, ok := strings.CutPrefix(f.Name, fieldTags+".")
+	if !ok {
+		return f.Name
+	}
+	if strings.ContainsFunc(key, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	}) {
+		key = `"` + key + `"`
+	}
+	return fieldTags + "." + key
+}

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// catalogue names what the directory holds. It is kept in two sealed files of
+// equal content, so that damage to one of them costs nothing.
+type catalogue struct {
+	Collections []entry           `json:"collections"`
+	Aliases     map[string]string `json:"aliases"`
+}
+
+// entry is one collection.
+type entry struct {
+	Name string `json:"name"`
+	// Dir is a random UUID; the collection's values are bound to it.
+	Dir string `json:"dir"`
+	// Config is the encoded CreateCollection.
+	Config  []byte       `json:"config"`
+	Indexes []fieldIndex `json:"indexes"`
+}
+
+// fieldIndex is a payload field that is kept in memory.
+type fieldIndex struct {
+	Field string `json:"field"`
+	// Type is keyword or integer.
+	Type string `json:"type"`
+}
+
+func catalogueFiles() [2]string { return [2]string{"catalogue", "catalogue.copy"} }
+
+// loadCatalogue reads the catalogue of dir; a dir without any is empty.
+func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Problem, err error) {
+	cat.Aliases = map[string]string{}
+	var found []byte
+	var errs []error
+	absent := 0
+	for _, name := range catalogueFiles() {
+		f, err := sealedFile(dir, name, keys)
+		if err != nil {
+			return cat, nil, err
+		}
+		b, err := f.Load()
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			absent++
+		case err != nil:
+			errs = append(errs, err)
+			problems = append(problems, Problem{Message: "the file " + name + " is damaged; its copy is used"})
+		case found == nil:
+			found = b
+		}
+	}
+	switch {
+	case found != nil:
+		if err := json.Unmarshal(found, &cat); err != nil {
+			return cat, nil, fmt.Errorf("%w: decoding the catalogue: %v", ErrCorrupt, err)
+		}
+		return cat, problems, nil
+	case absent < 2:
+		return cat, nil, fmt.Errorf("%w: the catalogue in %s does not open: it is damaged, or was written with another key; restore it or the key from a backup: %w",
+			ErrCorrupt, dir, errors.Join(errs...))
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return cat, nil, fmt.Errorf("reading %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			return cat, nil, fmt.Errorf("%w: %s holds collections, but the catalogue that names them is gone; restore it from a backup, or move the folder away to begin anew", ErrCorrupt, dir)
+		}
+	}
+	return cat, nil, nil
+}
+
+// sealedFile names a sealed file in dir, which must lie in the home.
+func sealedFile(dir, name string, keys *seal.Keys) (*seal.File, error) {
+	rel, err := filepath.Rel(keys.Home(), filepath.Join(dir, name))
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil, fmt.Errorf("the store %s must lie in the home %s", dir, keys.Home())
+	}
+	return keys.File(rel), nil
+}
+
+// save makes the catalogue durable.
+func (c catalogue) save(dir string, keys *seal.Keys) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encoding the catalogue: %w", err)
+	}
+	for _, name := range catalogueFiles() {
+		f, err := sealedFile(dir, name, keys)
+		if err != nil {
+			return err
+		}
+		if err := f.Save(b); err != nil {
+			return fmt.Errorf("saving the catalogue: %w", err)
+		}
+	}
+	return nil
+}

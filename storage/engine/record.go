@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// A point is stored as a head and a body. The head has the id, all small
+// values and the names of the others; the body has the others. So filters and
+// opening read heads only, whatever is indexed later.
+
+// smallValue is the longest encoded value that a head takes.
+const smallValue = 256
+
+// Numbers of the head's fields.
+const (
+	headID    = 1
+	headSmall = 2 // an encoded qdrant.Struct
+	headLarge = 3 // the name of a field in the body
+)
+
+type head struct {
+	id    uuid.UUID
+	small []byte
+	large []string
+}
+
+func (h head) encode() []byte {
+	b := protowire.AppendTag(nil, headID, protowire.BytesType)
+	b = protowire.AppendBytes(b, h.id[:])
+	b = protowire.AppendTag(b, headSmall, protowire.BytesType)
+	b = protowire.AppendBytes(b, h.small)
+	for _, name := range h.large {
+		b = protowire.AppendTag(b, headLarge, protowire.BytesType)
+		b = protowire.AppendString(b, name)
+	}
+	return b
+}
+
+var errMalformed = errors.New("malformed record")
+
+func decodeHead(b []byte) (h head, err error) {
+	seen := false
+	err = fields(b, func(num protowire.Number, v []byte) error {
+		switch num {
+		case headID:
+			seen = true
+			return h.id.UnmarshalBinary(v)
+		case headSmall:
+			h.small = v
+		case headLarge:
+			h.large = append(h.large, string(v))
+		}
+		return nil
+	})
+	if err == nil && !seen {
+		err = errMalformed
+	}
+	return h, err
+}
+
+// fields yields the length-delimited fields of an encoded message.
+func fields(b []byte, yield func(protowire.Number, []byte) error) error {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return errMalformed
+		}
+		b = b[n:]
+		if typ == protowire.BytesType {
+			v, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return errMalformed
+			}
+			if err := yield(num, v); err != nil {
+				return err
+			}
+			b = b[n:]
+			continue
+		}
+		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+			return errMalformed
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// split makes the head and the encoded body of a payload; a nil body is empty.
+func split(id uuid.UUID, payload map[string]*qdrant.Value) (h head, body []byte, err error) {
+	small, large := map[string]*qdrant.Value{}, map[string]*qdrant.Value{}
+	for name, v := range payload {
+		if proto.Size(v) <= smallValue {
+			small[name] = v
+		} else {
+			large[name] = v
+			h.large = append(h.large, name)
+		}
+	}
+	h.id = id
+	if h.small, err = proto.Marshal(&qdrant.Struct{Fields: small}); err != nil || len(large) == 0 {
+		return h, nil, err
+	}
+	body, err = proto.Marshal(&qdrant.Struct{Fields: large})
+	return h, body, err
+}
+
+// join is the payload that split took apart.
+func join(h head, body []byte) (map[string]*qdrant.Value, error) {
+	var s qdrant.Struct
+	if err := proto.Unmarshal(h.small, &s); err != nil {
+		return nil, errMalformed
+	}
+	// Unmarshal adds to the map, which is what Merge is for.
+	if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(body, &s); err != nil {
+		return nil, errMalformed
+	}
+	if s.Fields == nil {
+		s.Fields = map[string]*qdrant.Value{}
+	}
+	return s.Fields, nil
+}
+
+// kind is what an index can hold of a value.
+type kind int
+
+const (
+	missing kind = iota
+	keyword
+	integer
+	list
+	other
+)
+
+type scalar struct {
+	kind kind
+	s    string
+	n    int64
+}
+
+// lookup follows a path through an encoded qdrant.Struct.
+func lookup(b []byte, path []string) (found scalar, err error) {
+	err = fields(b, func(num protowire.Number, e []byte) error {
+		var name, value []byte
+		if err := fields(e, func(num protowire.Number, v []byte) error {
+			switch num {
+			case 1:
+				name = v
+			case 2:
+				value = v
+			}
+			return nil
+		}); err != nil || num != 1 || string(name) != path[0] {
+			return err
+		}
+		var err error
+		found, err = decodeValue(value, path[1:])
+		return err
+	})
+	return found, err
+}
+
+// Numbers of the qdrant.Value variants that matter here.
+const (
+	valueInteger = 3
+	valueString  = 4
+	valueStruct  = 6
+	valueList    = 7
+)
+
+func decodeValue(b []byte, rest []string) (scalar, error) {
+	num, typ, n := protowire.ConsumeTag(b)
+	if n < 0 {
+		if len(b) == 0 { // a value without a kind is null
+			return scalar{kind: other}, nil
+		}
+		return scalar{}, errMalformed
+	}
+	b = b[n:]
+	switch {
+	case num == valueList:
+		return scalar{kind: list}, nil
+	case num == valueStruct && typ == protowire.BytesType && len(rest) > 0:
+		v, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return scalar{}, errMalformed
+		}
+		return lookup(v, rest)
+	case len(rest) > 0:
+		return scalar{}, nil
+	case num == valueString && typ == protowire.BytesType:
+		v, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return scalar{}, errMalformed
+		}
+		return scalar{kind: keyword, s: string(v)}, nil
+	case num == valueInteger && typ == protowire.VarintType:
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			return scalar{}, errMalformed
+		}
+		return scalar{kind: integer, n: int64(v)}, nil
+	}
+	return scalar{kind: other}, nil
+}
+
+// parsePath reads Qdrant's JSON path as far as storage writes it: segments of
+// letters, digits, _ and -, or quoted ones without any escape, joined by dots.
+func parsePath(path string) ([]string, bool) {
+	var segments []string
+	for {
+		var segment string
+		if rest, quoted := strings.CutPrefix(path, `"`); quoted {
+			end := strings.IndexAny(rest, `"\`)
+			if end < 0 || rest[end] == '\\' {
+				return nil, false
+			}
+			segment, path = rest[:end], rest[end+1:]
+		} else {
+			end := strings.IndexFunc(path, func(r rune) bool {
+				return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+			})
+			if end < 0 {
+				end = len(path)
+			}
+			if segment, path = path[:end], path[end:]; segment == "" {
+				return nil, false
+			}
+		}
+		segments = append(segments, segment)
+		if path == "" {
+			return segments, true
+		}
+		if path[0] != '.' {
+			return nil, false
+		}
+		path = path[1:]
+	}
+}
+
+// none stands for a point without a value in an index.
+const none = math.MinInt64

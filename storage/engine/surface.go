@@ -1,0 +1,130 @@
+package engine
+
+import "google.golang.org/protobuf/reflect/protoreflect"
+
+// Surface lists what the engine handles: RPCs by method, options and
+// conditions by the field or enum value that asks for them. A test holds it
+// equal to what storage sends.
+func Surface() []string {
+	return []string{
+		"/qdrant.Qdrant/HealthCheck",
+
+		"/qdrant.Collections/CollectionExists",
+		"qdrant.CollectionExistsRequest.collection_name",
+		"/qdrant.Collections/Create",
+		"qdrant.CreateCollection.collection_name",
+		"qdrant.CreateCollection.hnsw_config",
+		"qdrant.CreateCollection.vectors_config",
+		"qdrant.HnswConfigDiff.ef_construct",
+		"qdrant.HnswConfigDiff.full_scan_threshold",
+		"qdrant.HnswConfigDiff.m",
+		"qdrant.VectorsConfig.params",
+		"qdrant.VectorParams.distance",
+		"qdrant.VectorParams.size",
+		"qdrant.Cosine",
+		"qdrant.Dot",
+		"qdrant.Euclid",
+		"/qdrant.Collections/Get",
+		"qdrant.GetCollectionInfoRequest.collection_name",
+		"/qdrant.Collections/ListAliases",
+		"/qdrant.Collections/UpdateAliases",
+		"qdrant.ChangeAliases.actions",
+		"qdrant.AliasOperations.create_alias",
+		"qdrant.CreateAlias.alias_name",
+		"qdrant.CreateAlias.collection_name",
+
+		"/qdrant.Points/CreateFieldIndex",
+		"qdrant.CreateFieldIndexCollection.collection_name",
+		"qdrant.CreateFieldIndexCollection.field_name",
+		"qdrant.CreateFieldIndexCollection.field_type",
+		"qdrant.CreateFieldIndexCollection.wait",
+		"qdrant.FieldTypeInteger",
+		"qdrant.FieldTypeKeyword",
+		"/qdrant.Points/Upsert",
+		"qdrant.UpsertPoints.collection_name",
+		"qdrant.UpsertPoints.points",
+		"qdrant.UpsertPoints.wait",
+		"qdrant.PointStruct.id",
+		"qdrant.PointStruct.payload",
+		"qdrant.PointStruct.vectors",
+		"qdrant.PointId.uuid",
+		"qdrant.Vectors.vectors",
+		"/qdrant.Points/Delete",
+		"qdrant.DeletePoints.collection_name",
+		"qdrant.DeletePoints.points",
+		"qdrant.DeletePoints.wait",
+		"qdrant.PointsSelector.points",
+		"qdrant.PointsIdsList.ids",
+		"/qdrant.Points/Get",
+		"qdrant.GetPoints.collection_name",
+		"qdrant.GetPoints.ids",
+		"qdrant.GetPoints.with_payload",
+		"qdrant.WithPayloadSelector.enable",
+		"/qdrant.Points/Scroll",
+		"qdrant.ScrollPoints.collection_name",
+		"qdrant.ScrollPoints.filter",
+		"qdrant.ScrollPoints.limit",
+		"qdrant.ScrollPoints.offset",
+		"qdrant.ScrollPoints.order_by",
+		"qdrant.ScrollPoints.with_payload",
+		"qdrant.OrderBy.direction",
+		"qdrant.OrderBy.key",
+		"qdrant.Desc",
+		"qdrant.Filter.must",
+		"qdrant.Condition.field",
+		"qdrant.FieldCondition.key",
+		"qdrant.FieldCondition.match",
+		"qdrant.Match.keyword",
+		"/qdrant.Points/Count",
+		"qdrant.CountPoints.collection_name",
+		"qdrant.CountPoints.exact",
+	}
+}
+
+// Used names everything a request asks for, in the terms of Surface. Payload
+// values are data, not options, and are not looked into.
+func Used(m protoreflect.Message, yield func(string) bool) bool {
+	if len(m.GetUnknown()) > 0 && !yield(string(m.Descriptor().FullName())+": an unknown field") {
+		return false
+	}
+	more := true
+	each := func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch fd.Kind() {
+		case protoreflect.MessageKind:
+			more = Used(v.Message(), yield)
+		case protoreflect.EnumKind:
+			name := fd.Enum().FullName()
+			if ed := fd.Enum().Values().ByNumber(v.Enum()); ed != nil {
+				name = ed.FullName()
+			}
+			more = yield(string(name))
+		}
+		return more
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if more = yield(string(fd.FullName())); !more || fd.IsMap() {
+			return more
+		}
+		if !fd.IsList() {
+			return each(fd, v)
+		}
+		for i := range v.List().Len() {
+			if !each(fd, v.List().Get(i)) {
+				break
+			}
+		}
+		return more
+	})
+	return more
+}
+
+// unhandled names the first thing in m that Surface does not list.
+func (e *Engine) unhandled(m protoreflect.Message) (name string) {
+	Used(m, func(n string) bool {
+		if !e.handled[n] {
+			name = n
+		}
+		return name == ""
+	})
+	return name
+}
