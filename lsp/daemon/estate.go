@@ -1,13 +1,14 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner"
@@ -43,7 +44,7 @@ func estateResolve(ctx context.Context, x *session, p *Parts, params ResolvePara
 	for token, rs := range found {
 		records[token] = aged(p.Scanner, rs)
 	}
-	return ResolveResult{Generation: generation, Records: records, Gaps: gaps(p.Scanner.Ledger())}, nil
+	return ResolveResult{Generation: generation, Records: records, Gaps: p.Scanner.Gaps(storage.Filter{})}, nil
 }
 
 // aged copies records with the time that they were last known to be true.
@@ -53,32 +54,6 @@ func aged(sc *scanner.Scanner, rs []storage.Record) []storage.Record {
 		rs[i].LastSynced = sc.Age(rs[i])
 	}
 	return rs
-}
-
-// gaps says where a resource could hide, a line for each account, region and
-// state.
-func gaps(ledger []scanner.ShardState) []string {
-	if len(ledger) == 0 {
-		return []string{"nothing was scanned yet"}
-	}
-	type place struct{ account, region, state string }
-	types := make(map[place][]string)
-	for _, s := range ledger {
-		if s.State != "complete" {
-			at := place{s.AccountID, s.Region, s.State}
-			types[at] = append(types[at], s.Type)
-		}
-	}
-	places := slices.SortedFunc(maps.Keys(types), func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.region, b.region), cmp.Compare(a.state, b.state))
-	})
-	var lines []string
-	for _, at := range places {
-		slices.Sort(types[at])
-		lines = append(lines, fmt.Sprintf("%s in %s of %s: %s",
-			strings.Join(types[at], ", "), cmp.Or(at.region, "all regions"), cmp.Or(at.account, "an unknown account"), at.state))
-	}
-	return lines
 }
 
 func (p SearchParams) validate() error {
@@ -93,7 +68,11 @@ func (p SearchParams) validate() error {
 
 func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (any, error) {
 	found, total := p.Store.Estate.Search(params.Query, params.Filter, params.Limit)
-	return SearchResult{Mode: "words", Total: total, Resources: aged(p.Scanner, found)}, nil
+	r := SearchResult{Mode: "words", Total: total, Resources: aged(p.Scanner, found)}
+	if total == 0 {
+		r.Gaps = p.Scanner.Gaps(params.Filter)
+	}
+	return r, nil
 }
 
 func (p GetParams) validate() error {
@@ -146,21 +125,53 @@ func readResource(ctx context.Context, p *Parts, env scanner.Environment, rec st
 	if err != nil {
 		return storage.Resource{}, err
 	}
-	r.IAM = permissions(r)
+	r.IAM = &storage.IAM{AllowedActions: []string{}, DeniedActions: []string{}, UnknownActions: actions(r.Type)}
+	if live {
+		r.IAM.UserContext = caller(ctx, p, env, rec.AccountID)
+	}
 	return r, nil
 }
 
-// permissions lists what could be done to a resource; whether the caller may is
-// not known before AWS was asked.
-func permissions(r storage.Resource) *storage.IAM {
-	return &storage.IAM{AllowedActions: []string{}, DeniedActions: []string{}, UnknownActions: actions(r)}
+// caller is who reads a resource of an account; empty where AWS does not say.
+func caller(ctx context.Context, p *Parts, env scanner.Environment, account string) storage.UserContext {
+	profile, err := p.Scanner.ProfileFor(ctx, env, account)
+	if err != nil {
+		return storage.UserContext{}
+	}
+	id, err := p.Scanner.Identity(ctx, env, profile)
+	if err != nil {
+		return storage.UserContext{}
+	}
+	return userContext(id)
+}
+
+// userContext reads a caller's ARN: a user, or a session of a role.
+func userContext(id scanner.Identity) (u storage.UserContext) {
+	a, err := arn.Parse(id.ARN)
+	if err != nil {
+		return u
+	}
+	kind, name, _ := strings.Cut(a.Resource, "/")
+	switch role, session, _ := strings.Cut(name, "/"); kind {
+	case "assumed-role":
+		u.Username = session
+		u.RoleARN = arn.ARN{Partition: a.Partition, Service: "iam", AccountID: a.AccountID, Resource: "role/" + role}.String()
+	case "user", "federated-user":
+		u.Username = path.Base(name)
+	default:
+		u.Username = a.Resource
+	}
+	if !id.Expires.IsZero() {
+		u.SessionExpires = &id.Expires
+	}
+	return u
 }
 
 // actions are the IAM actions of the operations that the catalog has for a type.
-func actions(r storage.Resource) []string {
+func actions(resourceType string) []string {
 	set := make(map[string]bool)
 	for _, op := range catalog.All() {
-		if op.Type == r.Type {
+		if op.Type == resourceType {
 			for _, a := range op.Actions {
 				set[a] = true
 			}
@@ -171,7 +182,7 @@ func actions(r storage.Resource) []string {
 
 // absent tells what certainly does not exist from what was never seen.
 func absent(p *Parts, identifier string) error {
-	g := gaps(p.Scanner.Ledger())
+	g := p.Scanner.Gaps(storage.Filter{})
 	if len(g) == 0 {
 		return refusef(CodeNotFound, "if it is new, scan again with: cloudops scan",
 			"%q does not exist in the accounts and regions that were scanned", identifier)

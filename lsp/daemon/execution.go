@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -38,7 +37,7 @@ func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeP
 	if err != nil {
 		return nil, err
 	}
-	command, err := proposed(ctx, p, env, params)
+	command, err := proposed(p, params)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +59,9 @@ func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeP
 	return ProposeResult{Plan: plan, Execution: &done}, nil
 }
 
-// proposed is the command meant: a whole line, or a verb on one resource.
-func proposed(ctx context.Context, p *Parts, env scanner.Environment, params ProposeParams) (executor.Command, error) {
+// proposed is the command meant: a whole line, or a verb on one resource. Which
+// profile reaches the resource's account is left to the executor.
+func proposed(p *Parts, params ProposeParams) (executor.Command, error) {
 	if len(params.Argv) > 0 {
 		c, err := executor.Parse(params.Argv)
 		if err != nil {
@@ -81,11 +81,6 @@ func proposed(ctx context.Context, p *Parts, env scanner.Environment, params Pro
 		return executor.Command{}, err
 	}
 	c.AccountID, c.Region, c.Profile = r.AccountID, r.Region, params.Profile
-	if c.Profile == "" {
-		if c.Profile, err = p.Scanner.ProfileFor(ctx, env, r.AccountID); err != nil {
-			return executor.Command{}, err
-		}
-	}
 	return c, nil
 }
 
@@ -177,18 +172,14 @@ func (x *session) ask(ctx context.Context, prompt *executor.Prompt) (executor.Ap
 	if err := x.conn.call(asking, MethodPrompt, prompt, &answer); err != nil {
 		answer = PromptResult{}
 	}
-	if ctx.Err() != nil {
-		// Whoever answered is not there to see it run.
-		answer = PromptResult{}
-	}
-	deciding, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer done()
-	return prompt.Answer(deciding, answer.Title, answer.Digest)
+	// With ctx ended, whoever answered is not there to see it run: no approval.
+	return prompt.Answer(ctx, answer.Title, answer.Digest)
 }
 
 // decided finds what became of a plan.
 func decided(p *Parts, plan string) (executor.Execution, error) {
-	all, err := p.Executor.Executions("", 0)
+	// It was pending a moment ago, and pending plans are few.
+	all, err := p.Executor.Executions("", 1000)
 	if err != nil {
 		return executor.Execution{}, err
 	}

@@ -27,8 +27,15 @@ func TestMain(m *testing.M) {
 		os.Exit(testDaemon(os.Getenv("CLOUDOPS_HOME")))
 	}
 	goleak.VerifyTestMain(m,
-		// The goroutine that reaps a started daemon stays as long as that does.
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"))
+		goleak.Cleanup(func(code int) {
+			stopEmulator()
+			os.Exit(code)
+		}),
+		// The goroutine that reaps a started process stays as long as that does.
+		goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
+		// The SDK's transports keep their connections for a while.
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // testOptions tell a daemon of the tests how to behave; a file in its home.

@@ -39,7 +39,7 @@ func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSele
 		return nil, err
 	}
 	if !slices.ContainsFunc(profiles, func(f scanner.Profile) bool { return f.Name == params.Name }) {
-		return nil, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q", scanner.ErrUnknownProfile, params.Name)
+		return nil, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", scanner.ErrUnknownProfile, params.Name)
 	}
 	x.mu.Lock()
 	x.env.Profile = params.Name

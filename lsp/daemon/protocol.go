@@ -146,6 +146,8 @@ type SearchResult struct {
 	Mode      string           `json:"mode"`
 	Total     int              `json:"total"`
 	Resources []storage.Record `json:"resources"`
+	// Gaps say, when nothing was found, where it could hide.
+	Gaps []string `json:"gaps,omitempty"`
 }
 
 // GetParams asks for whole resources by any identifier.

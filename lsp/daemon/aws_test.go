@@ -1,0 +1,439 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/backend/builtin"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// emulator is the one AWS of all tests here; TestMain stops it.
+var emulator struct {
+	sync.Once
+	*awstest.Server
+	dir string
+	err error
+}
+
+func stopEmulator() {
+	if emulator.Server != nil {
+		emulator.Stop()
+	}
+	if emulator.dir != "" {
+		os.RemoveAll(emulator.dir)
+	}
+}
+
+// seeded is a fresh estate in AWS, and a home that has not scanned it.
+func seeded(t *testing.T) (e *awstest.Estate, home string) {
+	t.Helper()
+	emulator.Do(func() {
+		if emulator.dir, emulator.err = os.MkdirTemp("", "daemon-test-"); emulator.err != nil {
+			return
+		}
+		emulator.Server, emulator.err = awstest.Start(context.Background(), filepath.Join(emulator.dir, "moto.log"))
+	})
+	if emulator.err != nil {
+		t.Fatal(emulator.err)
+	}
+	home = testHome(t)
+	e, err := emulator.Seed(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, home
+}
+
+// realParts opens what the product opens.
+func realParts(home string) func(context.Context) (*Parts, error) {
+	return func(ctx context.Context) (*Parts, error) {
+		keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
+		if err != nil {
+			return nil, err
+		}
+		store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+		if err != nil {
+			return nil, err
+		}
+		sc, err := scanner.New(scanner.Config{}, store.Estate, keys)
+		if err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		ex, err := executor.New(executor.Config{}, home, sc, store.Estate, keys)
+		if err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		return &Parts{
+			Store: store, Scanner: sc, Executor: ex, StoreID: keys.StoreID(),
+			Agent: agent.New(agent.Config{UserID: "u"}, store, sc, ex, builtin.New(store.Estate, sc)),
+			Close: func() error { return errors.Join(ex.Close(), store.Close()) },
+		}, nil
+	}
+}
+
+// notes collects what a client was told.
+type notes struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (n *notes) add(method string, params []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, method+" "+string(params))
+}
+
+func (n *notes) have(parts ...string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.all, func(s string) bool {
+		return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(s, p) })
+	})
+}
+
+// call fails the test unless the request succeeds.
+func call[R any](t *testing.T, c *Client, method string, params any) (r R) {
+	t.Helper()
+	if err := c.Call(t.Context(), method, params, &r); err != nil {
+		t.Fatalf("%s: %v", method, err)
+	}
+	return r
+}
+
+// refused fails the test unless the request fails with the code and words.
+func refused(t *testing.T, c *Client, code int, words, method string, params any) {
+	t.Helper()
+	var e *Error
+	if err := c.Call(t.Context(), method, params, nil); !errors.As(err, &e) || e.Code != code || !strings.Contains(e.Message, words) {
+		t.Fatalf("%s: %v (%+v), want code %d saying %q", method, err, e, code, words)
+	}
+}
+
+func approve(_ context.Context, p executor.Prompt) (PromptResult, error) {
+	return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
+}
+
+func scanned(t *testing.T, c *Client) scanner.Result {
+	t.Helper()
+	return call[scanner.Result](t, c, MethodEstateScan, ScanParams{Token: "scan-1"})
+}
+
+func TestAnEstateIsScannedAndAnswered(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var heard notes
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Note: heard.add})
+	if h := c.Hello(); len(h.Problems) != 0 || h.StoreID == "" {
+		t.Fatalf("hello: %+v", h)
+	}
+	refused(t, c, CodeNotFound, "nothing was scanned yet", MethodEstateGet, GetParams{Identifier: awstest.MainDB})
+
+	r := scanned(t, c)
+	if r.Resources == 0 || !heard.have(NoteProgress, `"token":"scan-1"`) {
+		t.Fatalf("scan: %+v, notes %q", r, heard.all)
+	}
+	eventually(t, "the change is told", func() bool { return heard.have(NoteEstateChanged) })
+
+	got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{Tokens: []string{awstest.MainDB, "nothing-of-ours", e.WebWest}})
+	if len(got.Records) != 2 || got.Records[awstest.MainDB][0].Type != "rds_instance" || got.Records[awstest.MainDB][0].LastSynced.IsZero() {
+		t.Errorf("resolve: %+v", got)
+	}
+	found := call[SearchResult](t, c, MethodEstateSearch, SearchParams{Filter: storage.Filter{Type: "rds_instance", Region: awstest.West}, Limit: 1})
+	if found.Mode != "words" || len(found.Resources) != 1 || found.Total < 3 {
+		t.Errorf("search: %+v", found)
+	}
+	status := call[StatusResult](t, c, MethodEstateStatus, nil)
+	if status.Resources != r.Resources || status.Scanning || len(status.Shards) == 0 {
+		t.Errorf("status: %+v, after %+v", status, r)
+	}
+	for _, live := range []bool{false, true} {
+		g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: live})
+		if len(g.Resources) != 1 || g.Resources[0].State != "available" {
+			t.Fatalf("get live=%v: %+v", live, g)
+		}
+		iam := g.Resources[0].IAM
+		if iam == nil || !slices.Contains(iam.UnknownActions, "rds:StopDBInstance") || len(iam.AllowedActions)+len(iam.DeniedActions) != 0 {
+			t.Errorf("permissions: %+v", iam)
+		}
+		if live && iam.UserContext.Username == "" {
+			t.Error("a live read does not say who the caller is")
+		}
+	}
+	if g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.WebName}); len(g.Resources) != 2 {
+		t.Errorf("%d resources named %s, want 2", len(g.Resources), awstest.WebName)
+	}
+	refused(t, c, CodeNotFound, "does not exist in the accounts and regions that were scanned", MethodEstateGet, GetParams{Identifier: "i-0123456789abcdef0"})
+}
+
+func TestWhatWasDeniedIsNotCalledAbsent(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("staging", "")})
+	if r := scanned(t, c); len(r.Problems) == 0 {
+		t.Fatalf("scan: %+v, want the denied buckets", r)
+	}
+	refused(t, c, CodeNotFound, "s3_bucket", MethodEstateGet, GetParams{Identifier: awstest.StagingBucket})
+	if got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{}); !strings.Contains(strings.Join(got.Gaps, "\n"), "denied") {
+		t.Errorf("gaps: %q", got.Gaps)
+	}
+	if got := call[SearchResult](t, c, MethodEstateSearch, SearchParams{Query: awstest.StagingBucket}); got.Total != 0 || len(got.Gaps) == 0 {
+		t.Errorf("search: %+v", got)
+	}
+	if s := call[StatusResult](t, c, MethodEstateStatus, nil); len(s.Problems) == 0 {
+		t.Error("the status forgot the problem")
+	}
+}
+
+func TestProfilesAreSelectedForOneSession(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	a := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	b := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	selected := func(c *Client) string {
+		for _, p := range call[ProfileListResult](t, c, MethodProfileList, nil).Profiles {
+			if p.Selected {
+				return p.Name
+			}
+		}
+		return ""
+	}
+	call[ProfileListResult](t, a, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
+	if selected(a) != "staging" || selected(b) != "prod" {
+		t.Errorf("selected %s and %s, want staging and prod", selected(a), selected(b))
+	}
+	refused(t, a, CodeNotFound, "cloudops profiles", MethodProfileSelect, ProfileSelectParams{Name: "nobody"})
+	if selected(a) != "staging" {
+		t.Error("a refused selection changed the profile")
+	}
+}
+
+func TestBadSettingsSpoilOnlyWhatReachesAWS(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	scanned(t, dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")}))
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "https://evil.example")})
+	if got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{Tokens: []string{awstest.MainDB}}); len(got.Records) != 1 {
+		t.Errorf("resolve: %+v", got)
+	}
+	call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB})
+	refused(t, c, CodeRefused, "evil.example", MethodEstateScan, ScanParams{})
+	refused(t, c, CodeRefused, "evil.example", MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true})
+	refused(t, c, CodeRefused, "evil.example", MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
+}
+
+func stop(t *testing.T, c *Client) executor.Plan {
+	t.Helper()
+	r := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
+	if r.Execution != nil || r.Plan.ID == "" {
+		t.Fatalf("propose: %+v, want a plan that waits", r)
+	}
+	return r.Plan
+}
+
+func state(t *testing.T, c *Client) string {
+	t.Helper()
+	return call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true}).Resources[0].State
+}
+
+func TestACommandRunsAfterAPersonApproves(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var heard, others notes
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Note: heard.add, Prompt: approve})
+	other := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Note: others.add})
+	scanned(t, c)
+	plan := stop(t, c)
+	if plan.Origin.PID != os.Getpid() || plan.Origin.Kind != "terminal" || plan.Origin.Session != c.Hello().Session {
+		t.Errorf("origin: %+v", plan.Origin)
+	}
+	if p := call[PendingResult](t, other, MethodExecutionPending, nil); len(p.Plans) != 1 || p.Plans[0].ID != plan.ID {
+		t.Errorf("pending elsewhere: %+v", p)
+	}
+	done := call[DecideResult](t, c, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
+	if done.Status != "succeeded" || done.StateBefore != "available" || done.StateAfter != "stopped" {
+		t.Fatalf("execution: %+v", done)
+	}
+	if s := state(t, c); s != "stopped" {
+		t.Errorf("the database is %s", s)
+	}
+	if !heard.have(NoteExecutionOutput, done.ID) || others.have(NoteExecutionOutput) {
+		t.Errorf("output went to %q and %q, want it where it was decided", heard.all, others.all)
+	}
+	eventually(t, "the other session hears of the change", func() bool { return others.have(NoteExecutionChanged) })
+	if l := call[ExecutionListResult](t, other, MethodExecutionList, nil); len(l.Executions) != 1 || l.Executions[0].ID != done.ID {
+		t.Errorf("list: %+v", l)
+	}
+	if a := call[AuditResult](t, other, MethodAudit, AuditParams{Limit: 2}); len(a.Entries) != 2 {
+		t.Errorf("audit: %+v", a)
+	}
+	if v := call[executor.Report](t, other, MethodAuditVerify, nil); !v.OK {
+		t.Errorf("verify: %+v", v)
+	}
+	refused(t, c, CodeNotFound, "", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+}
+
+func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	env := e.Environment("prod", "")
+	proposer := dialing(t, ClientConfig{Home: home, Environment: env})
+	scanned(t, proposer)
+
+	answers := map[string]struct {
+		kind   string
+		prompt func(context.Context, executor.Prompt) (PromptResult, error)
+	}{
+		"reject": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+			return PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
+		}},
+		"nothing": {"terminal", func(context.Context, executor.Prompt) (PromptResult, error) { return PromptResult{}, nil }},
+		"an error": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+			return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, errors.New("the window was closed")
+		}},
+		"a panic": {"terminal", func(context.Context, executor.Prompt) (PromptResult, error) { panic("no window") }},
+		"run without the random part": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+			title, _, _ := strings.Cut(p.Run, " (")
+			return PromptResult{Title: title, Digest: p.Plan.Digest}, nil
+		}},
+		"faster than a person reads": {"editor", approve},
+	}
+	for name, a := range answers {
+		plan := stop(t, proposer)
+		c := dialing(t, ClientConfig{Home: home, Kind: a.kind, Environment: env, Prompt: a.prompt})
+		err := c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+		var refusal *Error
+		if !errors.As(err, &refusal) || refusal.Code != CodeRejected {
+			t.Errorf("%s: %v, want a rejection", name, err)
+		}
+		_ = c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "reject"}, nil)
+	}
+
+	plan := stop(t, proposer)
+	refused(t, proposer, CodeRefused, "nobody can be asked", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+	for _, d := range []string{"approve", "run", "", "ASK"} {
+		refused(t, proposer, -32602, "ask or reject", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: d})
+	}
+	r := rawPeer(t, home)
+	r.send(strings.Replace(helloBody, `"interactive":false`, `"interactive":true`, 1))
+	r.next()
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"cloudops/execution/decide","params":{"plan":%q,"decision":"ask"}}`, plan.ID)
+	r.send(body)
+	if m := r.next(); m.Method != MethodPrompt {
+		t.Fatalf("got %+v, want to be asked", m)
+	}
+	// A hang-up while the question is open decides against.
+	r.nc.Close()
+	eventually(t, "the plan is decided", func() bool {
+		return len(call[PendingResult](t, proposer, MethodExecutionPending, nil).Plans) == 0
+	})
+	l := call[ExecutionListResult](t, proposer, MethodExecutionList, ExecutionListParams{Limit: 1})
+	if l.Executions[0].PlanID != plan.ID || l.Executions[0].Status != "rejected" {
+		t.Errorf("after the hang-up: %+v", l.Executions[0])
+	}
+
+	plan = stop(t, proposer)
+	done := call[DecideResult](t, proposer, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "reject", Reason: "not today"}).Execution
+	if done.Status != "rejected" || !strings.Contains(done.Decision, "not today") {
+		t.Errorf("reject: %+v", done)
+	}
+	if s := state(t, proposer); s != "available" {
+		t.Fatalf("the database is %s", s)
+	}
+}
+
+func TestAnApprovedCommandSurvivesItsClient(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	env := e.Environment("prod", "")
+	watcher := dialing(t, ClientConfig{Home: home, Environment: env})
+	scanned(t, watcher)
+	running := make(chan struct{})
+	var once sync.Once
+	c := dialing(t, ClientConfig{Home: home, Environment: env, Prompt: approve, Note: func(m string, _ []byte) {
+		if m == NoteExecutionOutput {
+			once.Do(func() { close(running) })
+		}
+	}})
+	plan := stop(t, c)
+	left := make(chan error, 1)
+	go func() {
+		left <- c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+	}()
+	<-running
+	c.Close()
+	<-left
+	eventually(t, "the command ends", func() bool {
+		l := call[ExecutionListResult](t, watcher, MethodExecutionList, ExecutionListParams{Limit: 1})
+		return l.Executions[0].Status == "succeeded"
+	})
+}
+
+func TestProposalsMustBeExact(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	scanned(t, c)
+	refused(t, c, CodeRefused, e.WebWest, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.WebName})
+	refused(t, c, CodeNotFound, "does not exist", MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: "nothing-of-ours"})
+	refused(t, c, CodeRefused, "", MethodExecutionPropose, ProposeParams{Verb: "delete", Identifier: awstest.MainDB})
+	refused(t, c, CodeRefused, "", MethodExecutionPropose, ProposeParams{Argv: []string{"sh", "-c", "true"}})
+	refused(t, c, -32602, "argv", MethodExecutionPropose, ProposeParams{Argv: []string{"aws"}, Verb: "stop"})
+	refused(t, c, -32602, "identifier", MethodExecutionPropose, ProposeParams{Verb: "stop"})
+	// A reviewed read runs at once.
+	r := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{
+		Argv: []string{"aws", "rds", "describe-db-instances", "--db-instance-identifier=" + awstest.MainDB, "--region=" + awstest.West},
+	})
+	if r.Execution == nil || r.Execution.Status != "succeeded" || !strings.Contains(r.Execution.Output, awstest.MainDB) {
+		t.Errorf("a read: %+v", r)
+	}
+}
+
+func TestAChatTurnProposesAndRecords(t *testing.T) {
+	e, home := seeded(t)
+	log, text := logTo(t)
+	_, end := serving(t, ServerConfig{Home: home, Log: log, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: approve})
+	scanned(t, c)
+	answer := call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB, Token: "t"})
+	if answer.Conversation == "" || len(answer.Plans) != 1 || answer.Plans[0].Origin.Conversation != answer.Conversation {
+		b, _ := json.Marshal(answer)
+		t.Fatalf("answer: %s", b)
+	}
+	call[DecideResult](t, c, MethodExecutionDecide, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
+	messages := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	last := messages[len(messages)-1]
+	if len(messages) < 3 || len(last.Metadata.CommandsExecuted) != 1 {
+		t.Errorf("messages: %+v", messages)
+	}
+	if l := call[ConversationListResult](t, c, MethodConversationList, nil); len(l.Conversations) != 1 {
+		t.Errorf("list: %+v", l)
+	}
+	refused(t, c, CodeNotFound, "", MethodConversationMessages, ConversationParams{ID: "d6b1a3f0-0000-4000-8000-000000000000"})
+	refused(t, c, -32602, "prompt", MethodConversationSend, SendParams{Prompt: strings.Repeat("x", maxPrompt+1)})
+
+	// Nothing of it is in the clear, on disk or in the log.
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "log.json"), []byte(text()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	leaks, err := awstest.Leaks(home, append([]string{awstest.MainDB, e.WebWest, awstest.WestBucket, awstest.ProdAccount}, awstest.Planted...))
+	if err != nil || len(leaks) != 0 {
+		t.Errorf("in the clear: %q %v", leaks, err)
+	}
+}
