@@ -47,9 +47,13 @@ type conn struct {
 	serve func(ctx context.Context, method string, params []byte) (any, error)
 	note  func(method string, params []byte)
 
-	// mu guards calls.
+	// mu guards what follows.
 	mu    sync.Mutex
 	calls map[jsonrpc2.ID]context.CancelFunc
+	// unanswered counts the calls whose reply is not written yet; settled, once
+	// made, is closed when there are none.
+	unanswered int
+	settled    chan struct{}
 }
 
 // newConn prepares a connection; start makes it read.
@@ -57,7 +61,7 @@ func newConn(ctx context.Context, nc net.Conn, limit int64, log *slog.Logger) *c
 	c := &conn{net: nc, log: log, calls: make(map[jsonrpc2.ID]context.CancelFunc)}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	c.rpc = jsonrpc2.NewConn(&stream{
-		conn: nc, in: bufio.NewReader(nc), limit: limit, ended: c.cancel,
+		conn: nc, in: bufio.NewReader(nc), limit: limit, ended: c.cancel, replied: c.replied,
 	}, jsonrpc2.WithCodec(codec{}))
 	return c
 }
@@ -77,12 +81,48 @@ func (c *conn) close() {
 	c.net.Close()
 }
 
+// finish cancels what is in flight, lets the replies out and ends the connection.
+func (c *conn) finish(patience time.Duration) {
+	c.cancel()
+	settled := make(chan struct{})
+	c.mu.Lock()
+	if c.unanswered == 0 {
+		close(settled)
+	} else {
+		c.settled = settled
+	}
+	c.mu.Unlock()
+	select {
+	case <-settled:
+	case <-c.rpc.Done():
+	case <-time.After(patience):
+	}
+	c.net.Close()
+}
+
+// replied is told of every reply that was written.
+func (c *conn) replied() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unanswered == 0 {
+		return
+	}
+	c.unanswered--
+	if c.unanswered == 0 && c.settled != nil {
+		close(c.settled)
+		c.settled = nil
+	}
+}
+
+// ours marks the contexts of what this end sends of its own accord.
+type ours struct{}
+
 // wait returns when reading has ended and every incoming call has returned.
 func (c *conn) wait() { <-c.rpc.Done() }
 
 // call sends a request; when ctx ends first the peer is told to stop.
 func (c *conn) call(ctx context.Context, method string, params, result any) error {
-	id, err := c.rpc.Call(ctx, method, params, result)
+	id, err := c.rpc.Call(context.WithValue(ctx, ours{}, true), method, params, result)
 	if err != nil && ctx.Err() != nil && id.IsValid() {
 		n, _ := id.Number()
 		c.notify(NoteCancel, cancelParams{ID: n})
@@ -97,7 +137,7 @@ type cancelParams struct {
 // notify sends a notification; a peer that is gone learns nothing.
 func (c *conn) notify(method string, params any) {
 	if c.ctx.Err() == nil {
-		_ = c.rpc.Notify(context.Background(), method, params)
+		_ = c.rpc.Notify(context.WithValue(context.Background(), ours{}, true), method, params)
 	}
 }
 
@@ -110,6 +150,9 @@ func (c *conn) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 		c.handleNote(method, params)
 		return nil, nil
 	}
+	c.mu.Lock()
+	c.unanswered++
+	c.mu.Unlock()
 	id := r.ID()
 	own, cancel := context.WithCancel(c.ctx)
 	defer cancel()
@@ -212,7 +255,8 @@ type stream struct {
 	conn  net.Conn
 	in    *bufio.Reader
 	limit int64
-	ended func()
+	// ended and replied tell the conn.
+	ended, replied func()
 
 	// mu keeps frames whole.
 	mu sync.Mutex
@@ -308,6 +352,9 @@ func (s *stream) answer(e *jsonrpc2.Error) {
 
 // Write implements jsonrpc2.Stream.
 func (s *stream) Write(ctx context.Context, m jsonrpc2.Message) (int64, error) {
+	if ctx.Value(ours{}) == nil {
+		defer s.replied()
+	}
 	body, err := jsonrpc2.EncodeMessage(m)
 	if err != nil {
 		return 0, err

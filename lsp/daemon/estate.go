@@ -86,7 +86,7 @@ func (p GetParams) validate() error {
 func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (any, error) {
 	records := p.Store.Estate.Find(params.Identifier)
 	if len(records) == 0 {
-		return nil, absent(p, params.Identifier)
+		return nil, absent(params.Identifier, p.Scanner.Gaps(storage.Filter{}))
 	}
 	var env scanner.Environment
 	if params.Live {
@@ -181,14 +181,13 @@ func actions(resourceType string) []string {
 }
 
 // absent tells what certainly does not exist from what was never seen.
-func absent(p *Parts, identifier string) error {
-	g := p.Scanner.Gaps(storage.Filter{})
-	if len(g) == 0 {
+func absent(identifier string, gaps []string) error {
+	if len(gaps) == 0 {
 		return refusef(CodeNotFound, "if it is new, scan again with: cloudops scan",
 			"%q does not exist in the accounts and regions that were scanned", identifier)
 	}
 	return refusef(CodeNotFound, "scan with: cloudops scan",
-		"%q is not known; it may be where cloudops could not look: %s", identifier, strings.Join(g, "; "))
+		"%q is not known; it may be where cloudops could not look: %s", identifier, strings.Join(gaps, "; "))
 }
 
 func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error) {

@@ -91,7 +91,7 @@ func one(p *Parts, identifier string) (storage.Record, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return storage.Record{}, absent(p, identifier)
+		return storage.Record{}, absent(identifier, p.Scanner.Gaps(storage.Filter{}))
 	}
 	const most = 20
 	var names []string

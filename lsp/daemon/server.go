@@ -298,7 +298,7 @@ func (s *server) end(ln net.Listener) {
 	s.mu.Lock()
 	s.ended = true
 	for x := range s.sessions {
-		x.conn.close()
+		go x.conn.finish(endTime)
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
