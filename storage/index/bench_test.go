@@ -9,58 +9,54 @@ import (
 	"time"
 )
 
-// large is an estate like those of companies: half instances and volumes, many
-// of one name, the rest databases and buckets, in two accounts and four regions.
-func large(n int) []Record {
-	rs := make([]Record, 0, n)
-	regions := [...]string{"us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1"}
-	synced := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
-	for i := range n {
-		region := regions[i%4]
-		account := fmt.Sprint(111111111111 * (1 + i%8/4))
-		var r Record
-		switch i % 10 {
-		default:
-			id := fmt.Sprintf("i-%017x", i*7919)
-			r = Record{
-				Key:     Key{"ec2_instance", id, account, region, "arn:aws:ec2:" + region + ":" + account + ":instance/" + id},
-				Service: "ec2", Name: fmt.Sprintf("svc-%d-node", i%5000), State: [...]string{"running", "stopped"}[i%7/6],
-				Summary: [...]string{"t3.micro · x86_64", "m5.large · x86_64", "c7g.xlarge · arm64"}[i%3],
-				Aliases: []string{fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255),
-					fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", i>>16&255, i>>8&255, i&255, region)},
-			}
-			r.Tags = map[string]string{"Name": r.Name}
-		case 7, 8:
-			id := fmt.Sprintf("pg-orders-%d", i)
-			r = Record{
-				Key:     Key{"rds_instance", id, account, region, "arn:aws:rds:" + region + ":" + account + ":db:" + id},
-				Service: "rds", Name: id, State: "available", Summary: "db.t3.medium · postgres 14.7",
-				Aliases: []string{id + ".c9akciq32." + region + ".rds.amazonaws.com", fmt.Sprintf("db-%026X", i)},
-				Tags:    map[string]string{},
-			}
-		case 9:
-			id := fmt.Sprintf("company-data-%d", i)
-			r = Record{
-				Key: Key{"s3_bucket", id, account, region, "arn:aws:s3:::" + id}, Service: "s3", Name: id,
-				Tags: map[string]string{},
-			}
+// sample is resource i of an estate like those of companies: many instances,
+// some of one name, databases and buckets, in two accounts and four regions.
+func sample(i int) Record {
+	region := [...]string{"us-west-2", "us-east-1", "eu-west-1", "ap-southeast-1"}[i%4]
+	account := fmt.Sprint(111111111111 * (1 + i%8/4))
+	var r Record
+	switch i % 10 {
+	default:
+		id := fmt.Sprintf("i-%017x", i*7919)
+		r = Record{
+			Key:     Key{"ec2_instance", id, account, region, "arn:aws:ec2:" + region + ":" + account + ":instance/" + id},
+			Service: "ec2", Name: fmt.Sprintf("svc-%d-node", i%5000), State: [...]string{"running", "stopped"}[i%7/6],
+			Summary: [...]string{"t3.micro · x86_64", "m5.large · x86_64", "c7g.xlarge · arm64"}[i%3],
+			Aliases: []string{
+				fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255),
+				fmt.Sprintf("ip-10-%d-%d-%d.%s.compute.internal", i>>16&255, i>>8&255, i&255, region),
+			},
 		}
-		r.AccountName = "company " + account[:1]
-		r.Tags["env"] = [...]string{"production", "staging", "test"}[i%3]
-		r.Tags["team"] = fmt.Sprintf("team-%d", i%40)
-		r.Tags["cost-center"] = fmt.Sprint(4000 + i%90)
-		r.LastSynced, r.Version, r.Digest = synced, uint64(1+i%9), uint64(i)*0x9e3779b97f4a7c15
-		rs = append(rs, r)
+		r.Tags = map[string]string{"Name": r.Name}
+	case 7, 8:
+		id := fmt.Sprintf("pg-orders-%d", i)
+		r = Record{
+			Key:     Key{"rds_instance", id, account, region, "arn:aws:rds:" + region + ":" + account + ":db:" + id},
+			Service: "rds", Name: id, State: "available", Summary: "db.t3.medium · postgres 14.7",
+			Aliases: []string{id + ".c9akciq32." + region + ".rds.amazonaws.com", fmt.Sprintf("db-%026X", i)},
+			Tags:    map[string]string{},
+		}
+	case 9:
+		id := fmt.Sprintf("company-data-%d", i)
+		r = Record{
+			Key: Key{"s3_bucket", id, account, region, "arn:aws:s3:::" + id}, Service: "s3", Name: id, Tags: map[string]string{},
+		}
 	}
-	return rs
+	r.AccountName = "company " + account[:1]
+	r.Tags["env"] = [...]string{"production", "staging", "test"}[i%3]
+	r.Tags["team"] = fmt.Sprintf("team-%d", i%40)
+	r.Tags["cost-center"] = fmt.Sprint(4000 + i%90)
+	r.LastSynced = time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	r.Version, r.Digest = uint64(1+i%9), uint64(i)*0x9e3779b97f4a7c15
+	return r
 }
 
 const many = 100_000
 
 var filled = sync.OnceValue(func() *Index {
 	x := New()
-	for _, r := range large(many) {
-		x.Put(r)
+	for i := range many {
+		x.Put(sample(i))
 	}
 	return x
 })
@@ -78,10 +74,8 @@ func heap() int {
 func TestMemory(t *testing.T) {
 	before := heap()
 	x := New()
-	for i := range 10 { // not all at once: the records themselves are garbage
-		for _, r := range large(many)[i*many/10 : (i+1)*many/10] {
-			x.Put(r)
-		}
+	for i := range many {
+		x.Put(sample(i))
 	}
 	built := heap() - before
 	b, err := x.MarshalBinary()
@@ -105,7 +99,10 @@ func TestMemory(t *testing.T) {
 }
 
 func BenchmarkBuild(b *testing.B) {
-	rs := large(many)
+	rs := make([]Record, many)
+	for i := range rs {
+		rs[i] = sample(i)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		x := New()

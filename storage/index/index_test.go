@@ -227,6 +227,30 @@ func TestAgainstAMap(t *testing.T) {
 	}
 }
 
+// A listing sees the index as it began, and whatever takes its time with one
+// keeps nobody waiting.
+func TestListingHoldsNothingUp(t *testing.T) {
+	x := New()
+	for i := range 100 {
+		x.Put(instance(fmt.Sprint("i-", i), "web", "r"))
+	}
+	seen := 0
+	for r := range x.All() {
+		seen++
+		x.Delete(r.Key)
+		r.Name, r.Tags = "renamed", nil
+		r.ID += "-new"
+		r.ARN += "-new"
+		x.Put(r)
+		if len(x.Find("renamed")) != seen || len(x.Find("web")) != 100-seen {
+			t.Fatal("a change is not seen at once")
+		}
+	}
+	if seen != 100 || x.Len() != 100 {
+		t.Errorf("%d seen and %d there, want 100", seen, x.Len())
+	}
+}
+
 // newRand is a small repeatable source of numbers below n.
 func newRand(seed uint64) func(n uint64) uint64 {
 	return func(n uint64) uint64 {

@@ -89,8 +89,9 @@ func (x *Index) Search(query string, f Filter, limit int) (found []Record, total
 type term struct {
 	// field and value are set for field=value and field:value.
 	field, value string
-	// text is the whole word.
-	text string
+	// text is the whole word, bytes the same.
+	text  string
+	bytes []byte
 	// types are what the word calls, singular if it is a plural.
 	types []string
 	// stem is the word without a plural s.
@@ -145,7 +146,7 @@ func terms(query string) []term {
 }
 
 func newTerm(w string) term {
-	t := term{text: w, stem: w}
+	t := term{text: w, bytes: []byte(w), stem: w}
 	if i := strings.IndexAny(w, "=:"); i > 0 && i < len(w)-1 {
 		t.field, t.value = w[:i], w[i+1:]
 		if t.field == "tag" {
@@ -185,8 +186,9 @@ type matcher struct {
 	best []int
 }
 
-// memo is what one term is to one string: the fit plus one, by what the string is.
-type memo struct{ typ, field, text uint8 }
+// memo is what one term is to one string: the fit plus one, by what the string
+// is; 0 where that is not worked out yet.
+type memo struct{ typ, field, text, key, value uint8 }
 
 func newMatcher(strs []string, ts []term, f Filter) *matcher {
 	m := &matcher{strs: strs, folded: make([][]byte, len(strs)), terms: ts, best: make([]int, len(ts))}
@@ -247,7 +249,8 @@ func (m *matcher) match(b []byte) (score int, ok bool) {
 	m.name = append(m.name[:0], ids[1:nameEnd]...)
 	wantedTags := len(f.Tags)
 	if l.flags&flagNameTag != 0 {
-		wantedTags -= m.tag(nil, m.name, true)
+		// As an identifier it is compared below.
+		wantedTags -= m.wants([]byte("name"), m.name)
 	}
 	if len(m.name) == 0 {
 		m.name = append(m.name, m.text(b, l.id, 0)...)
@@ -255,7 +258,7 @@ func (m *matcher) match(b []byte) (score int, ok bool) {
 	if l.flags&flagTags != 0 {
 		for range rd.count(2) {
 			k, v := rd.word(), rd.word()
-			wantedTags -= m.tagSpans(b, k, v)
+			wantedTags -= m.tag(b, k, v)
 		}
 	}
 	if wantedTags > 0 {
@@ -271,7 +274,7 @@ func (m *matcher) match(b []byte) (score int, ok bool) {
 	m.ids = ids
 	for i := range m.terms {
 		t := &m.terms[i]
-		best := max(m.best[i], fitIdentifiers(ids, t.text))
+		best := max(m.best[i], fitIdentifiers(ids, t.bytes))
 		if best < fitID && l.flags&flagARN != 0 {
 			best = max(best, m.arn(b, &l, t))
 		}
@@ -285,10 +288,10 @@ func (m *matcher) match(b []byte) (score int, ok bool) {
 }
 
 // fitIdentifiers is how well a word fits any of the identifiers.
-func fitIdentifiers(ids []byte, word string) int {
+func fitIdentifiers(ids, word []byte) int {
 	best := 0
 	for at := 0; ; at++ {
-		i := bytes.Index(ids[at:], []byte(word))
+		i := bytes.Index(ids[at:], word)
 		if i < 0 {
 			return best
 		}
@@ -319,7 +322,7 @@ func (m *matcher) arn(b []byte, l *layout, t *term) int {
 		}
 		return 0
 	}
-	if l.flags&flagARNEndsInID == 0 && bytes.Contains(m.text(b, l.tail, 1), []byte(t.text)) {
+	if l.flags&flagARNEndsInID == 0 && bytes.Contains(m.text(b, l.tail, 1), t.bytes) {
 		return fitIDInside
 	}
 	return 0
@@ -407,7 +410,7 @@ func (m *matcher) field(b []byte, p span, i int, word string) int {
 
 func (m *matcher) summary(b []byte, p span, i int) int {
 	fit := func() int {
-		if bytes.Contains(m.text(b, p, 0), []byte(m.terms[i].text)) {
+		if bytes.Contains(m.text(b, p, 0), m.terms[i].bytes) {
 			return fitSummary
 		}
 		return 0
@@ -422,39 +425,62 @@ func (m *matcher) summary(b []byte, p span, i int) int {
 	return fit()
 }
 
-// tagSpans notes how the words fit a tag, and counts it if the filter wants it.
-func (m *matcher) tagSpans(b []byte, k, v span) (wanted int) {
-	return m.tag(m.text(b, k, 0), m.text(b, v, 1), false)
-}
-
-// tag is tagSpans on folded text; a Name tag that repeats the name has no key bytes.
-func (m *matcher) tag(key, value []byte, isName bool) (wanted int) {
-	if isName {
-		key = []byte("name")
-	}
-	if want, found := m.filter.Tags[string(key)]; found && want == string(value) {
-		wanted = 1
+// tag notes how the words fit a tag, and counts it if the filter wants it.
+func (m *matcher) tag(b []byte, k, v span) (wanted int) {
+	if len(m.filter.Tags) > 0 {
+		wanted = m.wants(m.text(b, k, 0), m.text(b, v, 1))
 	}
 	for i := range m.terms {
 		t := &m.terms[i]
-		fit := 0
-		switch {
-		case t.field != "" && t.field == string(key):
-			fit = fitWord(value, t.value, fitTag, fitTagPrefix)
-		case isName:
-			// The name was compared as an identifier.
-		case t.text == string(value):
-			fit = fitTag
-		case t.text == string(key):
-			fit = fitTagPrefix
-		case bytes.HasPrefix(value, []byte(t.text)):
-			fit = fitTagPrefix
-		case bytes.Contains(value, []byte(t.text)), bytes.HasPrefix(key, []byte(t.text)):
-			fit = fitTagInside
+		var fit int
+		if t.field != "" && string(m.text(b, k, 0)) == t.field {
+			fit = fitWord(m.text(b, v, 1), t.value, fitTag, fitTagPrefix)
+		} else {
+			fit = max(m.tagKey(b, k, i), m.tagValue(b, v, i))
 		}
 		m.best[i] = max(m.best[i], fit)
 	}
 	return wanted
+}
+
+// wants counts a tag that the filter asks for.
+func (m *matcher) wants(key, value []byte) int {
+	if want, found := m.filter.Tags[string(key)]; found && want == string(value) {
+		return 1
+	}
+	return 0
+}
+
+func (m *matcher) tagKey(b []byte, p span, i int) int {
+	if p.number > 0 {
+		c := &m.memo[i][p.number-1].key
+		if *c == 0 {
+			*c = uint8(fitWord(m.text(b, p, 0), m.terms[i].text, fitTagPrefix, fitTagInside)) + 1
+		}
+		return int(*c) - 1
+	}
+	return fitWord(m.text(b, p, 0), m.terms[i].text, fitTagPrefix, fitTagInside)
+}
+
+func (m *matcher) tagValue(b []byte, p span, i int) int {
+	if p.number > 0 {
+		c := &m.memo[i][p.number-1].value
+		if *c == 0 {
+			*c = uint8(fitValue(m.text(b, p, 0), &m.terms[i])) + 1
+		}
+		return int(*c) - 1
+	}
+	return fitValue(m.text(b, p, 0), &m.terms[i])
+}
+
+func fitValue(value []byte, t *term) int {
+	if fit := fitWord(value, t.text, fitTag, fitTagPrefix); fit > 0 {
+		return fit
+	}
+	if bytes.Contains(value, t.bytes) {
+		return fitTagInside
+	}
+	return 0
 }
 
 // hit is a match; name is folded and borrowed until it is kept.

@@ -32,7 +32,7 @@ type Token struct {
 // Tokens returns the distinct candidates of a text, in its order: the maximal
 // runs of what identifiers are made of, their parts, beginnings and ends at
 // : / @ = # +, whole ARNs wherever they stand, the quoted strings of a line,
-// and what follows "key: " or "key = " on it. At most max; 0 means no bound.
+// and what follows "key: ", "key = " or the dash of a list on it. At most max; 0 means no bound.
 // The work is linear in the text.
 func Tokens(text string, max int) []string {
 	seen := make(map[string]struct{}, min(len(text)/16, 1<<14))
@@ -96,16 +96,16 @@ func At(line string, offset int) []Token {
 	return found
 }
 
-// Phrases returns what a prompt may name without quotes: two to five
-// consecutive words of a line, with and without the punctuation around them,
-// in their order, longer ones first. At most max; 0 means no bound. Of a text
-// longer than 64 KB, the beginning is read.
+// Phrases returns what a prompt may name without quotes beyond Tokens: up to
+// five consecutive words of a line, with and without the punctuation around
+// them, in their order, longer ones first. At most max; 0 means no bound. Of a
+// text longer than 64 KB, the beginning is read.
 func Phrases(text string, max int) []string {
 	text = text[:min(len(text), maxPrompt)]
 	seen := map[string]struct{}{}
 	var found []string
 	add := func(s string) {
-		if _, dup := seen[s]; !dup && len(s) <= maxQuoted && strings.Contains(s, " ") {
+		if _, dup := seen[s]; !dup && len(s) <= maxQuoted && runEnd(s, 0, len(s)) < len(s) && named(s) {
 			seen[s] = struct{}{}
 			found = append(found, s)
 		}
@@ -121,10 +121,10 @@ func Phrases(text string, max int) []string {
 				}
 				words = append(words, w)
 			}
-			if len(words) < 2 {
+			if len(words) == 0 {
 				break
 			}
-			for n := len(words); n >= 2; n-- {
+			for n := len(words); n >= 1; n-- {
 				if max > 0 && len(found) >= max {
 					return found[:max]
 				}
@@ -341,7 +341,8 @@ func (c *cutter) quoted(s string, start, end int, emit func(start, end int)) {
 	}
 }
 
-// value emits what follows the first "key: " or "key = " of a line, unquoted.
+// value emits what follows the first "key: " or "key = " of a line, or the dash
+// of a list, unquoted.
 func (c *cutter) value(s string, lo, hi int, emit func(start, end int)) {
 	line := s[lo:hi]
 	i := strings.Index(line, ": ")
@@ -349,7 +350,9 @@ func (c *cutter) value(s string, lo, hi int, emit func(start, end int)) {
 		i = j
 	}
 	if i < 0 {
-		return
+		if i = strings.Index(line, "- "); i < 0 || strings.Trim(line[:i], " \t") != "" {
+			return
+		}
 	}
 	start, end := lo+i+2, hi
 	for start < end && (s[start] == ' ' || s[start] == '\t') {
