@@ -2,6 +2,9 @@ package render
 
 import (
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -67,7 +70,7 @@ func card(p executor.Plan) []field {
 		fs = append(fs, field{"region", region})
 	}
 	if p.Endpoint != "" {
-		fs = append(fs, field{"endpoint", p.Endpoint + " (not AWS itself)"})
+		fs = append(fs, field{"endpoint", endpoint(p.Endpoint)})
 	}
 	fs = append(fs, field{"identity", identity(p)})
 	risk := string(p.Risk)
@@ -90,6 +93,16 @@ func card(p executor.Plan) []field {
 	return fs
 }
 
+// endpoint says where a command goes that does not go where AWS says.
+func endpoint(s string) string {
+	u, err := url.Parse(s)
+	if err == nil && u.Scheme == "https" &&
+		(strings.HasSuffix(u.Hostname(), ".amazonaws.com") || strings.HasSuffix(u.Hostname(), ".amazonaws.com.cn")) {
+		return s
+	}
+	return s + " (not AWS itself)"
+}
+
 // target is the lines of one resource.
 func target(t executor.Target) []field {
 	name := Kind(t.Type)
@@ -105,6 +118,13 @@ func target(t executor.Target) []field {
 	}
 	if t.State != "" {
 		fs = append(fs, field{"state", t.State})
+	}
+	var facts []string
+	for _, k := range slices.Sorted(maps.Keys(t.Facts)) {
+		facts = append(facts, quote(k+"="+t.Facts[k]))
+	}
+	if len(facts) > 0 {
+		fs = append(fs, field{"facts", strings.Join(facts, " ")})
 	}
 	var tags []string
 	for i, k := range tagOrder(t.Tags) {
@@ -148,6 +168,9 @@ func origin(o executor.Origin) []field {
 	}
 	if o.Workspace != "" {
 		s += ", workspace " + quote(o.Workspace)
+	}
+	if o.Session != "" {
+		s += ", session " + o.Session
 	}
 	fs := []field{{"origin", s}}
 	if o.Prompt != "" {

@@ -71,7 +71,7 @@ func plan(s string) executor.Plan {
 	return executor.Plan{
 		Line: "aws rds stop-db-instance --db-instance-identifier=" + s, Title: "stop " + s, Risk: executor.RiskHigh,
 		Command: executor.Command{AccountID: s, Region: s},
-		Targets: []executor.Target{{Key: record(s).Key, Name: "n" + s, State: s, Tags: map[string]string{"env": s, s: s}, ImmutableID: "i" + s}},
+		Targets: []executor.Target{{Key: record(s).Key, Name: "n" + s, State: s, Tags: map[string]string{"env": s, s: s}, ImmutableID: "i" + s, Facts: map[string]string{s: s}}},
 		Reasons: []string{s, "tagged env=" + s}, Effect: s, Undo: s, Endpoint: s,
 		Identity: scanner.Identity{Profile: s, AccountID: s, ARN: s, Source: s},
 		Origin:   executor.Origin{Kind: "terminal", PID: 7, Executable: s, Workspace: s, Prompt: s},

@@ -77,13 +77,14 @@ func TestCard(t *testing.T) {
 		Effect: "The database stops and its connections end.", Risk: executor.RiskHigh, Reasons: []string{"it stops a service", "tagged env=production"},
 		Targets: []executor.Target{{
 			Key: database().Key, Name: "pg-main1", State: "available", ImmutableID: "db-ABC",
-			Tags: map[string]string{"team": "payments", "env": "production"},
+			Facts: map[string]string{"read_replicas": "2", "instance_class": "db.t3.medium"},
+			Tags:  map[string]string{"team": "payments", "env": "production"},
 		}},
 		Undo:     "aws rds start-db-instance --db-instance-identifier=pg-main1 --region=us-west-2",
 		Command:  executor.Command{Region: "us-west-2", AccountID: "222222222222"},
 		Identity: scanner.Identity{ARN: "arn:aws:iam::222222222222:user/alice", Profile: "prod", Source: "SharedConfigCredentials"},
 		Endpoint: "http://127.0.0.1:5000",
-		Origin:   executor.Origin{Kind: "editor", PID: 42, Executable: "/usr/bin/nvim", Workspace: "/home/a/infra", Prompt: "Stop pg-main1"},
+		Origin:   executor.Origin{Kind: "editor", Session: "s1", PID: 42, Executable: "/usr/bin/nvim", Workspace: "/home/a/infra", Prompt: "Stop pg-main1"},
 		Created:  now, Expires: now.Add(5 * time.Minute),
 	}
 	want := `stop-db-instance
@@ -95,6 +96,7 @@ func TestCard(t *testing.T) {
             ARN arn:aws:rds:us-west-2:222222222222:db:pg-main1
             immutable id db-ABC
   state     available
+  facts     "instance_class=db.t3.medium" "read_replicas=2"
   tags      "env=production" "team=payments"
   account   222222222222
   region    us-west-2
@@ -102,7 +104,7 @@ func TestCard(t *testing.T) {
   identity  arn:aws:iam::222222222222:user/alice, profile "prod", credentials from SharedConfigCredentials
   risk      high: it stops a service; tagged env=production
   undo      aws rds start-db-instance --db-instance-identifier=pg-main1 --region=us-west-2
-  origin    an editor, /usr/bin/nvim, process 42, workspace "/home/a/infra"
+  origin    an editor, /usr/bin/nvim, process 42, workspace "/home/a/infra", session s1
   prompt    "Stop pg-main1"
   expires   2026-05-01 10:08:00 UTC, 5 min after it was proposed`
 	if got := CardTerminal(p); got != want {
@@ -116,6 +118,20 @@ func TestCard(t *testing.T) {
 	} {
 		if !strings.Contains(note, want) {
 			t.Errorf("no %q in\n%s", want, note)
+		}
+	}
+}
+
+func TestCardSaysWhatIsNotAWS(t *testing.T) {
+	for url, want := range map[string]bool{
+		"https://rds.us-west-2.amazonaws.com": false, "https://vpce-1.rds.cn-north-1.vpce.amazonaws.com.cn:443/": false,
+		"http://rds.us-west-2.amazonaws.com": true, "https://amazonaws.com.evil.example": true, "https://evilamazonaws.com": true,
+		"https://evil.example/.amazonaws.com": true, "https://rds.amazonaws.com@evil.example": true, "::": true,
+	} {
+		p := plan("x")
+		p.Endpoint = url
+		if got := strings.Contains(CardTerminal(p), "(not AWS itself)"); got != want {
+			t.Errorf("%s: warned is %v", url, got)
 		}
 	}
 }
