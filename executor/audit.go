@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,7 +100,7 @@ func (a *audit) open(now time.Time, each func(Entry, span)) error {
 	if len(w.problems) > 0 {
 		return fmt.Errorf("the audit log does not hold: %s; look with `cloudops audit verify`, and put %s back from a backup", w.problems[0], a.path)
 	}
-	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
@@ -127,15 +128,15 @@ func prepare(f *os.File, path string, size int64) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	if runtime.GOOS == "windows" { // which syncs no folders
+		return nil
+	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
+	return dir.Sync()
 }
 
 // usable is nil, or why nothing can be recorded.
@@ -191,7 +192,7 @@ func (a *audit) append(c content) (Entry, span, error) {
 // write puts a line on disk whole or not at all; when neither is sure, the log
 // takes no more records.
 func (a *audit) write(line []byte) error {
-	_, err := a.file.Write(line)
+	_, err := a.file.WriteAt(line, a.size)
 	if err == nil {
 		if err = a.file.Sync(); err == nil {
 			return nil

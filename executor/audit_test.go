@@ -3,6 +3,7 @@ package executor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,11 +28,15 @@ func privateHome(t *testing.T) (string, *seal.Keys) {
 
 func unlock(t *testing.T, home string) *seal.Keys {
 	t.Helper()
-	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
+	keys, err := unlockAt(home)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return keys
+}
+
+func unlockAt(home string) (*seal.Keys, error) {
+	return seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
 }
 
 func openLog(t *testing.T, home string, keys *seal.Keys) (*audit, []Entry) {
@@ -342,4 +347,67 @@ func TestAuditOfAnotherStore(t *testing.T) {
 	if c, _ := openLog(t, other, otherKeys); c.usable() == nil {
 		t.Error("a link is followed")
 	}
+}
+
+// A record whose anchor can't be saved must not be acted upon.
+func TestAuditWithoutAnAnchorToSave(t *testing.T) {
+	home, keys := privateHome(t)
+	a, _ := openLog(t, home, keys)
+	write(t, a, 2)
+	anchor := filepath.Join(home, "anchor-audit")
+	value, err := os.ReadFile(anchor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(anchor), os.MkdirAll(filepath.Join(anchor, "in the way"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := a.append(content{Kind: "claimed"}); err == nil || !strings.Contains(err.Error(), "anchor") {
+			t.Fatalf("a record without an anchor counts: %v", err)
+		}
+	}
+	if err := errors.Join(os.RemoveAll(anchor), os.WriteFile(anchor, value, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, a, 1)
+	if r := a.verify(); !r.OK || r.Records != 4 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func FuzzAuditRecord(f *testing.F) {
+	f.Add([]byte(`{"seq":1,"prev":"` + strings.Repeat("0", 64) + `","sealed":"AAAA"}`))
+	f.Add([]byte(`{"SEQ":1,"prev":"","sealed":null}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := decode(line)
+		if err != nil {
+			return
+		}
+		if again, err := json.Marshal(r); err != nil || !bytes.Equal(again, line) {
+			t.Errorf("%q and %q are the same record", line, again)
+		}
+	})
+}
+
+func BenchmarkAuditAppend(b *testing.B) {
+	home := filepath.Join(b.TempDir(), "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	keys, err := unlockAt(home)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := openAudit(home, keys, time.Now(), func(Entry, span) {})
+	defer a.close()
+	x := &Execution{ID: "x", Status: "planned", Targets: make([]Target, 3)}
+	for b.Loop() {
+		if _, _, err := a.append(content{Kind: "planned", Execution: x}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n, begin := a.count, time.Now()
+	openAudit(home, keys, time.Now(), newView().note).close()
+	b.ReportMetric(float64(time.Since(begin).Microseconds())/float64(n), "us/record-opened")
 }

@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptrace"
 	"regexp"
 	"slices"
@@ -69,6 +71,9 @@ var (
 	encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
 )
 
+// unnamed is the SDK's code for an answer that it can't read.
+const unnamed = "UnknownError"
+
 func classify(err error, sent bool) *Error {
 	e := &Error{Kind: Ambiguous, cause: err}
 	status := 0
@@ -80,6 +85,9 @@ func classify(err error, sent bool) *Error {
 	if named {
 		e.Code, e.Message = api.ErrorCode(), clean(api.ErrorMessage())
 	}
+	if e.Code == unnamed {
+		e.Code, e.Message = "", fmt.Sprintf("the answer was HTTP %d without a reason", status)
+	}
 	switch {
 	case !sent || errors.Is(err, errNotImplemented):
 		e.Kind = Unsent
@@ -89,6 +97,8 @@ func classify(err error, sent bool) *Error {
 		e.Kind = Credentials
 	case named && slices.Contains(throttleCodes, e.Code):
 		e.Kind = Throttled
+	case status == http.StatusForbidden || status == http.StatusUnauthorized:
+		e.Kind = Denied
 	case status >= 300 && status < 500:
 		e.Kind = Refused
 	}

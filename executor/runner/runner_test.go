@@ -68,6 +68,7 @@ func TestErrorsSayWhetherAWSActed(t *testing.T) {
 	}{
 		"denied":             {403, rdsError("AccessDenied"), Denied, "AccessDenied"},
 		"denied exception":   {400, rdsError("AccessDeniedException"), Denied, "AccessDeniedException"},
+		"denied unnamed":     {403, "<Response>no</Response>", Denied, ""},
 		"expired":            {403, rdsError("ExpiredToken"), Credentials, "ExpiredToken"},
 		"bad key":            {403, rdsError("InvalidClientTokenId"), Credentials, "InvalidClientTokenId"},
 		"throttled":          {400, rdsError("Throttling"), Throttled, "Throttling"},

@@ -1,0 +1,1024 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+)
+
+// database makes an RDS instance for one test.
+func database(t *testing.T, id string) string {
+	t.Helper()
+	client := rds.NewFromConfig(theAWS(t).Config(awstest.West))
+	if _, err := client.CreateDBInstance(t.Context(), &rds.CreateDBInstanceInput{
+		DBInstanceIdentifier: &id, DBInstanceClass: aws.String("db.t3.micro"), Engine: aws.String("postgres"),
+		AllocatedStorage: aws.Int32(20), MasterUsername: aws.String("master"), MasterUserPassword: aws.String(awstest.Planted[1]),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func stateOf(t *testing.T, id string) string {
+	t.Helper()
+	out, err := rds.NewFromConfig(theAWS(t).Config(awstest.West)).DescribeDBInstances(t.Context(), &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.DBInstances[0].DBInstanceStatus
+}
+
+func stopDB(id string) []string {
+	return []string{"rds", "stop-db-instance", "--db-instance-identifier", id}
+}
+
+func TestStopAProductionDatabaseAndUndo(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	changes, stop := w.Watch()
+	defer stop()
+	p := w.plan(stopDB(awstest.MainDB)...)
+	if p.Risk != RiskHigh || !strings.Contains(strings.Join(p.Reasons, " "), "production") {
+		t.Errorf("%s: %q", p.Risk, p.Reasons)
+	}
+	if p.Line != "aws rds stop-db-instance --db-instance-identifier=pg-instance-main1 --region=us-west-2 --profile=prod" {
+		t.Error(p.Line)
+	}
+	if p.Undo != "aws rds start-db-instance --db-instance-identifier=pg-instance-main1 --region=us-west-2 --profile=prod" {
+		t.Error(p.Undo)
+	}
+	if p.Identity.AccountID != awstest.ProdAccount || !strings.Contains(p.Identity.ARN, "operator") || p.Endpoint != w.env.EndpointURL {
+		t.Errorf("%+v %s", p.Identity, p.Endpoint)
+	}
+	if len(p.Targets) != 1 || p.Targets[0].State != "available" || p.Targets[0].ImmutableID == "" || p.Targets[0].Facts["multi_az"] != "true" {
+		t.Errorf("%+v", p.Targets)
+	}
+	if got := p.Expires.Sub(p.Created); got > 5*time.Minute || got <= 0 {
+		t.Errorf("it is good for %s", got)
+	}
+	if !slices.Equal(p.Actions, []string{"rds:StopDBInstance"}) || p.Title != "stop-db-instance" || p.Digest == "" || p.ID == "" {
+		t.Errorf("%+v", p)
+	}
+	if got := w.Pending(); len(got) != 1 || got[0].ID != p.ID {
+		t.Errorf("%+v", got)
+	}
+	select {
+	case <-changes:
+	default:
+		t.Error("nobody was told of the plan")
+	}
+
+	var events []Event
+	x, err := w.Run(t.Context(), w.approve(p), func(e Event) { events = append(events, e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.Status != "succeeded" || x.StateBefore != "available" || x.StateAfter != "stopped" || x.Error != "" {
+		t.Errorf("%+v", x)
+	}
+	if !strings.Contains(x.Output, `"DBInstanceIdentifier": "pg-instance-main1"`) || strings.Contains(x.Output, "master") {
+		t.Errorf("output: %s", x.Output)
+	}
+	if len(events) == 0 || events[0] != (Event{x.ID, "state", "stopped"}) {
+		t.Errorf("%+v", events)
+	}
+	if got := stateOf(t, awstest.MainDB); got != "stopped" {
+		t.Errorf("AWS says %s", got)
+	}
+	r, err := w.estate.Get(t.Context(), p.Targets[0].Key)
+	if err != nil || r.State != "stopped" {
+		t.Errorf("the estate says %q, %v", r.State, err)
+	}
+	if got := w.kinds(); !slices.Equal(got, []string{"planned", "approved", "claimed", "started", "finished"}) {
+		t.Errorf("%v", got)
+	}
+	xs, err := w.Executions("c", 0)
+	if err != nil || len(xs) != 1 || xs[0].Status != "succeeded" || xs[0].ID != x.ID || xs[0].Decision != "approved on a terminal" {
+		t.Errorf("%+v, %v", xs, err)
+	}
+	if xs, _ := w.Executions("another", 0); len(xs) != 0 {
+		t.Errorf("%+v", xs)
+	}
+	if len(w.Pending()) != 0 {
+		t.Error("it still waits")
+	}
+	if err := w.refused(stopDB(awstest.MainDB)...); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "already stopped") {
+		t.Error(err)
+	}
+	undo, ok := x.Command.Inverse()
+	if !ok {
+		t.Fatal("no undo")
+	}
+	p, err = w.Plan(t.Context(), w.env, undo, Origin{})
+	if err != nil || p.Risk != RiskMedium {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if x, err = w.Run(t.Context(), w.approve(p), nil); err != nil || x.StateAfter != "available" {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if r, err := w.Verify(); err != nil || !r.OK || r.Records != 10 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	raw, err := os.ReadFile(filepath.Join(w.home, auditFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := w.Audit(0)
+	for _, word := range []string{"pg-instance", "canary", awstest.ProdAccount} {
+		if bytes.Contains(raw, []byte(word)) {
+			t.Errorf("%s stands in the audit file", word)
+		}
+	}
+	if s := fmt.Sprintf("%+v", *entries[0].Execution); strings.Contains(s, "canary") || !strings.Contains(s, "Conversation:c") {
+		t.Errorf("the audit keeps the prompt, or not the conversation: %s", s)
+	}
+}
+
+func TestEveryOperation(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	one, err := e.AddInstance(t.Context(), "every-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := e.AddInstance(t.Context(), "every-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := database(t, "every-db")
+	east := []string{"--region", awstest.East}
+	for _, c := range []struct {
+		argv  []string
+		after string
+		says  string
+	}{
+		{[]string{"ec2", "describe-instances", "--instance-ids", one}, "", one},
+		{[]string{"ec2", "describe-instances"}, "", two},
+		{[]string{"ec2", "stop-instances", "--instance-ids", one, two}, one + ": stopped, " + two + ": stopped", "StoppingInstances"},
+		{[]string{"ec2", "start-instances", "--instance-ids", one}, "running", "StartingInstances"},
+		{[]string{"ec2", "reboot-instances", "--instance-ids", one}, "running", ""},
+		{[]string{"rds", "describe-db-instances", "--db-instance-identifier", db}, "", db},
+		{[]string{"rds", "describe-db-instances"}, "", db},
+		{[]string{"rds", "reboot-db-instance", "--db-instance-identifier", db}, "available", db},
+		{append(stopDB(db), "--db-snapshot-identifier", "every-snapshot"), "stopped", db},
+		{[]string{"rds", "start-db-instance", "--db-instance-identifier", db}, "available", db},
+		{append([]string{"rds", "describe-db-clusters"}, east...), "", awstest.Cluster},
+		{append([]string{"rds", "stop-db-cluster", "--db-cluster-identifier", awstest.Cluster}, east...), "stopped", awstest.Cluster},
+		{append([]string{"rds", "start-db-cluster", "--db-cluster-identifier", awstest.Cluster}, east...), "available", awstest.Cluster},
+	} {
+		x := w.run(c.argv...)
+		if x.Status != "succeeded" || x.Error != "" {
+			t.Errorf("%v: %s %s", c.argv, x.Status, x.Error)
+		}
+		if c.after != "" && x.StateAfter != c.after {
+			t.Errorf("%v: left in %q, want %q", c.argv, x.StateAfter, c.after)
+		}
+		if !strings.Contains(x.Output, c.says) {
+			t.Errorf("%v: %q is not in %s", c.argv, c.says, x.Output)
+		}
+		for _, secret := range awstest.Planted {
+			if strings.Contains(x.Output, secret) {
+				t.Errorf("%v: the output holds a secret", c.argv)
+			}
+		}
+	}
+}
+
+func TestNonsenseIsRefusedEarly(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	for _, c := range []struct {
+		argv []string
+		is   error
+		says string
+	}{
+		{stopDB("no-such-db"), scanner.ErrGone, "no RDS instance no-such-db in us-west-2 of account " + awstest.ProdAccount},
+		{stopDB(awstest.OrdersDB), ErrRefused, "read replicas"},
+		{stopDB(awstest.OrdersReplica), ErrRefused, "replica"},
+		{append(stopDB(awstest.ClusterHead), "--region", awstest.East), ErrRefused, "stop-db-cluster with cluster \"analytics\""},
+		{[]string{"rds", "reboot-db-cluster", "--db-cluster-identifier", awstest.Cluster, "--region", awstest.East}, ErrRefused, "reboot-db-instance"},
+		{[]string{"ec2", "stop-instances", "--instance-ids", e.Stopped}, ErrRefused, "already stopped"},
+		{[]string{"ec2", "reboot-instances", "--instance-ids", e.Stopped}, ErrRefused, "only when it is running"},
+		{[]string{"ec2", "start-instances", "--instance-ids", e.Unnamed}, ErrRefused, "already running"},
+		{[]string{"ec2", "stop-instances", "--instance-ids", e.WebEast}, scanner.ErrGone, "us-west-2"},
+		{[]string{"ec2", "stop-instances", "--instance-ids", e.Unnamed, "i-0123456789abcdef0"}, scanner.ErrGone, "i-0123456789abcdef0"},
+		{append(stopDB(awstest.MainDB), "--profile", "nobody"), scanner.ErrUnknownProfile, "nobody"},
+		{append(stopDB(awstest.MainDB), "--profile", "empty"), scanner.ErrNoCredentials, "empty"},
+		{append(stopDB(awstest.MainDB), "--region", "us-west-9"), nil, ""},
+	} {
+		err := w.refused(c.argv...)
+		if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v: %v", c.argv, err)
+		}
+	}
+	wrong := w.command(stopDB(awstest.MainDB)...)
+	wrong.AccountID, wrong.Profile = awstest.StagingAccount, "prod"
+	if _, err := w.Plan(t.Context(), w.env, wrong, Origin{}); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), awstest.StagingAccount) {
+		t.Errorf("a command for another account: %v", err)
+	}
+	if len(w.Pending()) != 0 || len(w.kinds()) != 0 {
+		t.Error("something of it was kept")
+	}
+}
+
+// After a scan, a wrong region is answered with the right one.
+func TestMissingSaysWhereElse(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	if err := w.estate.Upsert(t.Context(), storage.Resource{Type: "ec2_instance", ID: e.WebEast, AccountID: awstest.ProdAccount, Region: awstest.East, Service: "ec2"}); err != nil {
+		t.Fatal(err)
+	}
+	err := w.refused("ec2", "stop-instances", "--instance-ids", e.WebEast)
+	if !errors.Is(err, scanner.ErrGone) || !strings.Contains(err.Error(), "saw one in "+awstest.East) {
+		t.Error(err)
+	}
+}
+
+func TestOnlyTheExactRunTitleApproves(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	w.times.arm = 0
+	for name, answer := range map[string]func(q, other *Prompt) string{
+		"nothing":             func(_, _ *Prompt) string { return "" },
+		"reject":              func(q, _ *Prompt) string { return q.Reject },
+		"yes":                 func(_, _ *Prompt) string { return "yes" },
+		"title without nonce": func(q, _ *Prompt) string { return "Run " + q.Plan.Title },
+		"lower case":          func(q, _ *Prompt) string { return strings.ToLower(q.Run) },
+		"with space":          func(q, _ *Prompt) string { return q.Run + " " },
+		"another prompt's":    func(_, other *Prompt) string { return other.Run },
+		"plan id":             func(q, _ *Prompt) string { return q.Plan.ID },
+		"digest":              func(q, _ *Prompt) string { return q.Plan.Digest },
+	} {
+		p := w.plan(stopDB(awstest.MainDB)...)
+		q, err := w.Prompt(p.ID, SurfaceMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := w.ask(p)
+		a, err := q.Answer(t.Context(), answer(q, other), p.Digest)
+		if !errors.Is(err, ErrRejected) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) {
+			t.Errorf("%s: it ran: %v", name, err)
+		}
+		if w.status() != "rejected" || len(w.Pending()) != 0 {
+			t.Errorf("%s: %s, %d wait", name, w.status(), len(w.Pending()))
+		}
+		if _, err := other.Answer(t.Context(), other.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+			t.Errorf("%s: a rejected plan was approved: %v", name, err)
+		}
+	}
+	p := w.plan(stopDB(awstest.MainDB)...)
+	q := w.ask(p)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := q.Answer(gone, q.Run, p.Digest); !errors.Is(err, ErrRejected) {
+		t.Errorf("an editor that went away approved: %v", err)
+	}
+	if stateOf(t, awstest.MainDB) != "available" {
+		t.Error("something ran")
+	}
+	var forged Prompt
+	if _, err := forged.Answer(t.Context(), "", ""); !errors.Is(err, ErrRejected) {
+		t.Error(err)
+	}
+}
+
+func TestApprovalsAreBoundAndUsedOnce(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	id := database(t, "once-db")
+
+	p := w.plan(stopDB(id)...)
+	q := w.ask(p)
+	if _, err := q.Answer(t.Context(), q.Run, strings.Repeat("0", 64)); !errors.Is(err, ErrVoid) {
+		t.Errorf("another digest: %v", err)
+	}
+	if w.status() != "void" {
+		t.Error(w.status())
+	}
+
+	p = w.plan(stopDB(id)...)
+	q, again := w.ask(p), w.ask(p)
+	a, err := q.Answer(t.Context(), q.Run, p.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("the same prompt again: %v", err)
+	}
+	if _, err := again.Answer(t.Context(), again.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("the same plan again: %v", err)
+	}
+	if err := w.Reject(p.ID, "too late"); !errors.Is(err, ErrNoPlan) {
+		t.Error(err)
+	}
+	copied := a
+	if x, err := w.Run(t.Context(), a, nil); err != nil || x.Status != "succeeded" {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) {
+		t.Errorf("an approval ran twice: %v", err)
+	}
+	if _, err := w.Run(t.Context(), copied, nil); !errors.Is(err, ErrVoid) {
+		t.Errorf("a copy of an approval ran: %v", err)
+	}
+	if _, err := w.Run(t.Context(), Approved{}, nil); !errors.Is(err, ErrVoid) {
+		t.Errorf("nothing ran: %v", err)
+	}
+	other := newWorld(t, Config{}, "prod", "")
+	mine := other.approve(other.plan("rds", "start-db-instance", "--db-instance-identifier", id))
+	if _, err := w.Run(t.Context(), mine, nil); !errors.Is(err, ErrVoid) {
+		t.Errorf("another daemon's approval ran: %v", err)
+	}
+}
+
+func TestEarlyAnswersApproveNothing(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	p := w.plan(stopDB(awstest.MainDB)...)
+	q, err := w.Prompt(p.ID, SurfaceMessage)
+	if err != nil || q.ArmAfter != 500*time.Millisecond {
+		t.Fatalf("%+v, %v", q, err)
+	}
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), "ask again") {
+		t.Errorf("%v", err)
+	}
+	if len(w.Pending()) != 1 {
+		t.Error("the plan is gone")
+	}
+	w.later(time.Second)
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err == nil {
+		t.Error("a prompt that was used up approved")
+	}
+	q, err = w.Prompt(p.ID, SurfaceMessage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.later(time.Second)
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPlansExpire(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	p := w.plan(stopDB(awstest.MainDB)...)
+	q := w.ask(p)
+	w.later(5*time.Minute + time.Second)
+	if len(w.Pending()) != 0 {
+		t.Error("an expired plan waits")
+	}
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+		t.Error(err)
+	}
+	if w.status() != "expired" {
+		t.Error(w.status())
+	}
+	a := w.approve(w.plan(stopDB(awstest.MainDB)...))
+	w.later(5*time.Minute + time.Second)
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "expired") {
+		t.Error(err)
+	}
+	w.times.validity = 10 * time.Millisecond
+	w.plan(stopDB(awstest.MainDB)...)
+	eventually(t, "a plan expires by itself", func() bool { return w.status() == "expired" })
+}
+
+func TestAChangeVoidsTheApproval(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	client := rds.NewFromConfig(e.Config(awstest.West))
+
+	id := database(t, "changing-db")
+	a := w.approve(w.plan("rds", "reboot-db-instance", "--db-instance-identifier", id))
+	if _, err := client.StopDBInstance(t.Context(), &rds.StopDBInstanceInput{DBInstanceIdentifier: &id}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Run(t.Context(), a, nil)
+	if !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), `the state of changing-db was "available" and is "stopped"`) {
+		t.Error(err)
+	}
+	if w.status() != "void" {
+		t.Error(w.status())
+	}
+	if slices.Contains(w.kinds(), "claimed") {
+		t.Error("it was claimed")
+	}
+
+	id = database(t, "replaced-db")
+	a = w.approve(w.plan(stopDB(id)...))
+	if _, err := client.DeleteDBInstance(t.Context(), &rds.DeleteDBInstanceInput{DBInstanceIdentifier: &id, SkipFinalSnapshot: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	database(t, id)
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "another resource") {
+		t.Error(err)
+	}
+
+	id = database(t, "vanished-db")
+	a = w.approve(w.plan(stopDB(id)...))
+	if _, err := client.DeleteDBInstance(t.Context(), &rds.DeleteDBInstanceInput{DBInstanceIdentifier: &id, SkipFinalSnapshot: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !errors.Is(err, scanner.ErrGone) {
+		t.Error(err)
+	}
+
+	instance, err := e.AddInstance(t.Context(), "tagged-later")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = w.approve(w.plan("ec2", "stop-instances", "--instance-ids", instance))
+	if _, err := ec2.NewFromConfig(e.Config(awstest.West)).CreateTags(t.Context(), &ec2.CreateTagsInput{
+		Resources: []string{instance}, Tags: []ec2types.Tag{{Key: aws.String("env"), Value: aws.String("prod")}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "the risk was") {
+		t.Error(err)
+	}
+
+	a = w.approve(w.plan(stopDB(awstest.MainDB)...))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.Run(gone, a, nil); !errors.Is(err, ErrVoid) || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if stateOf(t, awstest.MainDB) != "available" {
+		t.Error("it ran")
+	}
+}
+
+func TestDeniedByAWS(t *testing.T) {
+	w := newWorld(t, Config{}, "staging", "")
+	x := w.run(stopDB(awstest.StagingDB)...)
+	if x.Status != "failed" || !strings.Contains(x.Error, "needs rds:StopDBInstance") || !strings.Contains(x.Error, "developer") {
+		t.Errorf("%+v", x)
+	}
+	if w.status() != "failed" {
+		t.Error(w.status())
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	describe := []string{"rds", "describe-db-instances", "--db-instance-identifier", awstest.MainDB}
+	w := newWorld(t, Config{}, "prod", "")
+	p := w.plan(describe...)
+	a, err := w.AllowRead(p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err := w.Run(t.Context(), a, nil); err != nil || x.Status != "succeeded" || !strings.Contains(x.Decision, "policy") {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if got := w.kinds(); !slices.Equal(got, []string{"planned", "approved", "claimed", "finished"}) {
+		t.Error(got)
+	}
+	p = w.plan(stopDB(awstest.MainDB)...)
+	if _, err := w.AllowRead(p.ID); !errors.Is(err, ErrRefused) || len(w.Pending()) != 1 {
+		t.Errorf("policy allows a change: %v", err)
+	}
+	if _, err := w.AllowRead("nonsense"); !errors.Is(err, ErrNoPlan) {
+		t.Error(err)
+	}
+
+	w = newWorld(t, Config{Reads: "ask"}, "prod", "")
+	p = w.plan(describe...)
+	if _, err := w.AllowRead(p.ID); !errors.Is(err, ErrRefused) {
+		t.Errorf("it does not ask: %v", err)
+	}
+	if x, err := w.Run(t.Context(), w.approve(p), nil); err != nil || x.Status != "succeeded" {
+		t.Errorf("%+v, %v", x, err)
+	}
+
+	w = newWorld(t, Config{ReadOnly: true}, "prod", "")
+	if err := w.refused(stopDB(awstest.MainDB)...); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "read_only") {
+		t.Error(err)
+	}
+	w.plan(describe...)
+	if _, err := New(Config{Reads: "always"}, w.home, w.scanner, w.estate, w.keys); err == nil {
+		t.Error("an unknown policy is taken")
+	}
+}
+
+func TestCriticalIsNotDecidedInAMessage(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	argv := []string{"ec2", "reboot-instances", "--instance-ids"}
+	for i := range 10 {
+		id, err := e.AddInstance(t.Context(), fmt.Sprintf("many-%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		argv = append(argv, id)
+	}
+	p := w.plan(argv...)
+	if p.Risk != RiskCritical {
+		t.Fatal(p.Risk)
+	}
+	if _, err := w.Prompt(p.ID, SurfaceMessage); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "terminal") {
+		t.Error(err)
+	}
+	if _, err := w.Prompt(p.ID, "webview"); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	if x, err := w.Run(t.Context(), w.approve(p), nil); err != nil || x.Status != "succeeded" {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+func TestPlansAreCapped(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	c := w.command(stopDB(awstest.MainDB)...)
+	first := w.plan(stopDB(awstest.MainDB)...)
+	second := w.plan(stopDB(awstest.MainDB)...)
+	if got := w.Pending(); len(got) != 1 || got[0].ID != second.ID {
+		t.Errorf("%d wait", len(got))
+	}
+	if _, err := w.Prompt(first.ID, SurfaceTerminal); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("the replaced plan: %v", err)
+	}
+	var err error
+	for i := 0; i < maxPerResource+1 && err == nil; i++ {
+		_, err = w.Plan(t.Context(), w.env, c, Origin{Session: fmt.Sprint("other-", i)})
+	}
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), awstest.MainDB) {
+		t.Errorf("no cap per resource: %v", err)
+	}
+	err = nil
+	for i := 0; i < maxPerSession+1 && err == nil; i++ {
+		region := []string{"us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1"}[i/3]
+		op := [][]string{{"rds", "describe-db-instances"}, {"rds", "describe-db-clusters"}, {"ec2", "describe-instances"}}[i%3]
+		_, err = w.Plan(t.Context(), w.env, w.command(append(op, "--region", region)...), Origin{Session: "busy"})
+	}
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "20 plans") {
+		t.Errorf("no cap per session: %v", err)
+	}
+	if err := w.Reject(second.ID, "not now"); err != nil {
+		t.Error(err)
+	}
+	x, err := w.Execution(w.executionOf(second.ID))
+	if err != nil || x.Status != "rejected" || x.Decision != "rejected: not now" {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+func (w *world) executionOf(plan string) string {
+	xs, err := w.Executions("", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, x := range xs {
+		if x.PlanID == plan {
+			return x.ID
+		}
+	}
+	w.t.Fatalf("no execution of plan %s", plan)
+	return ""
+}
+
+// Two people approve the same thing at once: it runs once.
+func TestParallelApprovals(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	id := database(t, "parallel-db")
+	p := w.plan(stopDB(id)...)
+	prompts := []*Prompt{}
+	for range 8 {
+		prompts = append(prompts, w.ask(p))
+	}
+	approvals := make([]Approved, len(prompts))
+	results := make([]error, len(prompts))
+	var all sync.WaitGroup
+	for i, q := range prompts {
+		all.Go(func() { approvals[i], results[i] = q.Answer(t.Context(), q.Run, p.Digest) })
+	}
+	all.Wait()
+	granted := 0
+	var a Approved
+	for i, err := range results {
+		if err == nil {
+			granted++
+			a = approvals[i]
+		} else if !errors.Is(err, ErrNoPlan) {
+			t.Error(err)
+		}
+	}
+	if granted != 1 {
+		t.Fatalf("%d approvals of one plan", granted)
+	}
+
+	// Another session approved a command for the same resource.
+	q, err := w.Plan(t.Context(), w.env, w.command("rds", "reboot-db-instance", "--db-instance-identifier", id), Origin{Session: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := w.approve(q)
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: time.Second})
+	for range 8 {
+		all.Go(func() {
+			if _, err := w.Run(t.Context(), a, nil); err != nil && !errors.Is(err, ErrVoid) {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "the first run calls AWS", func() bool { return len(proxy.Calls("rds", "StopDBInstance", "")) > 0 })
+	if _, err := w.Run(t.Context(), second, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "another command") {
+		t.Errorf("two commands on one resource at once: %v", err)
+	}
+	all.Wait()
+	if n := len(proxy.Calls("rds", "StopDBInstance", "")); n != 1 {
+		t.Errorf("AWS was called %d times", n)
+	}
+	if n := len(proxy.Calls("rds", "RebootDBInstance", "")); n != 0 {
+		t.Errorf("AWS was called %d times", n)
+	}
+}
+
+// An answer that never comes, or breaks, is neither success nor failure.
+func TestNoClearAnswer(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	w.times.call = time.Second
+	id := database(t, "unclear-db")
+	for _, c := range []struct {
+		kind         awstest.Kind
+		status, says string
+	}{
+		{awstest.Cut, "unknown", "may have done it"},
+		{awstest.Hang, "unknown", "may have done it"},
+		{awstest.Fail, "unknown", "may have done it"},
+		{awstest.Throttle, "failed", "too many calls"},
+		{awstest.Deny, "failed", "rds:StopDBInstance"},
+	} {
+		proxy.Heal()
+		proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: c.kind})
+		x := w.run(stopDB(id)...)
+		if x.Status != c.status || !strings.Contains(x.Error, c.says) {
+			t.Errorf("fault %d: %s %s", c.kind, x.Status, x.Error)
+		}
+		if c.status == "unknown" && x.StateAfter != "available" {
+			t.Errorf("fault %d: the state read afterwards is %q", c.kind, x.StateAfter)
+		}
+		if n := len(proxy.Calls("rds", "StopDBInstance", "")); n != 1 {
+			t.Errorf("fault %d: it was sent %d times", c.kind, n)
+		}
+	}
+}
+
+// slowly stands before the emulator and, once a change was sent, lets the
+// database seem to be in the given states, one a look, the last one for good.
+func slowly(t *testing.T, states ...string) (endpoint string, looks func() int) {
+	t.Helper()
+	target, err := url.Parse(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	sent, n := false, 0
+	p := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		ModifyResponse: func(r *http.Response) error {
+			action, _ := r.Request.Context().Value(actionKey{}).(string)
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.HasPrefix(action, "Stop") || strings.HasPrefix(action, "Reboot") || strings.HasPrefix(action, "StartDB") {
+				sent = true
+			}
+			if !sent || action != "DescribeDBInstances" {
+				return nil
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return err
+			}
+			state := states[min(n, len(states)-1)]
+			n++
+			before, rest, ok := strings.Cut(string(body), "<DBInstanceStatus>")
+			if ok {
+				_, after, _ := strings.Cut(rest, "</DBInstanceStatus>")
+				body = []byte(before + "<DBInstanceStatus>" + state + "</DBInstanceStatus>" + after)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			r.ContentLength = int64(len(body))
+			r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+			return nil
+		},
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		p.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actionKey{}, form.Get("Action"))))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, func() int { mu.Lock(); defer mu.Unlock(); return n }
+}
+
+type actionKey struct{}
+
+func TestItWaitsForTheState(t *testing.T) {
+	for name, c := range map[string]struct {
+		verb   string
+		states []string
+		status string
+		after  string
+		events []string
+	}{
+		"stop":             {"stop", []string{"available", "stopping", "stopping", "stopped"}, "succeeded", "stopped", []string{"available", "stopping", "stopped"}},
+		"stop went back":   {"stop", []string{"stopping", "available"}, "failed", "available", []string{"stopping", "available"}},
+		"stop broke":       {"stop", []string{"stopping", "incompatible-network"}, "failed", "incompatible-network", []string{"stopping", "incompatible-network"}},
+		"reboot":           {"reboot", []string{"rebooting", "rebooting", "available"}, "succeeded", "available", []string{"rebooting", "available"}},
+		"reboot seen late": {"reboot", []string{"available", "rebooting", "available"}, "succeeded", "available", []string{"available", "rebooting", "available"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			endpoint, _ := slowly(t, c.states...)
+			w := newWorld(t, Config{}, "prod", endpoint)
+			id := database(t, "wait-"+strings.ReplaceAll(name, " ", "-"))
+			p := w.plan("rds", c.verb+"-db-instance", "--db-instance-identifier", id)
+			var events []string
+			x, err := w.Run(t.Context(), w.approve(p), func(e Event) {
+				if e.Kind == "state" {
+					events = append(events, e.Text)
+				}
+			})
+			if err != nil || x.Status != c.status || x.StateAfter != c.after {
+				t.Errorf("%s, %s: %s; %v", x.Status, x.StateAfter, x.Error, err)
+			}
+			if !slices.Equal(events, c.events) {
+				t.Errorf("events: %v", events)
+			}
+		})
+	}
+}
+
+func TestWaitingCanBeCancelled(t *testing.T) {
+	endpoint, looks := slowly(t, "stopping")
+	w := newWorld(t, Config{}, "prod", endpoint)
+	id := database(t, "cancel-db")
+	a := w.approve(w.plan(stopDB(id)...))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan Execution)
+	go func() {
+		x, err := w.Run(ctx, a, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- x
+	}()
+	eventually(t, "it waits", func() bool { return looks() > 2 })
+	// A newer daemon may only take over when the command is done.
+	draining, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if err := w.Drain(draining); err == nil {
+		t.Error("it drained while a command runs")
+	}
+	cancel()
+	x := <-done
+	if x.Status != "succeeded" || x.StateAfter != "stopping" || !strings.Contains(x.Error, "only the waiting was cancelled") {
+		t.Errorf("%+v", x)
+	}
+	if got := stateOf(t, id); got != "stopped" {
+		t.Errorf("AWS says %s", got)
+	}
+	if err := w.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitingEnds(t *testing.T) {
+	endpoint, _ := slowly(t, "stopping")
+	w := newWorld(t, Config{}, "prod", endpoint)
+	w.times.wait = 200 * time.Millisecond
+	x := w.run(stopDB(database(t, "forever-db"))...)
+	if x.Status != "unknown" || x.StateAfter != "stopping" || !strings.Contains(x.Error, "not done") {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	p := w.plan(stopDB(awstest.MainDB)...)
+	q := w.ask(p)
+	o := w.plan("rds", "describe-db-instances")
+	a := w.approve(o)
+	if err := w.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err == nil {
+		t.Error("it approved while ending")
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) {
+		t.Errorf("it ran while ending: %v", err)
+	}
+	if err := w.refused(stopDB(awstest.MainDB)...); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	if got := w.kinds(); !slices.Contains(got, "expired") || !slices.Contains(got, "void") {
+		t.Error(got)
+	}
+}
+
+// No durable intent, no execution.
+func TestADamagedAuditLogStopsEverything(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	x := w.run("rds", "describe-db-instances")
+	p := w.plan(stopDB(awstest.MainDB)...)
+	q := w.ask(p)
+	a := w.approve(w.plan("ec2", "describe-instances"))
+	path := filepath.Join(w.home, auditFile)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("{}\n"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if _, err := w.Run(t.Context(), a, nil); err == nil {
+		t.Error("it ran")
+	}
+	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err == nil {
+		t.Error("it approved")
+	}
+	if err := w.refused(stopDB(awstest.MainDB)...); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "audit") {
+		t.Error(err)
+	}
+	w.stop()
+	w.start(Config{})
+	if err := w.refused(stopDB(awstest.MainDB)...); !errors.Is(err, ErrRefused) {
+		t.Error(err)
+	}
+	if r, err := w.Verify(); err != nil || r.OK || len(r.Problems) == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got, err := w.Execution(x.ID); err != nil || got.Status != "succeeded" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if stateOf(t, awstest.MainDB) != "available" {
+		t.Error("something ran")
+	}
+}
+
+func TestUndecidedPlansEndWithTheDaemon(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	w.plan(stopDB(awstest.MainDB)...)
+	w.approve(w.plan("rds", "describe-db-instances"))
+	w.stop()
+	w.start(Config{})
+	xs, err := w.Executions("", 0)
+	if err != nil || len(xs) != 2 || xs[0].Status != "expired" || xs[1].Status != "expired" {
+		t.Errorf("%+v, %v", xs, err)
+	}
+	if len(w.Pending()) != 0 {
+		t.Error("a plan outlived its daemon")
+	}
+}
+
+// kill -9 while AWS has the call: the next daemon says that it does not know,
+// and never sends it again.
+func TestKilledWhileAWSHasTheCall(t *testing.T) {
+	e := theAWS(t)
+	proxy, err := awstest.NewProxy(e.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Hang})
+	id := database(t, "killed-db")
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	w.stop()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	child := exec.Command(exe)
+	child.Stderr = &stderr
+	child.Env = append(os.Environ(), "CLOUDOPS_TEST_CRASH="+w.home, "CRASH_ENDPOINT="+proxy.URL, "CRASH_ID="+id,
+		"CRASH_CONFIG="+e.ConfigFile, "CRASH_CREDENTIALS="+e.CredentialsFile)
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = child.Wait()
+		close(exited)
+	}()
+	eventually(t, "the child calls AWS", func() bool {
+		select {
+		case <-exited:
+			t.Fatalf("the child ended: %s", stderr.String())
+		default:
+		}
+		return len(proxy.Calls("rds", "StopDBInstance", "")) > 0
+	})
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-exited
+
+	w.start(Config{})
+	xs, err := w.Executions("", 0)
+	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "may or may not") {
+		t.Fatalf("%+v, %v", xs, err)
+	}
+	if got := w.kinds(); !slices.Equal(got, []string{"planned", "approved", "claimed", "finished"}) {
+		t.Error(got)
+	}
+	if r, err := w.Verify(); err != nil || !r.OK {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if n := len(proxy.Calls("rds", "StopDBInstance", "")); n != 1 {
+		t.Errorf("it was sent %d times", n)
+	}
+	proxy.Heal()
+	if x := w.run(stopDB(id)...); x.Status != "succeeded" {
+		t.Errorf("a new plan does not run: %+v", x)
+	}
+}
+
+// runUntilKilled is the child of TestKilledWhileAWSHasTheCall.
+func runUntilKilled(home string) error {
+	ctx := context.Background()
+	keys, err := unlockAt(home)
+	if err != nil {
+		return err
+	}
+	e, _, err := open(ctx, home, Config{}, keys)
+	if err != nil {
+		return err
+	}
+	env := scanner.Environment{Profile: "prod", EndpointURL: os.Getenv("CRASH_ENDPOINT"),
+		ConfigFile: os.Getenv("CRASH_CONFIG"), CredentialsFile: os.Getenv("CRASH_CREDENTIALS")}
+	c, err := For("stop", "rds_instance", os.Getenv("CRASH_ID"))
+	if err != nil {
+		return err
+	}
+	p, err := e.Plan(ctx, env, c, Origin{})
+	if err != nil {
+		return err
+	}
+	q, err := e.Prompt(p.ID, SurfaceTerminal)
+	if err != nil {
+		return err
+	}
+	a, err := q.Answer(ctx, q.Run, p.Digest)
+	if err != nil {
+		return err
+	}
+	x, err := e.Run(ctx, a, nil)
+	return fmt.Errorf("it ran to its end: %+v, %w", x, err)
+}
+
+func TestProgress(t *testing.T) {
+	start, _ := catalog.Find("ec2", "start-instances")
+	for _, c := range []struct {
+		states []string
+		done   bool
+		failed bool
+	}{
+		{[]string{"stopped", "pending", "running"}, true, false},
+		{[]string{"stopped", "stopped"}, false, false},
+		{[]string{"pending", "stopped"}, false, true},
+		{[]string{"pending", "terminated"}, false, true},
+		{[]string{"running"}, true, false},
+	} {
+		p := progress{began: "stopped"}
+		for _, s := range c.states {
+			p.see(start, s)
+		}
+		if p.done != c.done || (p.failed != "") != c.failed {
+			t.Errorf("%v: %+v", c.states, p)
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// emulator is the emulated AWS of this package's tests: one server, seeded once.
+// Each test uses resources of its own.
+var emulator struct {
+	once   sync.Once
+	server *awstest.Server
+	estate *awstest.Estate
+	dir    string
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	if home := os.Getenv("CLOUDOPS_TEST_CRASH"); home != "" {
+		fmt.Fprintln(os.Stderr, runUntilKilled(home))
+		os.Exit(1)
+	}
+	code := m.Run()
+	if emulator.server != nil {
+		emulator.server.Stop()
+		os.RemoveAll(emulator.dir)
+	}
+	os.Exit(code)
+}
+
+// theAWS is the seeded server.
+func theAWS(t *testing.T) *awstest.Estate {
+	t.Helper()
+	emulator.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if emulator.dir, emulator.err = os.MkdirTemp("", "executor-test"); emulator.err != nil {
+			return
+		}
+		if emulator.server, emulator.err = awstest.Start(ctx, filepath.Join(emulator.dir, "moto.log")); emulator.err != nil {
+			return
+		}
+		emulator.estate, emulator.err = emulator.server.Seed(ctx, emulator.dir)
+	})
+	if errors.Is(emulator.err, awstest.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(emulator.err)
+	}
+	if emulator.err != nil {
+		t.Fatal(emulator.err)
+	}
+	return emulator.estate
+}
+
+// world is one home with everything that the executor stands on.
+type world struct {
+	t    *testing.T
+	home string
+	keys *seal.Keys
+	*Executor
+	estate *storage.Estate
+	env    scanner.Environment
+	store  *storage.Service
+
+	mu   sync.Mutex // guards what follows
+	skew time.Duration
+}
+
+// open makes or reopens a home. endpoint "" is the emulator itself.
+func open(ctx context.Context, home string, cfg Config, keys *seal.Keys) (*Executor, *storage.Service, error) {
+	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	sc, err := scanner.New(scanner.Config{}, store.Estate, keys)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	e, err := New(cfg, home, sc, store.Estate, keys)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return e, store, nil
+}
+
+func newWorld(t *testing.T, cfg Config, profile, endpoint string) *world {
+	t.Helper()
+	aws := theAWS(t)
+	home, keys := privateHome(t)
+	w := &world{t: t, home: home, keys: keys, env: aws.Environment(profile, endpoint)}
+	w.start(cfg)
+	t.Cleanup(w.stop)
+	return w
+}
+
+func (w *world) start(cfg Config) {
+	w.t.Helper()
+	e, store, err := open(w.t.Context(), w.home, cfg, w.keys)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.Executor, w.store, w.estate = e, store, store.Estate
+	w.times.now = w.now
+	w.times.poll = 20 * time.Millisecond
+}
+
+func (w *world) stop() {
+	if w.store == nil {
+		return
+	}
+	if err := errors.Join(w.Close(), w.store.Close()); err != nil {
+		w.t.Error(err)
+	}
+	w.store = nil
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.skew)
+}
+
+// later moves the clock.
+func (w *world) later(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skew += d
+}
+
+func (w *world) command(argv ...string) Command {
+	w.t.Helper()
+	c, err := Parse(append([]string{"aws"}, argv...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) plan(argv ...string) Plan {
+	w.t.Helper()
+	p, err := w.Plan(w.t.Context(), w.env, w.command(argv...), Origin{Session: "s", Kind: "editor", Conversation: "c", Prompt: "canary-prompt"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// refused plans what can't be and returns why.
+func (w *world) refused(argv ...string) error {
+	w.t.Helper()
+	p, err := w.Plan(w.t.Context(), w.env, w.command(argv...), Origin{Session: "s"})
+	if err == nil {
+		w.t.Fatalf("%s became a plan", p.Line)
+	}
+	return err
+}
+
+// ask opens a prompt that is armed.
+func (w *world) ask(p Plan) *Prompt {
+	w.t.Helper()
+	q, err := w.Prompt(p.ID, SurfaceTerminal)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return q
+}
+
+func (w *world) approve(p Plan) Approved {
+	w.t.Helper()
+	q := w.ask(p)
+	a, err := q.Answer(w.t.Context(), q.Run, p.Digest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func (w *world) run(argv ...string) Execution {
+	w.t.Helper()
+	x, err := w.Run(w.t.Context(), w.approve(w.plan(argv...)), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return x
+}
+
+// kinds are the kinds of all audit entries in order.
+func (w *world) kinds() []string {
+	w.t.Helper()
+	entries, err := w.Audit(0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	kinds := []string{}
+	for _, e := range entries {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+// status is what the audit log says of the newest execution.
+func (w *world) status() string {
+	w.t.Helper()
+	xs, err := w.Executions("", 1)
+	if err != nil || len(xs) != 1 {
+		w.t.Fatalf("%v, %v", xs, err)
+	}
+	return xs[0].Status
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("still waiting: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
