@@ -164,7 +164,7 @@ func (s *Scanner) newAccess(ctx context.Context, env Environment, files sharedFi
 	} else if provider, a.source, err = chain(a.config, env, shared); err != nil {
 		return nil, err
 	}
-	a.config.Credentials = aws.NewCredentialsCache(explainedProvider{provider, profile}, func(o *aws.CredentialsCacheOptions) {
+	a.config.Credentials = aws.NewCredentialsCache(explainedProvider{provider, profile, ""}, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = time.Minute
 	})
 	return a, nil
@@ -272,12 +272,12 @@ func retryer(attempts int) aws.Retryer {
 // explainedProvider says in words why there are no credentials.
 type explainedProvider struct {
 	aws.CredentialsProvider
-	profile string
+	profile, login string
 }
 
 func (p explainedProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := p.CredentialsProvider.Retrieve(ctx)
-	return creds, credentialsFailure(p.profile, err)
+	return creds, credentialsFailure(p.profile, p.login, err)
 }
 
 // chain is the standard chain of a profile: keys, web identity, SSO, login,
@@ -307,13 +307,13 @@ func chain(cfg aws.Config, env Environment, p config.SharedConfig) (aws.Credenti
 			o.RoleSessionName = sessionName(p)
 		}), stscreds.WebIdentityProviderName, nil
 	case p.SSOSession != nil || p.SSOStartURL != "":
-		provider, source = ssoProvider(cfg, env, p), ssocreds.ProviderName
+		provider, source = explainedProvider{ssoProvider(cfg, env, p), p.Profile, "aws sso login"}, ssocreds.ProviderName
 	case p.LoginSession != "":
 		token, err := logincreds.StandardCachedTokenFilepath(p.LoginSession, filepath.Join(env.Home, ".aws", "login", "cache"))
 		if err != nil {
-			return nil, "", credentialsFailure(p.Profile, err)
+			return nil, "", credentialsFailure(p.Profile, "aws login", err)
 		}
-		provider, source = logincreds.New(signin.NewFromConfig(cfg), token), "LoginProvider"
+		provider, source = explainedProvider{logincreds.New(signin.NewFromConfig(cfg), token), p.Profile, "aws login"}, "LoginProvider"
 	case p.CredentialProcess != "":
 		provider, source = processcreds.NewProvider(p.CredentialProcess), processcreds.ProviderName
 	default:

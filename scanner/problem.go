@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -152,9 +151,11 @@ func deniedMessage(code, said string) string {
 
 // connection says whether no answer came at all.
 func connection(err error) bool {
+	// Not net.Error: an error number of the system is one too, such as of a missing file.
 	var send *smithyhttp.RequestSendError
-	var network net.Error
-	return errors.As(err, &send) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded)
+	var network *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &send) || errors.As(err, &network) || errors.As(err, &dns) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func unreachable(err error) error {
@@ -176,22 +177,22 @@ func unreachable(err error) error {
 	return explained(ErrUnreachable, codeUnreachable, why, hint, err)
 }
 
-// credentialsFailure explains why a profile gives no credentials.
-func credentialsFailure(profile string, err error) error {
+// credentialsFailure explains why a profile gives no credentials. login is the
+// command that renews them; "" if there is none.
+func credentialsFailure(profile, login string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
 	var f *failure
-	var sso *ssocreds.InvalidTokenError
-	switch {
-	case errors.As(err, &f):
+	if errors.As(err, &f) {
 		return f
-	case errors.As(err, &sso):
-		return explained(ErrNoCredentials, codeCredentials, "the SSO session of profile "+profile+" has expired, or was never begun",
-			"run: aws sso login --profile "+profile, err)
 	}
 	if errors.As(classify(err), &f) && (f.code == codeUnreachable || f.code == codeThrottled) {
 		return f
+	}
+	if login != "" {
+		return explained(ErrNoCredentials, codeCredentials, "the login of profile "+profile+" has expired, or was never begun",
+			"run: "+login+" --profile "+profile, err)
 	}
 	message := "profile " + profile + " gives no credentials"
 	if f != nil {

@@ -286,7 +286,8 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 		}
 	}
 	units := append(first, rest...)
-	if len(units) == 0 {
+	none := !slices.ContainsFunc(regions, func(of []string) bool { return len(of) > 0 })
+	if none || len(units) == 0 {
 		return nil, explained(nil, codeFailed, "none of the regions is enabled in any of the accounts: "+strings.Join(s.regions, ", "),
 			"check the names of the regions", nil)
 	}
@@ -301,7 +302,7 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 // regionsOf is where an account is read: the regions asked for that it has,
 // else all that are enabled, else the profile's own.
 func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
-	enabled, err := services.Regions(ctx, s.client(a, a.access.region))
+	enabled, err := services.Regions(ctx, s.client(a, a.access.region), a.identity.Partition)
 	if err != nil {
 		if ctx.Err() != nil || len(s.regions) > 0 {
 			return s.regions

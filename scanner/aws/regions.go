@@ -4,24 +4,40 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
-// Regions lists the regions that are enabled in the account (ec2:DescribeRegions).
-func Regions(ctx context.Context, cfg aws.Config) ([]string, error) {
+// Regions lists the regions of a partition that are enabled in the account
+// (ec2:DescribeRegions).
+func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, error) {
 	out, err := ec2.NewFromConfig(cfg).DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(false)})
 	if err != nil {
 		return nil, fmt.Errorf("listing the enabled regions: %w", err)
 	}
 	names := make([]string, 0, len(out.Regions))
 	for _, r := range out.Regions {
-		// Emulators list regions that nobody opted into as well.
-		if name := aws.ToString(r.RegionName); name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" {
+		// Emulators list regions that nobody opted into, and other partitions' too.
+		name := aws.ToString(r.RegionName)
+		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && partitionOf(name) == partition {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// partitionOf is the partition that a region belongs to, by its name.
+func partitionOf(region string) string {
+	for prefix, partition := range map[string]string{
+		"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b",
+		"eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f", "eusc-": "aws-eusc",
+	} {
+		if strings.HasPrefix(region, prefix) {
+			return partition
+		}
+	}
+	return "aws"
 }

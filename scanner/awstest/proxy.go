@@ -66,6 +66,7 @@ type Proxy struct {
 	http *httptest.Server
 	next *httputil.ReverseProxy
 	done chan struct{}
+	end  sync.Once
 
 	mu     sync.Mutex // guards what follows
 	faults []*Fault
@@ -89,10 +90,13 @@ func NewProxy(endpoint string) (*Proxy, error) {
 	return p, nil
 }
 
-// Close releases hanging calls and ends the proxy.
+// Close releases hanging calls and ends the proxy; later calls find nobody.
 func (p *Proxy) Close() {
-	close(p.done)
-	p.http.Close()
+	p.end.Do(func() {
+		close(p.done)
+		p.http.CloseClientConnections()
+		p.http.Close()
+	})
 }
 
 // Spoil adds faults; the first that matches a call wins.

@@ -1,0 +1,313 @@
+package scanner_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+)
+
+func mainKey() storage.Key {
+	return storage.Key{
+		Type: "rds_instance", ID: awstest.MainDB, AccountID: awstest.ProdAccount, Region: awstest.West,
+		ARN: "arn:aws:rds:us-west-2:123456789012:db:" + awstest.MainDB,
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheProcessEnvironmentIsNeverAsked(t *testing.T) {
+	e := seeded(t)
+	for _, v := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ROLE_ARN",
+	} {
+		t.Setenv(v, "leaked")
+	}
+	for _, v := range []string{
+		"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_EC2", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	} {
+		t.Setenv(v, "http://127.0.0.1:1")
+	}
+	for _, v := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+		t.Setenv(v, "/nonexistent")
+	}
+	t.Setenv("AWS_REGION", "eu-west-3")
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("", "")
+	id, err := h.Identity(within(t, time.Minute), env, "")
+	if err != nil || id.AccountID != awstest.ProdAccount || id.Profile != "default" || id.Endpoint != e.Endpoint || id.Source != "SharedConfigCredentials" {
+		t.Errorf("%+v %v", id, err)
+	}
+	cfg, id, err := h.AWS(within(t, time.Minute), env, "staging", "")
+	if err != nil || cfg.Region != awstest.West || id.AccountID != awstest.StagingAccount {
+		t.Errorf("%+v %v", id, err)
+	}
+	if out, err := ec2.NewFromConfig(cfg).DescribeInstances(within(t, time.Minute), &ec2.DescribeInstancesInput{}); err != nil || len(out.Reservations) != 1 {
+		t.Errorf("the configuration handed out: %v %v", out, err)
+	}
+	if _, err := h.Identity(within(t, time.Minute), env, "empty"); !errors.Is(err, scanner.ErrNoCredentials) {
+		t.Errorf("a profile without keys: %v", err)
+	}
+}
+
+func TestKeysOfTheSession(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	creds, err := e.Config(awstest.West).Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := scanner.Environment{EndpointURL: e.Endpoint, AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, Region: awstest.East}
+	id, err := h.Identity(within(t, time.Minute), env, "")
+	if err != nil || id.AccountID != awstest.ProdAccount || id.Profile != "environment" || !strings.HasSuffix(id.ARN, "user/operator") {
+		t.Errorf("%+v %v", id, err)
+	}
+	env.SecretAccessKey = "wrong-secret-0123456789"
+	_, err = h.Identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, scanner.ErrNoCredentials) || strings.Contains(err.Error(), "wrong-secret") || strings.Contains(err.Error(), creds.AccessKeyID) {
+		t.Errorf("a wrong secret: %v", err)
+	}
+	if p := scanner.Explain(err); p.Code != "credentials" || p.Hint == "" {
+		t.Errorf("explained as %+v", p)
+	}
+	env.AccessKeyID = "AKIAUNKNOWNUNKNOWN00"
+	if _, err = h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) {
+		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+func TestKindsOfProfiles(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("", "")
+	env.Home = t.TempDir()
+	appendTo(t, e.ConfigFile, fmt.Sprintf(`
+[profile role]
+role_arn = arn:aws:iam::%[1]s:role/reader
+source_profile = prod
+region = eu-west-1
+[profile mfa]
+role_arn = arn:aws:iam::%[1]s:role/reader
+source_profile = prod
+mfa_serial = arn:aws:iam::%[1]s:mfa/me
+[profile sso]
+sso_session = corp
+sso_account_id = %[1]s
+sso_role_name = dev
+[sso-session corp]
+sso_start_url = https://corp.example
+sso_region = us-east-1
+sso_registration_scopes = sso:account:access
+[profile machine]
+role_arn = arn:aws:iam::%[1]s:role/reader
+credential_source = Ec2InstanceMetadata
+[profile broken]
+role_arn = arn:aws:iam::%[1]s:role/reader
+source_profile = nowhere
+`, awstest.ProdAccount))
+	creds, err := e.Config("").Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, e.ConfigFile, fmt.Sprintf("[profile process]\ncredential_process = /bin/echo '%s'\n",
+		`{"Version":1,"AccessKeyId":"`+creds.AccessKeyID+`","SecretAccessKey":"`+creds.SecretAccessKey+`"}`))
+
+	if id, err := h.Identity(within(t, time.Minute), env, "process"); err != nil || id.Source != "ProcessProvider" || id.AccountID != awstest.ProdAccount {
+		t.Errorf("process: %+v %v", id, err)
+	}
+	for _, c := range []struct{ profile, hint string }{
+		{"mfa", "needs MFA"},
+		{"sso", "aws sso login --profile sso"},
+		{"machine", "credential_source"},
+		{"broken", "aws configure list --profile broken"},
+	} {
+		_, err := h.Identity(within(t, time.Minute), env, c.profile)
+		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), c.hint) {
+			t.Errorf("%s: %v, want %q", c.profile, err, c.hint)
+		}
+	}
+	// moto knows no roles of its own with the check of policies on; what matters is that STS is asked.
+	p := proxied(t, e)
+	other := newHome(t, scanner.Config{})
+	_, err = other.Identity(within(t, time.Minute), withEndpoint(env, p.URL), "role")
+	if n := len(p.Calls("sts", "AssumeRole", awstest.East)); n == 0 {
+		t.Errorf("no role was assumed in eu-west-1: %v", err)
+	}
+}
+
+func withEndpoint(env scanner.Environment, url string) scanner.Environment {
+	env.EndpointURL = url
+	return env
+}
+
+func TestEndpointsOfTheFiles(t *testing.T) {
+	e := seeded(t)
+	p := proxied(t, e)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("local", "")
+	env.EndpointURL = ""
+	shared, err := config.LoadSharedConfigProfile(t.Context(), "prod", func(o *config.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles = []string{e.ConfigFile}, []string{e.CredentialsFile}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := fmt.Sprintf("aws_access_key_id = %s\naws_secret_access_key = %s\n", shared.Credentials.AccessKeyID, shared.Credentials.SecretAccessKey)
+	appendTo(t, e.CredentialsFile, "[local]\n"+keys+"[evil]\n"+keys)
+	appendTo(t, e.ConfigFile, "[profile local]\nregion = us-west-2\nendpoint_url = "+e.Endpoint+"\nservices = local\n[services local]\nrds =\n  endpoint_url = "+p.URL+
+		"\n[profile evil]\nregion = us-west-2\nendpoint_url = https://evil.example\n")
+	r := mustScan(t, h, env, scanner.Options{Regions: []string{awstest.West}})
+	if r.Resources != 9 {
+		t.Errorf("%+v", r)
+	}
+	if n := len(p.Calls("rds", "", "")); n == 0 || n != len(p.Calls("", "", "")) {
+		t.Errorf("the service's own endpoint got %v", p.Calls("", "", ""))
+	}
+	if _, err := h.Identity(within(t, time.Minute), env, "evil"); !errors.Is(err, scanner.ErrEndpoint) {
+		t.Errorf("an endpoint of the files that nobody allowed: %v", err)
+	}
+}
+
+func TestAHomeIsBoundToOneEndpoint(t *testing.T) {
+	e := seeded(t)
+	p := proxied(t, e)
+	h := newHome(t, scanner.Config{})
+	if _, err := h.Identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := h.Scan(within(t, time.Minute), e.Environment("prod", p.URL), scanner.Options{}, nil)
+		if !errors.Is(err, scanner.ErrEndpoint) || !strings.Contains(err.Error(), "CLOUDOPS_HOME") {
+			t.Errorf("another endpoint: %v", err)
+		}
+		env := e.Environment("prod", "")
+		env.EndpointURL = ""
+		if _, err = h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrEndpoint) {
+			t.Errorf("AWS itself: %v", err)
+		}
+		h.close()
+		h.open(t, scanner.Config{})
+	}
+	if calls := p.Calls("", "", ""); len(calls) != 0 {
+		t.Errorf("the other endpoint was called: %v", calls)
+	}
+}
+
+func TestDescribeReadsOneResourceNow(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("staging", "")
+	mustScan(t, h, env, scanner.Options{Profiles: []string{"prod", "staging"}})
+	stored, err := h.store.Estate.Get(t.Context(), mainKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The session's profile is of another account, so the one that scanned is used.
+	live, err := h.Describe(within(t, time.Minute), env, mainKey())
+	if err != nil || live.ARN != stored.ARN || live.ImmutableID != stored.ImmutableID || live.State != "available" {
+		t.Fatalf("%+v %v", live, err)
+	}
+	client := rds.NewFromConfig(e.Config(awstest.West))
+	if _, err := client.StopDBInstance(t.Context(), &rds.StopDBInstanceInput{DBInstanceIdentifier: aws.String(awstest.MainDB)}); err != nil {
+		t.Fatal(err)
+	}
+	if live, err = h.Refresh(within(t, time.Minute), env, mainKey()); err != nil || live.State != "stopped" || live.Constraints["can_start"] != true {
+		t.Errorf("%+v %v", live, err)
+	}
+	if found := h.store.Estate.Find(awstest.MainDB); len(found) != 1 || found[0].State != "stopped" {
+		t.Errorf("the estate says %+v", found)
+	}
+
+	for _, k := range []storage.Key{
+		{Type: "ec2_instance", ID: e.Hostile, AccountID: awstest.ProdAccount, Region: awstest.West},
+		{Type: "rds_cluster", ID: awstest.Cluster, AccountID: awstest.ProdAccount, Region: awstest.East},
+		{Type: "s3_bucket", ID: awstest.EastBucket, AccountID: awstest.ProdAccount, Region: awstest.East},
+	} {
+		if r, err := h.Describe(within(t, time.Minute), env, k); err != nil || r.ID != k.ID || r.Region != k.Region {
+			t.Errorf("%+v: %+v %v", k, r, err)
+		}
+		k.ID = "i-00000000000000000"
+		if _, err := h.Describe(within(t, time.Minute), env, k); !errors.Is(err, scanner.ErrGone) {
+			t.Errorf("%+v that never was: %v", k, err)
+		}
+	}
+
+	if _, err := client.DeleteDBInstance(t.Context(), &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String(awstest.MainDB), SkipFinalSnapshot: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Refresh(within(t, time.Minute), env, mainKey()); !errors.Is(err, scanner.ErrGone) || len(h.store.Estate.Find(awstest.MainDB)) != 0 {
+		t.Errorf("refreshing what was deleted: %v", err)
+	}
+	_, err = h.Describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: awstest.StagingAccount, Region: awstest.West})
+	if !errors.Is(err, scanner.ErrDenied) || !strings.Contains(err.Error(), "rds:DescribeDBClusters") {
+		t.Errorf("a denied read: %v", err)
+	}
+	if _, err = h.Describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: "000000000000", Region: awstest.West}); !errors.Is(err, scanner.ErrNoCredentials) {
+		t.Errorf("an account nobody has a profile for: %v", err)
+	}
+}
+
+func TestChangedKeysAreUsed(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("prod", "")
+	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(e.CredentialsFile, []byte("[prod]\naws_access_key_id = AKIAUNKNOWN\naws_secret_access_key = other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) {
+		t.Errorf("after the keys were replaced: %v", err)
+	}
+}
+
+func TestADamagedLedgerIsToldAndKept(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	if _, err := h.Identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(h.dir, "data", "ledger")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, plain := range []string{"123456789012", "prod", e.Endpoint, "complete"} {
+		if strings.Contains(string(content), plain) {
+			t.Errorf("the ledger shows %q", plain)
+		}
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scanner.New(scanner.Config{}, h.store.Estate, h.keys); err == nil || !strings.Contains(err.Error(), "data/ledger") {
+		t.Errorf("a damaged ledger: %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(content) {
+		t.Errorf("the damaged ledger was changed: %v", err)
+	}
+}
