@@ -37,27 +37,35 @@ func systemVault() vault {
 
 // get returns an entry; fs.ErrNotExist if the keychain has none of that name.
 func (v vault) get(service, account string) (string, error) {
-	return bounded(v.timeout, func() (string, error) {
+	text, _, err := bounded(v.timeout, func() (string, error) {
 		text, err := v.read(service, account)
 		if errors.Is(err, keyring.ErrNotFound) {
 			return "", fs.ErrNotExist
 		}
 		return text, keychainError("reading", err)
 	})
+	return text, err
 }
 
-// set stores an entry, replacing one of that name.
+// set stores an entry, replacing one of that name. The error of a call that was
+// given up is an unfinished.
 func (v vault) set(service, account, text string) error {
-	_, err := bounded(v.timeout, func() (struct{}, error) {
+	_, done, err := bounded(v.timeout, func() (struct{}, error) {
 		return struct{}{}, keychainError("writing", v.write(service, account, text))
 	})
-	return err
+	select {
+	case <-done:
+		return err
+	default:
+		return &unfinished{err, done}
+	}
 }
 
 // reachable tells whether there is a keychain at all, be it locked. An error
 // means that this cannot be told.
 func (v vault) reachable() (bool, error) {
-	return bounded(v.timeout, func() (bool, error) { return keychainRuns(v.timeout) })
+	runs, _, err := bounded(v.timeout, func() (bool, error) { return keychainRuns(v.timeout) })
+	return runs, err
 }
 
 func keychainError(doing string, err error) error {
@@ -76,13 +84,13 @@ type unfinished struct {
 func (u *unfinished) Unwrap() error { return u.error }
 
 // bounded runs a call that may never return. One that is given up goes on in
-// the background; its error is an unfinished.
-func bounded[T any](limit time.Duration, call func() (T, error)) (T, error) {
+// the background until done is closed.
+func bounded[T any](limit time.Duration, call func() (T, error)) (_ T, done <-chan struct{}, _ error) {
 	var value T
 	err := fmt.Errorf("%w: the OS keychain gave an answer that makes no sense", ErrUnavailable)
-	done := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(ended)
 		// The keychain library panics on answers that it doesn't expect.
 		defer func() { _ = recover() }()
 		value, err = call()
@@ -90,11 +98,11 @@ func bounded[T any](limit time.Duration, call func() (T, error)) (T, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case <-done:
-		return value, err
+	case <-ended:
+		return value, ended, err
 	case <-timer.C:
 		var none T
-		return none, &unfinished{fmt.Errorf("%w: the OS keychain did not answer within %s; it may be waiting for its password: "+
-			"unlock it and try again", ErrUnavailable, limit), done}
+		return none, ended, fmt.Errorf("%w: the OS keychain did not answer within %s; it may be waiting for its password: "+
+			"unlock it and try again", ErrUnavailable, limit)
 	}
 }

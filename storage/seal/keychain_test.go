@@ -22,13 +22,32 @@ type desktop struct {
 	password string
 }
 
-// bus is how to run a command inside a fresh session of its own.
-type bus struct {
+// session is how to run a command on a fresh bus of its own.
+type session struct {
 	// password unlocks the keyring; empty leaves it locked.
 	password string
 	// bare is a session without any Secret Service.
 	bare bool
 }
+
+// busConfig knows no services to start: a keyring that the bus starts by itself
+// would compete with the one that a test started, and outlive it.
+const busConfig = `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+</busconfig>`
+
+// withKeyring runs $0 beside a keyring daemon, once that is on the bus, and
+// ends the daemon.
+const withKeyring = `printf %s "$KEYRING_PASSWORD" | gnome-keyring-daemon --foreground --components=secrets $KEYRING_UNLOCK >/dev/null 2>&1 &
+keyring=$!
+trap 'kill -9 $keyring' EXIT
+tries=0
+until dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus / \
+	org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do
+	tries=$((tries + 1))
+	[ $tries -lt 1000 ] || { echo "the keyring does not come up" >&2; exit 1; }
+done
+"$0"`
 
 func newDesktop(t *testing.T) desktop {
 	t.Helper()
@@ -43,37 +62,22 @@ func newDesktop(t *testing.T) desktop {
 	return desktop{dir: t.TempDir(), password: "correct horse"}
 }
 
-// endKeyring ends the keyring daemon of a session; one that starts while its
-// bus goes away would stay.
-const endKeyring = `
-pid=$(dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus / \
-	org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets 2>/dev/null | sed 's/.*uint32 *//')
-[ -z "$pid" ] || kill "$pid"
-exit $code`
-
 // run unlocks a home in a new process in a new session.
-func (d desktop) run(t *testing.T, b bus, task childTask) outcome {
+func (d desktop) run(t *testing.T, in session, task childTask) outcome {
 	t.Helper()
-	return runChild(t, d.session(t, b, childCommand(t, task)))
-}
-
-func (d desktop) session(t *testing.T, b bus, cmd *exec.Cmd) *exec.Cmd {
-	t.Helper()
-	wrap := []string{"dbus-run-session"}
-	script := `"$0"; code=$?` + endKeyring
-	if b.bare {
-		config := filepath.Join(t.TempDir(), "bus.conf")
-		content := `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><auth>EXTERNAL</auth>` +
-			`<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`
-		if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		wrap = append(wrap, "--config-file="+config)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "bus.conf")
+	if err := os.WriteFile(config, []byte(busConfig), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if b.password != "" {
-		script = `printf %s "$KEYRING_PASSWORD" | gnome-keyring-daemon --unlock --components=secrets >/dev/null && ` + script
+	cmd := childCommand(t, task)
+	script, unlock := withKeyring, ""
+	if in.bare {
+		script = `"$0"`
+	} else if in.password != "" {
+		unlock = "--unlock"
 	}
-	wrapped := exec.Command(wrap[0], append(wrap[1:], append([]string{"--", "sh", "-c", script}, cmd.Args...)...)...)
+	wrapped := exec.Command("dbus-run-session", append([]string{"--config-file=" + config, "--", "sh", "-c", script}, cmd.Args...)...)
 	// Nothing of the real session may leak in: the keyring lies under HOME.
 	for _, v := range cmd.Env {
 		name, _, _ := strings.Cut(v, "=")
@@ -81,15 +85,15 @@ func (d desktop) session(t *testing.T, b bus, cmd *exec.Cmd) *exec.Cmd {
 			wrapped.Env = append(wrapped.Env, v)
 		}
 	}
-	wrapped.Env = append(wrapped.Env, "HOME="+d.dir, "XDG_RUNTIME_DIR="+d.dir, "KEYRING_PASSWORD="+b.password)
-	return wrapped
+	wrapped.Env = append(wrapped.Env, "HOME="+d.dir, "XDG_RUNTIME_DIR="+dir, "KEYRING_PASSWORD="+in.password, "KEYRING_UNLOCK="+unlock)
+	return runChild(t, wrapped)
 }
 
 func (d desktop) home() string { return filepath.Join(d.dir, ".cloudops") }
 
 func TestKeyInTheKeychainOutlivesTheSession(t *testing.T) {
 	d := newDesktop(t)
-	open := bus{password: d.password}
+	open := session{password: d.password}
 	first := d.run(t, open, childTask{Home: d.home(), SaveAnchor: "7 abc"})
 	if first.Err != "" {
 		t.Fatal(first.Err)
@@ -118,15 +122,15 @@ func TestKeyInTheKeychainOutlivesTheSession(t *testing.T) {
 	}
 
 	before := tree(t, d.home())
-	wrong := d.run(t, bus{password: "wrong"}, childTask{Home: d.home()})
+	wrong := d.run(t, session{password: "wrong"}, childTask{Home: d.home()})
 	if wrong.Kind != "unavailable" || !strings.Contains(wrong.Err, "unlock it") {
 		t.Errorf("with the keyring's wrong password: %+v", wrong)
 	}
-	locked := d.run(t, bus{}, childTask{Home: d.home()})
+	locked := d.run(t, session{}, childTask{Home: d.home()})
 	if locked.Kind != "unavailable" {
 		t.Errorf("with a locked keyring: %+v", locked)
 	}
-	gone := d.run(t, bus{bare: true}, childTask{Home: d.home()})
+	gone := d.run(t, session{bare: true}, childTask{Home: d.home()})
 	if gone.Kind != "unavailable" {
 		t.Errorf("without a Secret Service: %+v", gone)
 	}
@@ -148,11 +152,11 @@ func TestKeyInTheKeychainOutlivesTheSession(t *testing.T) {
 // A keychain that is there but does not open is no reason to put the key elsewhere.
 func TestALockedKeychainMakesNoKeyFile(t *testing.T) {
 	d := newDesktop(t)
-	if o := d.run(t, bus{password: d.password}, childTask{Home: filepath.Join(d.dir, "first")}); o.Err != "" {
+	if o := d.run(t, session{password: d.password}, childTask{Home: filepath.Join(d.dir, "first")}); o.Err != "" {
 		t.Fatal(o.Err)
 	}
-	for name, b := range map[string]bus{"locked": {}, "wrong password": {password: "wrong"}} {
-		o := d.run(t, b, childTask{Home: d.home()})
+	for name, in := range map[string]session{"locked": {}, "wrong password": {password: "wrong"}} {
+		o := d.run(t, in, childTask{Home: d.home()})
 		if o.Kind != "unavailable" || len(tree(t, d.home())) > 0 || len(tree(t, filepath.Join(d.dir, ".config"))) > 0 {
 			t.Errorf("%s: %+v, in the home: %d files", name, o, len(tree(t, d.home())))
 		}
@@ -166,7 +170,7 @@ func TestWithoutAKeychainTheKeyGoesToAFile(t *testing.T) {
 		cmd.Env = append(cmd.Env, "HOME="+d.dir, "XDG_CONFIG_HOME=", busVariable+"=unix:path="+filepath.Join(d.dir, "no-bus"))
 		return runChild(t, cmd)
 	}
-	bare := func(task childTask) outcome { return d.run(t, bus{bare: true}, task) }
+	bare := func(task childTask) outcome { return d.run(t, session{bare: true}, task) }
 	for name, run := range map[string]func(childTask) outcome{"no bus": dead, "bus without the service": bare} {
 		home := filepath.Join(d.dir, strings.ReplaceAll(name, " ", "-"))
 		first := run(childTask{Home: home, SaveAnchor: "1 a"})
@@ -182,12 +186,12 @@ func TestWithoutAKeychainTheKeyGoesToAFile(t *testing.T) {
 			t.Errorf("%s: %+v", name, second)
 		}
 		// A keychain that appears later does not take over by itself.
-		later := d.run(t, bus{password: d.password}, childTask{Home: home})
+		later := d.run(t, session{password: d.password}, childTask{Home: home})
 		if later.Err != "" || later.Source != first.Source {
 			t.Errorf("%s: %+v", name, later)
 		}
 		// Once the user asks for the keychain, both places are named.
-		asked := d.run(t, bus{password: d.password}, childTask{Home: home, Source: Source{Keychain: &Keychain{}}})
+		asked := d.run(t, session{password: d.password}, childTask{Home: home, Source: Source{Keychain: &Keychain{}}})
 		if !strings.Contains(asked.Err, path) || !strings.Contains(asked.Err, "keychain") {
 			t.Errorf("%s: %+v", name, asked)
 		}

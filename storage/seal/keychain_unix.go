@@ -83,6 +83,16 @@ func keychainRuns(limit time.Duration) (bool, error) {
 		return false, keychainError("reaching", err)
 	}
 	defer bus.Close()
+	// A Secret Service that the session started itself, as password managers do,
+	// cannot be started by its name.
+	var owned bool
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, secretService).Store(&owned)
+	if err != nil {
+		return false, keychainError("reaching", err)
+	}
+	if owned {
+		return true, nil
+	}
 	var started uint32
 	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.StartServiceByName", 0, secretService, uint32(0)).Store(&started)
 	var answer dbus.Error

@@ -105,6 +105,7 @@ func runChild(t testing.TB, cmd *exec.Cmd) outcome {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
+	cmd.WaitDelay = 20 * time.Second
 	out, err := cmd.Output()
 	var o outcome
 	if err != nil || json.Unmarshal(out, &o) != nil {
