@@ -20,7 +20,7 @@ type memory struct {
 func (m *memory) vault() vault {
 	m.entries = map[string]string{}
 	return vault{
-		timeout: 100 * time.Millisecond,
+		timeout: keychainTimeout,
 		read: func(service, account string) (string, error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -70,7 +70,8 @@ func TestNoStoreBeginsBeforeItsKeyIsKept(t *testing.T) {
 func TestALateKeyReplacesNone(t *testing.T) {
 	var m memory
 	v, home := m.vault(), newHome(t)
-	prompt, slow := make(chan struct{}), v
+	prompt, slow, hasty := make(chan struct{}), v, v
+	slow.timeout, hasty.timeout = time.Second, 10*time.Millisecond
 	slow.write = func(service, account, text string) error {
 		<-prompt
 		return v.write(service, account, text)
@@ -78,7 +79,7 @@ func TestALateKeyReplacesNone(t *testing.T) {
 	if _, err := unlock(home, inKeychain, slow); !errors.Is(err, ErrUnavailable) {
 		t.Fatal(err)
 	}
-	if _, err := unlock(home, inKeychain, v); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "try again") {
+	if _, err := unlock(home, inKeychain, hasty); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "try again") {
 		t.Fatalf("a second try while the first may still write: %v", err)
 	}
 	close(prompt)
