@@ -1,0 +1,571 @@
+package storage
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// writerHome, when set, makes the test binary a writer to be killed.
+const writerHome = "CLOUDOPS_TEST_WRITER_HOME"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(writerHome); dir != "" {
+		if err := writeForever(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const batchSize = 40
+
+// batch is the n-th batch: one of three sets of resources, all of state n.
+func batch(n int) []Resource {
+	rs := instances(3 * batchSize)[n%3*batchSize:][:batchSize]
+	for i := range rs {
+		rs[i].State = fmt.Sprint(n)
+	}
+	return rs
+}
+
+// writeForever writes batches and messages, and prints each when it is acknowledged.
+func writeForever(dir string) error {
+	ctx := context.Background()
+	keys, err := seal.Unlock(dir, seal.Source{})
+	if err != nil {
+		return err
+	}
+	s, err := Open(ctx, Config{}, keys)
+	if err != nil {
+		return err
+	}
+	var from int
+	if _, err := fmt.Sscan(os.Getenv("CLOUDOPS_TEST_WRITER_FROM"), &from); err != nil {
+		return err
+	}
+	conversation, err := s.Chat.Create(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println("conversation", conversation)
+	for n := from; ; n++ {
+		fmt.Println("begin", n)
+		if _, err := s.Estate.BulkUpsert(ctx, batch(n)); err != nil {
+			return err
+		}
+		fmt.Println("batch", n)
+		if _, err := s.Chat.Append(ctx, conversation, Message{Role: RoleUser, Content: fmt.Sprint("message ", n)}); err != nil {
+			return err
+		}
+		fmt.Println("message", n)
+		if n%7 == 0 {
+			if err := s.Estate.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	acked, begun := map[int]int{}, map[int]int{} // by set
+	next := 0
+	for round := range 20 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), writerHome+"="+h.dir, fmt.Sprintf("CLOUDOPS_TEST_WRITER_FROM=%d", next))
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		conversation, messages, lines := "", 0, 0
+		killAt := 4 + rand.IntN(40)
+		scanner := bufio.NewScanner(out)
+		for scanner.Scan() {
+			// Lines already in the pipe count too: they were acknowledged.
+			kind, value, _ := strings.Cut(scanner.Text(), " ")
+			n := 0
+			fmt.Sscan(value, &n)
+			switch kind {
+			case "conversation":
+				conversation = value
+			case "begin":
+				begun[n%3], next = n, n+1
+			case "batch":
+				acked[n%3] = n
+			case "message":
+				messages++
+			}
+			if lines++; lines == killAt {
+				time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond) // anywhere within a write
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cmd.Wait()
+		if lines < killAt {
+			t.Fatalf("round %d: the writer ended by itself", round)
+		}
+		s, err := Open(ctx, Config{}, h.keys)
+		if err != nil {
+			t.Fatalf("round %d: opening after the kill: %v", round, err)
+		}
+		for set := range 3 {
+			states := map[string]bool{}
+			for i := range batchSize {
+				r, err := s.Estate.Get(ctx, instance(set*batchSize+i).Key())
+				if errors.Is(err, ErrNotFound) {
+					states["none"] = true
+				} else if err != nil {
+					t.Fatalf("round %d: %v", round, err)
+				}
+				states[r.State] = true
+				if found := s.Estate.Find(r.ID); err == nil && (len(found) != 1 || found[0].State != r.State) {
+					t.Fatalf("round %d: memory says %v of %s, the store %s", round, found, r.ID, r.State)
+				}
+			}
+			want, isAcked := acked[set]
+			last := begun[set]
+			if len(states) != 1 && !states["none"] || states["none"] && isAcked {
+				t.Fatalf("round %d: set %d is half applied or lost: %v, acknowledged was %d", round, set, states, want)
+			}
+			if isAcked && !states[fmt.Sprint(want)] && !states[fmt.Sprint(last)] {
+				t.Fatalf("round %d: set %d has %v, acknowledged was %d, begun %d", round, set, states, want, last)
+			}
+		}
+		ms, err := s.Chat.History(ctx, conversation, 0)
+		if err != nil || len(ms) < messages || len(ms) > messages+1 {
+			t.Fatalf("round %d: %d messages, %v; acknowledged were %d", round, len(ms), err, messages)
+		}
+		for i, m := range ms {
+			if m.Index != int64(i) {
+				t.Fatalf("round %d: message %d has index %d", round, i, m.Index)
+			}
+		}
+		if ps := s.Health().Problems; len(ps) > 0 {
+			t.Fatalf("round %d: problems %v", round, ps)
+		}
+		if round%2 == 0 { // an old cache must not outlive the next kill
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			s.Estate.cache.doubtful = true
+			s.Close()
+		}
+	}
+}
+
+// files lists the files below a folder, without the lock.
+func files(t testing.TB, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && d.Name() != "lock" {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// contents is all that a store holds, for comparing.
+type contents struct {
+	resources map[string]Resource
+	messages  map[string][]Message
+}
+
+func read(s *Service, conversations []string) (contents, error) {
+	ctx := context.Background()
+	c := contents{map[string]Resource{}, map[string][]Message{}}
+	rs, err := s.Estate.List(ctx, Filter{})
+	if err != nil {
+		return c, err
+	}
+	for _, r := range rs {
+		c.resources[r.ID] = r
+	}
+	for _, id := range conversations {
+		ms, err := s.Chat.History(ctx, id, 0)
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+			return c, err
+		}
+		c.messages[id] = ms
+	}
+	if _, err := s.Chat.Conversations(ctx); err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+func TestBitFlipsAreNoticedAndCostOnlyThemselves(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	s := h.open(t)
+	rs := instances(40)
+	if _, err := s.Estate.BulkUpsert(ctx, rs); err != nil {
+		t.Fatal(err)
+	}
+	var conversations []string
+	for range 2 {
+		id, err := s.Chat.Create(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conversations = append(conversations, id)
+		for i := range 5 {
+			if _, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: fmt.Sprint("message ", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want, err := read(s, conversations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	outcomes := map[string]int{}
+	for _, path := range files(t, filepath.Join(h.dir, "data")) {
+		original, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rounds := 25
+		if strings.HasSuffix(path, ".db") {
+			rounds = 120
+		}
+		for range rounds {
+			at, bit := random.IntN(len(original)), byte(1)<<random.IntN(8)
+			flipped := bytes.Clone(original)
+			flipped[at] ^= bit
+			if err := os.WriteFile(path, flipped, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			where := fmt.Sprintf("%s, bit %d of byte %d", filepath.Base(path), bit, at)
+			outcomes[checkFlip(t, h, where, want, conversations)]++
+			// The store may have written; it is put back whole.
+			if err := os.WriteFile(path, original, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Log(outcomes)
+	if outcomes["refused"] == 0 || outcomes["reported"] == 0 || outcomes["harmless"] == 0 {
+		t.Errorf("the flips did not reach all kinds of data: %v", outcomes)
+	}
+}
+
+// checkFlip opens a damaged store: it either refuses, or every value that it
+// gives is right and every missing one is told of.
+func checkFlip(t *testing.T, h home, where string, want contents, conversations []string) string {
+	t.Helper()
+	s, err := Open(context.Background(), Config{}, h.keys)
+	if err != nil {
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: Open: %v, want ErrCorrupt", where, err)
+		}
+		return "refused"
+	}
+	defer s.Close()
+	// The cache must not be rewritten: the next flip is compared with it.
+	defer func() { s.Estate.cache.doubtful = true }()
+	got, err := read(s, conversations)
+	if err != nil {
+		t.Errorf("%s: reading: %v", where, err)
+		return "failed"
+	}
+	lost := 0
+	for id, r := range want.resources {
+		g, ok := got.resources[id]
+		if !ok {
+			lost++
+		} else if !reflect.DeepEqual(g, r) {
+			t.Errorf("%s: resource %s reads %+v", where, id, g)
+		}
+	}
+	if len(got.resources)+lost != len(want.resources) {
+		t.Errorf("%s: there are resources that never were", where)
+	}
+	for id, ms := range want.messages {
+		have := map[int64]Message{}
+		for _, m := range got.messages[id] {
+			have[m.Index] = m
+		}
+		for _, m := range ms {
+			g, ok := have[m.Index]
+			if !ok {
+				lost++
+			} else if !reflect.DeepEqual(g, m) {
+				t.Errorf("%s: message %d reads %+v", where, m.Index, g)
+			}
+		}
+	}
+	problems := s.Health().Problems
+	switch {
+	case lost == 0 && len(problems) == 0:
+		return "harmless"
+	case lost > 5: // a conversation's key may go, and five messages with it
+		t.Errorf("%s: %d values were lost", where, lost)
+	case len(problems) == 0 && !strings.Contains(where, ".key"):
+		t.Errorf("%s: %d values are missing and nothing is said", where, lost)
+	}
+	return "reported"
+}
+
+func TestDamagedFilesAreRefusedAndKept(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	s := h.open(t)
+	if _, err := s.Estate.BulkUpsert(ctx, instances(300)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	var data []string
+	for _, path := range files(t, filepath.Join(h.dir, "data", "qdrant")) {
+		if info, err := os.Stat(path); err == nil && strings.HasSuffix(path, ".db") && info.Size() > 200_000 {
+			data = append(data, path)
+		}
+	}
+	if len(data) != 1 {
+		t.Fatalf("data files: %v", data)
+	}
+	original, err := os.ReadFile(data[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"empty":              func([]byte) []byte { return nil },
+		"a byte":             func(b []byte) []byte { return b[:1] },
+		"half":               func(b []byte) []byte { return b[:len(b)/2] },
+		"headers only":       func(b []byte) []byte { return b[:8192] },
+		"zeroed":             func(b []byte) []byte { clear(b); return b },
+		"zeroed headers":     func(b []byte) []byte { clear(b[:8192]); return b },
+		"zeroed rest":        func(b []byte) []byte { clear(b[8192:]); return b },
+		"noise":              func(b []byte) []byte { return bytes.Repeat([]byte("noise"), len(b)/5) },
+		"shifted by a page":  func(b []byte) []byte { return b[4096:] },
+		"page headers swept": func(b []byte) []byte { sweep(b, 8, 0xFF); return b },
+		"counts swept":       func(b []byte) []byte { sweep(b, 10, 0xFF); return b },
+		"overflows swept":    func(b []byte) []byte { sweep(b, 15, 0x7F); return b },
+	} {
+		b := damage(bytes.Clone(original))
+		if err := os.WriteFile(data[0], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(ctx, Config{}, h.keys)
+		if err == nil {
+			s.Close()
+		}
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(fmt.Sprint(err), "restore") {
+			t.Errorf("%s: Open: %v; want ErrCorrupt and what to do", name, err)
+		}
+		if after, err := os.ReadFile(data[0]); err != nil || !bytes.Equal(after, b) {
+			t.Errorf("%s: the damaged file was changed", name)
+		}
+	}
+	if err := os.Remove(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, Config{}, h.keys); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Open without the file: %v", err)
+	}
+	if _, err := os.Stat(data[0]); err == nil {
+		t.Error("the missing file was made anew")
+	}
+	if err := os.WriteFile(data[0], original, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = h.open(t)
+	if rs, err := s.Estate.List(ctx, Filter{}); err != nil || len(rs) != 300 {
+		t.Errorf("after putting the file back: %d, %v", len(rs), err)
+	}
+	s.Close()
+	for _, name := range []string{"catalogue", "catalogue.copy"} {
+		if err := os.Remove(filepath.Join(h.dir, "data", "qdrant", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(ctx, Config{}, h.keys); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Open without a catalogue: %v", err)
+	}
+}
+
+// sweep sets one byte of every page's header but the first two.
+func sweep(b []byte, at int, value byte) {
+	for page := 2; page*4096+at < len(b); page++ {
+		b[page*4096+at] = value
+	}
+}
+
+func TestAStoreOfAnotherKeyIsRefused(t *testing.T) {
+	ctx := context.Background()
+	a, b := newHome(t), newHome(t)
+	if err := a.open(t).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(b.dir, "data"), os.DirFS(filepath.Join(a.dir, "data"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, Config{}, b.keys); !errors.Is(err, ErrCorrupt) || !errors.Is(err, seal.ErrUnauthenticated) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+func TestASecondOwnerIsTurnedAway(t *testing.T) {
+	h := newHome(t)
+	s := h.open(t)
+	_, err := Open(context.Background(), Config{}, h.keys)
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "another cloudops process") {
+		t.Errorf("Open of a store in use: %v, want ErrInUse", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.open(t).Close(); err != nil {
+		t.Errorf("closing the next owner: %v", err)
+	}
+}
+
+func TestADataPathOutsideTheHomeIsRefused(t *testing.T) {
+	h := newHome(t)
+	elsewhere := t.TempDir()
+	if _, err := Open(context.Background(), Config{DataPath: elsewhere}, h.keys); err == nil || !strings.Contains(err.Error(), "home") {
+		t.Errorf("Open: %v", err)
+	}
+	if left := files(t, elsewhere); len(left) > 0 {
+		t.Errorf("files were left there: %v", left)
+	}
+}
+
+// A creation that was cut short is finished by the next start.
+func TestCreationIsFinishedLater(t *testing.T) {
+	h := newHome(t)
+	for n := 1; ; n++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		w := &wire{}
+		calls := 0
+		w.set(func(any) {
+			if calls++; calls == n {
+				cancel()
+			}
+		})
+		s, err := open(ctx, Config{}, h.keys, w.option())
+		cancel()
+		if err == nil {
+			if n < 5 {
+				t.Errorf("creation was cut short %d times only", n)
+			}
+			s.Close()
+			break
+		}
+	}
+	s := h.open(t)
+	for _, name := range []string{"aws_estate_1", "chat_history_1"} {
+		info, err := s.Estate.client.GetCollectionInfo(context.Background(), name)
+		want := 6
+		if name == "chat_history_1" {
+			want = 4
+		}
+		if err != nil || len(info.GetPayloadSchema()) != want {
+			t.Errorf("%s has indexes %v, %v", name, info.GetPayloadSchema(), err)
+		}
+	}
+	if err := s.Estate.Upsert(context.Background(), instance(1)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingReadableIsOnDisk(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	s := h.open(t)
+	if _, err := s.Estate.BulkUpsert(ctx, instances(50)); err != nil {
+		t.Fatal(err)
+	}
+	id, err := s.Chat.Create(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "Stop pg-instance-00001 before the wombats come"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(instance(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	canaries := []string{
+		"pg-instance", "team-quokka", "production", "123456789012", "us-west-2", "rds_instance", "available", "vpc-0badcafe",
+		"db-ABCDEFGHIJKL", "wombats", "before the", "aws_estate", "chat_history", "resource_type", "encrypted_data", string(b[:40]),
+	}
+	for _, path := range files(t, h.dir) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, canary := range canaries {
+			for form, needle := range disguises(canary) {
+				if bytes.Contains(bytes.ToLower(content), bytes.ToLower(needle)) {
+					t.Errorf("%s holds %q as %s", path, canary, form)
+				}
+			}
+		}
+	}
+	// The search itself finds what is there.
+	for shift, form := range []string{"base64+0", "base64+1", "base64+2"} {
+		there := base64.StdEncoding.EncodeToString([]byte("abc"[:shift] + "wombats come"))
+		if !strings.Contains(there, string(disguises("wombats")[form])) {
+			t.Errorf("the search would miss %s", form)
+		}
+	}
+}
+
+func disguises(s string) map[string][]byte {
+	forms := map[string][]byte{"text": []byte(s), "hex": []byte(hex.EncodeToString([]byte(s)))}
+	var little, big []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		little, big = append(little, byte(u), byte(u>>8)), append(big, byte(u>>8), byte(u))
+	}
+	forms["utf-16le"], forms["utf-16be"] = little, big
+	for shift := range 3 {
+		// Without the characters that the neighbours have a part in.
+		padded := append(make([]byte, shift), s...)
+		encoded := base64.RawStdEncoding.EncodeToString(padded[:len(padded)/3*3])
+		if from := (shift*8 + 5) / 6; len(encoded) > from+4 {
+			forms[fmt.Sprintf("base64+%d", shift)] = []byte(encoded[from:])
+		}
+	}
+	return forms
+}
