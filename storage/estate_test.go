@@ -310,14 +310,16 @@ func TestATamperingServerIsNoticed(t *testing.T) {
 		t.Fatal(other, err)
 	}
 	for name, tamper := range map[string]func(payload map[string]*qdrant.Value){
-		"type":     func(p map[string]*qdrant.Value) { p["resource_type"] = qdrant.NewValueString("ec2_instance") },
-		"account":  func(p map[string]*qdrant.Value) { p["account_id"] = qdrant.NewValueString("210987654321") },
-		"region":   func(p map[string]*qdrant.Value) { p["region"] = qdrant.NewValueString("us-east-1") },
-		"service":  func(p map[string]*qdrant.Value) { delete(p, "service") },
-		"state":    func(p map[string]*qdrant.Value) { p["state"] = qdrant.NewValueString("stopped") },
-		"synced":   func(p map[string]*qdrant.Value) { p["last_synced"] = qdrant.NewValueInt(1 << 40) },
-		"version":  func(p map[string]*qdrant.Value) { p["record_version"] = qdrant.NewValueInt(7) },
-		"tag":      func(p map[string]*qdrant.Value) { p["tags"].GetStructValue().Fields["env"] = qdrant.NewValueString("dev") },
+		"type":    func(p map[string]*qdrant.Value) { p["resource_type"] = qdrant.NewValueString("ec2_instance") },
+		"account": func(p map[string]*qdrant.Value) { p["account_id"] = qdrant.NewValueString("210987654321") },
+		"region":  func(p map[string]*qdrant.Value) { p["region"] = qdrant.NewValueString("us-east-1") },
+		"service": func(p map[string]*qdrant.Value) { delete(p, "service") },
+		"state":   func(p map[string]*qdrant.Value) { p["state"] = qdrant.NewValueString("stopped") },
+		"synced":  func(p map[string]*qdrant.Value) { p["last_synced"] = qdrant.NewValueInt(1 << 40) },
+		"version": func(p map[string]*qdrant.Value) { p["record_version"] = qdrant.NewValueInt(7) },
+		"tag": func(p map[string]*qdrant.Value) {
+			p["tags"].GetStructValue().Fields["env"] = qdrant.NewValueString("dev")
+		},
 		"swapped":  func(p map[string]*qdrant.Value) { p["encrypted_data"] = other[0].GetPayload()["encrypted_data"] },
 		"emptied":  func(p map[string]*qdrant.Value) { clear(p) },
 		"no text":  func(p map[string]*qdrant.Value) { p["encrypted_data"] = qdrant.NewValueInt(1) },
