@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -38,12 +39,15 @@ type mention struct {
 }
 
 func (f *identified) add(by, text string, rs []storage.Record) {
-	n := 0
+	n, most := 0, mostPerMention
+	if by == FoundByHistory {
+		most = mostResources
+	}
 	for _, r := range rs {
 		same := func(m mention) bool { return m.Canonical() == r.Canonical() }
 		switch {
 		case slices.ContainsFunc(f.resources, same):
-		case n == mostPerMention || len(f.resources) == mostResources:
+		case n == most || len(f.resources) == mostResources:
 			if f.omitted == nil {
 				f.omitted = map[string]int{}
 			}
@@ -71,7 +75,7 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 	records := a.store.Estate.Resolve(prompt.Candidates(words))
 	names := prompt.Names(words, func(name string) bool { return len(records[name]) > 0 })
 	for _, s := range names {
-		rs := records[s.Name]
+		rs := ordered(records[s.Name])
 		if len(rs) > 1 {
 			rs = Narrow(rs, prompt.Read(beside(words, names, s)))
 		}
@@ -86,6 +90,14 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 		}
 	}
 	return f
+}
+
+// ordered sorts resources so that the same question always has the same order.
+func ordered(rs []storage.Record) []storage.Record {
+	return slices.SortedFunc(slices.Values(rs), func(x, y storage.Record) int {
+		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.AccountID, y.AccountID),
+			strings.Compare(x.Region, y.Region), strings.Compare(x.ID, y.ID))
+	})
 }
 
 // Narrow keeps the resources that fit the qualifiers, one after the other; a

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -579,10 +578,24 @@ func TestPlansAreCapped(t *testing.T) {
 	if err := w.Reject(second.ID, "not now"); err != nil {
 		t.Error(err)
 	}
-	x, err := w.Execution(second.ID)
+	x, err := w.Execution(w.executionOf(second.ID))
 	if err != nil || x.Status != "rejected" || x.Decision != "rejected: not now" {
 		t.Errorf("%+v, %v", x, err)
 	}
+}
+
+func (w *world) executionOf(plan string) string {
+	xs, err := w.Executions("", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, x := range xs {
+		if x.PlanID == plan {
+			return x.ID
+		}
+	}
+	w.t.Fatalf("no execution of plan %s", plan)
+	return ""
 }
 
 // Two people approve the same thing at once: it runs once.
@@ -626,7 +639,7 @@ func TestParallelApprovals(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := w.approve(q)
-	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: 3 * time.Second})
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: time.Second})
 	for range 8 {
 		all.Go(func() {
 			if _, err := w.Run(t.Context(), a, nil); err != nil && !errors.Is(err, ErrVoid) {
@@ -655,6 +668,7 @@ func TestNoClearAnswer(t *testing.T) {
 	}
 	defer proxy.Close()
 	w := newWorld(t, Config{}, "prod", proxy.URL)
+	w.times.call = time.Second
 	id := database(t, "unclear-db")
 	for _, c := range []struct {
 		kind         awstest.Kind
@@ -666,10 +680,6 @@ func TestNoClearAnswer(t *testing.T) {
 		{awstest.Throttle, "failed", "too many calls"},
 		{awstest.Deny, "failed", "rds:StopDBInstance"},
 	} {
-		w.times.call = time.Minute
-		if c.kind == awstest.Hang {
-			w.times.call = time.Second
-		}
 		proxy.Heal()
 		proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: c.kind})
 		x := w.run(stopDB(id)...)
@@ -696,8 +706,7 @@ func slowly(t *testing.T, states ...string) (endpoint string, looks func() int) 
 	var mu sync.Mutex
 	sent, n := false, 0
 	p := &httputil.ReverseProxy{
-		ErrorLog: log.New(io.Discard, "", 0), // callers that went away
-		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
 		ModifyResponse: func(r *http.Response) error {
 			action, _ := r.Request.Context().Value(actionKey{}).(string)
 			mu.Lock()
@@ -898,17 +907,47 @@ func TestUndecidedPlansEndWithTheDaemon(t *testing.T) {
 // kill -9 while AWS has the call: the next daemon says that it does not know,
 // and never sends it again.
 func TestKilledWhileAWSHasTheCall(t *testing.T) {
-	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	e := theAWS(t)
+	proxy, err := awstest.NewProxy(e.Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	id := database(t, "killed-db")
 	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Hang})
-	sent := func() int { return len(proxy.Calls("rds", "StopDBInstance", "")) }
+	id := database(t, "killed-db")
 	w := newWorld(t, Config{}, "prod", proxy.URL)
-	w.kill(id, func() bool { return sent() > 0 })
+	w.stop()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	child := exec.Command(exe)
+	child.Stderr = &stderr
+	child.Env = append(os.Environ(), "CLOUDOPS_TEST_CRASH="+w.home, "CRASH_ENDPOINT="+proxy.URL, "CRASH_ID="+id,
+		"CRASH_CONFIG="+e.ConfigFile, "CRASH_CREDENTIALS="+e.CredentialsFile)
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = child.Wait()
+		close(exited)
+	}()
+	eventually(t, "the child calls AWS", func() bool {
+		select {
+		case <-exited:
+			t.Fatalf("the child ended: %s", stderr.String())
+		default:
+		}
+		return len(proxy.Calls("rds", "StopDBInstance", "")) > 0
+	})
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-exited
 
+	w.start(Config{})
 	xs, err := w.Executions("", 0)
 	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "may or may not") {
 		t.Fatalf("%+v, %v", xs, err)
@@ -919,65 +958,13 @@ func TestKilledWhileAWSHasTheCall(t *testing.T) {
 	if r, err := w.Verify(); err != nil || !r.OK {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if sent() != 1 {
-		t.Errorf("it was sent %d times", sent())
+	if n := len(proxy.Calls("rds", "StopDBInstance", "")); n != 1 {
+		t.Errorf("it was sent %d times", n)
 	}
 	proxy.Heal()
 	if x := w.run(stopDB(id)...); x.Status != "succeeded" {
 		t.Errorf("a new plan does not run: %+v", x)
 	}
-}
-
-// kill -9 during the wait: AWS took the command, and the next daemon says so.
-func TestKilledWhileWaiting(t *testing.T) {
-	id := database(t, "killed-later-db")
-	endpoint, looks := slowly(t, "stopping")
-	w := newWorld(t, Config{}, "prod", endpoint)
-	w.kill(id, func() bool { return looks() > 1 })
-	xs, err := w.Executions("", 0)
-	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "AWS took the command") {
-		t.Fatalf("%+v, %v", xs, err)
-	}
-	if r, err := w.Verify(); err != nil || !r.OK {
-		t.Errorf("%+v, %v", r, err)
-	}
-}
-
-// kill runs a stop in another process on this home, kills it -9 when it is
-// time, and opens the home again.
-func (w *world) kill(id string, when func() bool) {
-	w.t.Helper()
-	w.stop()
-	exe, err := os.Executable()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	child := exec.Command(exe)
-	child.Stderr = &stderr
-	child.Env = append(os.Environ(), "CLOUDOPS_TEST_CRASH="+w.home, "CRASH_ENDPOINT="+w.env.EndpointURL, "CRASH_ID="+id,
-		"CRASH_CONFIG="+w.env.ConfigFile, "CRASH_CREDENTIALS="+w.env.CredentialsFile)
-	if err := child.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = child.Wait()
-		close(exited)
-	}()
-	eventually(w.t, "the child is at it", func() bool {
-		select {
-		case <-exited:
-			w.t.Fatalf("the child ended: %s", stderr.String())
-		default:
-		}
-		return when()
-	})
-	if err := child.Process.Kill(); err != nil {
-		w.t.Fatal(err)
-	}
-	<-exited
-	w.start(Config{})
 }
 
 // runUntilKilled is the child of TestKilledWhileAWSHasTheCall.
@@ -1011,27 +998,6 @@ func runUntilKilled(home string) error {
 	}
 	x, err := e.Run(ctx, a, nil)
 	return fmt.Errorf("it ran to its end: %+v, %w", x, err)
-}
-
-func TestSensible(t *testing.T) {
-	stop, _ := catalog.Find("ec2", "stop-instances")
-	reboot, _ := catalog.Find("rds", "reboot-db-instance")
-	hanging := Target{Key: storage.Key{ID: "i-0123abcd"}, State: "stopping"}
-	force := Command{Parameters: map[string]any{"force": true}}
-	if err := sensible(stop, force, hanging); err != nil {
-		t.Errorf("a hanging stop can't be forced: %v", err)
-	}
-	if err := sensible(stop, Command{}, hanging); !errors.Is(err, ErrRefused) {
-		t.Errorf("stopped twice: %v", err)
-	}
-	member := Target{State: "available", Facts: map[string]string{"cluster": "c"}}
-	if err := sensible(reboot, Command{}, member); err != nil {
-		t.Errorf("a member of a cluster can be rebooted: %v", err)
-	}
-	odd := Target{State: "\x1b[31mnew-state"}
-	if err := sensible(reboot, Command{}, odd); !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("%v", err)
-	}
 }
 
 func TestProgress(t *testing.T) {

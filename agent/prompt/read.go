@@ -18,6 +18,8 @@ type Qualifiers struct {
 	Accounts []string
 	// States are the states that a state word stands for.
 	States []string
+	// StateWords are those words.
+	StateWords []string
 	// Tags are given as key=value; an empty value means that the key is there.
 	Tags map[string]string
 	// Words are others, such as "staging" or "postgres": each must be found in
@@ -56,6 +58,7 @@ func Read(ws []Word) Qualifiers {
 			q.kind(low)
 		case w.Is(State) && states[low] != nil && stateHere(ws, i):
 			q.States = append(q.States, states[low]...)
+			q.StateWords = append(q.StateWords, low)
 		case w.Plain():
 			q.Words = append(q.Words, w.Text)
 		}

@@ -31,6 +31,8 @@ type step struct {
 // plan collects what the requests of a prompt come to.
 type plan struct {
 	steps []step
+	// meant are all steps that were asked for, also those that state forbids.
+	meant []step
 	// wishes are steps that were not asked for in so many words.
 	wishes []step
 	// texts are what has to be said: problems, and answers to other clauses.
@@ -129,6 +131,9 @@ func (t *turn) conclude(p *plan) agent.Reply {
 		}
 		return agent.Reply{Clarification: &agent.Clarification{Question: texts + "\n\nDid you mean one of these?", Choices: choices}}
 	}
+	if texts == "" {
+		texts = "Nothing was proposed."
+	}
 	return information(texts)
 }
 
@@ -186,9 +191,9 @@ func (t *turn) askWhich(p *plan, texts string) agent.Reply {
 
 // contradiction asks which of two verbs for one resource is meant.
 func (t *turn) contradiction(p *plan) (agent.Reply, bool) {
-	for i, s := range p.steps {
-		for _, other := range p.steps[:i] {
-			if other.Canonical() != s.Canonical() {
+	for i, s := range p.meant {
+		for _, other := range p.meant[:i] {
+			if other.Canonical() != s.Canonical() || other.verb == s.verb {
 				continue
 			}
 			t.mention(s.thing)
@@ -229,6 +234,7 @@ func (t *turn) request(p *plan, c clause, earlier []thing) []thing {
 		var texts []string
 		for _, th := range ths {
 			texts = append(texts, t.target(th))
+			p.meant = append(p.meant, step{c.verb, th})
 			if why := t.cannot(c.verb, th, anyway); why != "" {
 				t.mention(th)
 				p.say("%s", why)
@@ -294,13 +300,18 @@ func (t *turn) cannot(verb string, th thing, anyway bool) string {
 		return ""
 	case slices.Contains(op.Already, state):
 		word := "already " + state
-		return fmt.Sprintf("%s is %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
+		return fmt.Sprintf("%s, is %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
 			placed(th), render.Markdown(word), t.confirmed(th), render.Markdown(t.write([]part{{verb, t.target(th)}})))
 	case len(op.From) > 0 && !slices.Contains(op.From, state):
-		return fmt.Sprintf("%s is %s (%s); it can't be %s from that state. If that changed since, say “%s anyway” and AWS is asked.",
+		return fmt.Sprintf("%s, is %s (%s); it can't be %s from that state. If that changed since, say “%s anyway” and AWS is asked.",
 			placed(th), render.Markdown(state), t.confirmed(th), participle(verb), render.Markdown(t.write([]part{{verb, t.target(th)}})))
 	}
 	return ""
+}
+
+// ready keeps the resources that a verb can be done to in their stored state.
+func (t *turn) ready(verb string, ths []thing) []thing {
+	return slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return t.cannot(verb, th, false) != "" })
 }
 
 // trouble says what is in the way of a phrase, or asks about it.
@@ -312,6 +323,9 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 	}
 	switch out {
 	case several:
+		if ph.name == "" && len(t.ready(verb, ths)) > 0 {
+			ths = t.ready(verb, ths)
+		}
 		ask(fmt.Sprintf("%s Which one do you want to %s?", t.severalText(ph, ths), verb))
 	case all:
 		if len(ths) == 0 {
@@ -322,8 +336,14 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 			p.say("%s", t.cannot(verb, ths[0], false))
 			return
 		}
+		if ths = t.ready(verb, ths); len(ths) == 0 {
+			p.say("None of them can be %s now: see “list %s”.", participle(verb), render.Markdown(ph.said))
+			return
+		}
 		text := fmt.Sprintf("That means %s. Whole groups are not proposed: pick one, or name those that you mean.", count(len(ths), ths))
-		if len(ths) < mostChoices && len(ths) > 1 {
+		if len(ths) == 1 {
+			text = fmt.Sprintf("That means one %s. Do you want to %s it?", render.Markdown(kind(ths[0].Type, 1)), verb)
+		} else if len(ths) < mostChoices {
 			text = fmt.Sprintf("That means %s. Which do you want to %s? Say “all of them” to have each proposed for your approval.", count(len(ths), ths), verb)
 		}
 		ask(text)
@@ -374,7 +394,7 @@ func (t *turn) whichOne(p *plan, verb string, q prompt.Qualifiers) {
 	if len(p.parts) == 0 {
 		p.parts = append(p.parts, part{verb: verb})
 	}
-	options := slices.DeleteFunc(t.search(q), func(th thing) bool { return t.cannot(verb, th, false) != "" })
+	options := t.ready(verb, t.search(q))
 	text := fmt.Sprintf("Which resource do you want to %s? Say its name or id.", verb)
 	if len(options) > mostChoices {
 		text += fmt.Sprintf(" There are %d that could be meant.", len(options))
@@ -446,7 +466,8 @@ func commandLine(text string) (agent.Reply, bool) {
 	}
 	c, err := executor.Parse(argv)
 	if err != nil {
-		return information("Nothing was proposed: " + render.Markdown(err.Error()) + "."), true
+		reason := strings.TrimPrefix(err.Error(), executor.ErrRefused.Error()+": ")
+		return information("Nothing was proposed: " + render.Markdown(reason) + "."), true
 	}
 	return agent.Reply{Commands: []executor.Command{c}}, true
 }

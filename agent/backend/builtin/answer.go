@@ -35,6 +35,9 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 		}
 		return t.interpret(strings.Join(prompts, " and ")), true
 	}
+	if len(numbers(words)) > 0 && len(asked.Choices) > 0 && len(names(words)) == 0 {
+		return agent.Reply{Clarification: asked}, true // there is no such choice
+	}
 	if quiet(words) && !has(words, prompt.Yes|prompt.Kind) || has(words, prompt.Greeting) {
 		return agent.Reply{}, false
 	}
@@ -49,16 +52,12 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 
 // pick is the choices that an answer means; none when it does not fit.
 func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
-	var numbers []int
+	picked := numbers(words)
 	var rest []item
 	everything, yes := false, false
 	for _, it := range words {
-		n, err := strconv.Atoi(strings.TrimPrefix(it.Lower, "#"))
 		switch {
-		case it.name == "" && err == nil && n > 0 && len(it.Lower) < 4:
-			numbers = append(numbers, n)
-		case it.is(prompt.Ordinal):
-			numbers = append(numbers, ordinals[it.Lower])
+		case len(numbers([]item{it})) > 0:
 		case it.word("both"):
 			if len(choices) != 2 {
 				return nil
@@ -74,9 +73,9 @@ func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
 	}
 	empty := len(rest) == 0 || quiet(rest) && !has(rest, prompt.Kind) || onlyPronouns(rest)
 	switch {
-	case len(numbers) > 0:
+	case len(picked) > 0:
 		var out []agent.Choice
-		for _, n := range numbers {
+		for _, n := range picked {
 			if n < 0 {
 				n = len(choices)
 			}
@@ -102,6 +101,32 @@ func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
 	return t.fitting(rest, choices)
 }
 
+// numbers are the choices that words count out; -1 is the last.
+func numbers(words []item) []int {
+	var out []int
+	for _, it := range words {
+		n, err := strconv.Atoi(strings.TrimPrefix(it.Lower, "#"))
+		switch {
+		case it.name != "" || it.Quoted:
+		case err == nil && n > 0 && n < 100:
+			out = append(out, n)
+		case it.is(prompt.Ordinal):
+			out = append(out, ordinals[it.Lower])
+		}
+	}
+	return out
+}
+
+func names(words []item) []string {
+	var out []string
+	for _, it := range words {
+		if it.name != "" {
+			out = append(out, it.name)
+		}
+	}
+	return out
+}
+
 func onlyPronouns(items []item) bool {
 	return !slices.ContainsFunc(items, func(it item) bool {
 		return !it.is(prompt.Pronoun | prompt.Polite | prompt.Preposition | prompt.Article)
@@ -111,7 +136,7 @@ func onlyPronouns(items []item) bool {
 // fitting is the one choice whose resource an answer names or describes.
 func (t *turn) fitting(rest []item, choices []agent.Choice) []agent.Choice {
 	q := prompt.Read(plainWords(rest))
-	names := false
+	named := len(names(rest)) > 0
 	var out []agent.Choice
 	for _, c := range choices {
 		i := slices.IndexFunc(t.before, func(th thing) bool { return th.Canonical() == c.Resource })
@@ -128,11 +153,10 @@ func (t *turn) fitting(rest []item, choices []agent.Choice) []agent.Choice {
 		fits := q.Match(t.before[i].Record)
 		for _, it := range rest {
 			if it.name != "" {
-				names = true
 				fits = fits && slices.ContainsFunc(t.named[strings.ToLower(it.name)], func(th thing) bool { return th.Canonical() == c.Resource })
 			}
 		}
-		if fits && (names || !q.Empty()) {
+		if fits && (named || !q.Empty()) {
 			out = append(out, c)
 		}
 	}

@@ -249,6 +249,7 @@ func (c *clause) read() {
 		c.mode = question
 	case has(head, prompt.Time) && !interested:
 		c.mode = conditional
+	case head[0].is(prompt.Ask) && c.live(head):
 	case head[0].is(prompt.Ask):
 		c.mode = ask
 		if has(head[1:], prompt.Action|prompt.Condition) || has(head[1:], prompt.Question) && !onlyBe(head[1:]) {
@@ -278,6 +279,23 @@ func (c *clause) read() {
 		c.mode = statement
 	}
 }
+
+// live takes "describe web-1 live" as a request to ask AWS.
+func (c *clause) live(head []item) bool {
+	i := slices.IndexFunc(head, func(it item) bool { return it.word("live") })
+	if i < 1 || has(head, never) {
+		return false
+	}
+	ps := phrases(slices.Delete(slices.Clone(head[1:]), i-1, i), "describe")
+	if len(ps) == 0 || ps[0].name == "" && !ps[0].refers {
+		return false
+	}
+	c.mode, c.verb, c.phrases = request, "describe", ps
+	return true
+}
+
+// never are the classes that no live read holds.
+const never = prompt.Negation | prompt.Condition | prompt.Time | prompt.Question | prompt.Action
 
 // forbids reports whether a part begins with "do not", and is not "don't you".
 func forbids(head []item) bool {
@@ -454,7 +472,8 @@ func settle(cs []clause) {
 				c.mode = refusal
 			}
 		}
-		if c.mode != conditional {
+		later := c.mode == refusal && has(c.items, prompt.Condition|prompt.Time)
+		if c.mode != conditional && !later {
 			continue
 		}
 		for j := range i {

@@ -30,7 +30,7 @@ func (t *turn) courtesy(cs []clause) string {
 		return slices.ContainsFunc(words, func(it item) bool { return it.word(ws...) })
 	}
 	switch {
-	case said("thanks", "thank", "thx", "ty", "cheers"), slices.ContainsFunc(cs, func(c clause) bool { return len(c.items) == 0 }):
+	case said("thanks", "thank", "thx", "ty", "cheers"), strings.Contains(strings.ToLower(t.Prompt), "thank"):
 		return "You're welcome."
 	case has(words, prompt.Yes):
 		return "There is no question open. Plans are approved on their card; what is said in the chat never approves one."
@@ -55,7 +55,7 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 		}
 		p.say("Your message says not to %s %s, so that was not proposed.", c.verb, what)
 	case conditional:
-		p.say("I can't wait for a condition or a time, so nothing was proposed for “%s”. Ask again without it when you want it done now.", render.Markdown(c.text()))
+		p.say("I can't wait for a condition or a time, so nothing was proposed. Ask again without it when you want it done now.")
 		p.about(t, subjects)
 	case wish:
 		t.wish(p, c, subjects)
@@ -320,7 +320,7 @@ func (t *turn) yesOrNo(q prompt.Qualifiers, subjects []thing) string {
 		if (prompt.Qualifiers{States: q.States}).Match(th.Record) {
 			yes = "Yes"
 		}
-		out = append(out, fmt.Sprintf("%s: %s is %s (%s).", yes, strings.TrimSuffix(placed(th), ","), render.Markdown(stateOf(th)), t.confirmed(th)))
+		out = append(out, fmt.Sprintf("%s: %s is %s (%s).", yes, placed(th)+",", render.Markdown(stateOf(th)), t.confirmed(th)))
 	}
 	return strings.Join(out, "\n\n")
 }

@@ -77,8 +77,11 @@ func (t *turn) describe(ths []thing) string {
 	}
 	var out []string
 	for _, th := range ths {
-		s := fmt.Sprintf("%s is %s in %s, %s. It is **%s** (%s).", called(th), aKind(th.Type), render.Markdown(region(th)),
-			render.Markdown(account(th)), render.Markdown(stateOf(th)), t.confirmed(th))
+		s := fmt.Sprintf("%s is %s in %s, %s", called(th), aKind(th.Type), render.Markdown(region(th)), accountMarkdown(th))
+		if th.State != "" {
+			s += fmt.Sprintf(". It is **%s**", render.Markdown(th.State))
+		}
+		s += fmt.Sprintf(" (%s).", t.confirmed(th))
 		if th.Summary != "" {
 			s += "\n- " + render.Markdown(th.Summary)
 		}
@@ -122,9 +125,9 @@ func (t *turn) list(c clause, q prompt.Qualifiers) string {
 		return t.nothingFits(q)
 	}
 	t.mention(ths[:min(len(ths), mostListed)]...)
-	s := fmt.Sprintf("%s (%s).", count(len(ths), ths), wanted(q))
+	s := fmt.Sprintf("%s%s.", count(len(ths), ths), narrowing(q))
 	if gaps := t.gaps(q); gaps != "" {
-		s += " " + gaps
+		s += " Not counted, because cloudops could not look there: " + gaps
 	}
 	return s + "\n\n" + t.lines(ths)
 }
@@ -137,7 +140,7 @@ func (t *turn) overview() string {
 	}
 	states := map[string]int{}
 	for _, th := range ths {
-		states[kind(th.Type, 2)+" "+stateOf(th)]++
+		states[strings.TrimSpace(kind(th.Type, 2)+" "+th.State)]++
 	}
 	var out []string
 	for s, n := range states {
@@ -146,7 +149,7 @@ func (t *turn) overview() string {
 	slices.Sort(out)
 	s := fmt.Sprintf("The estate has %s.\n\n%s", count(len(ths), ths), strings.Join(out, "\n"))
 	if gaps := t.gaps(prompt.Qualifiers{}); gaps != "" {
-		s += "\n\n" + gaps
+		s += "\n\nNot counted, because cloudops could not look there: " + gaps
 	}
 	return s
 }

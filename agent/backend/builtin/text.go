@@ -13,32 +13,21 @@ import (
 	"github.com/cloudops/cloudops/storage"
 )
 
-var kinds = map[string][2]string{
-	"ec2_instance": {"EC2 instance", "EC2 instances"},
-	"rds_instance": {"RDS instance", "RDS instances"},
-	"rds_cluster":  {"RDS cluster", "RDS clusters"},
-	"s3_bucket":    {"S3 bucket", "S3 buckets"},
-}
-
+// kind is a type in words, not escaped.
 func kind(typ string, n int) string {
-	k, ok := kinds[typ]
-	switch {
-	case !ok && n == 1:
-		return strings.ReplaceAll(typ, "_", " ")
-	case !ok:
-		return strings.ReplaceAll(typ, "_", " ") + "s"
-	case n == 1:
-		return k[0]
+	if n == 1 {
+		return render.Kind(typ)
 	}
-	return k[1]
+	return render.Kind(typ) + "s"
 }
 
 func aKind(typ string) string {
-	k := render.Markdown(kind(typ, 1))
-	if strings.ContainsRune("AEIORS", rune(kind(typ, 1)[0])) {
-		return "an " + k
+	k := kind(typ, 1)
+	// These initials are spoken with a vowel first: an EC2, RDS or S3 thing.
+	if k != "" && strings.ContainsRune("AEIFHLMNORSX", rune(k[0])) {
+		return "an " + render.Markdown(k)
 	}
-	return "a " + k
+	return "a " + render.Markdown(k)
 }
 
 func title(verb string) string {
@@ -72,6 +61,14 @@ func account(th thing) string {
 	return fmt.Sprintf("account %s (%s)", th.AccountID, th.AccountName)
 }
 
+// accountMarkdown is the same as Markdown.
+func accountMarkdown(th thing) string {
+	if th.AccountName == "" || th.AccountName == th.AccountID {
+		return "account " + render.Markdown(th.AccountID)
+	}
+	return fmt.Sprintf("account %s (%s)", render.Markdown(th.AccountID), render.Markdown(th.AccountName))
+}
+
 func region(th thing) string {
 	if th.Region == "" {
 		return "no region"
@@ -85,7 +82,11 @@ func label(th thing) string {
 	if th.Name != "" && th.Name != th.ID {
 		id = fmt.Sprintf("%s (%s)", th.Name, th.ID)
 	}
-	return fmt.Sprintf("%s: %s in %s, %s, %s", id, kind(th.Type, 1), region(th), account(th), stateOf(th))
+	s := fmt.Sprintf("%s: %s in %s, %s", id, kind(th.Type, 1), region(th), account(th))
+	if th.State != "" {
+		s += ", " + th.State
+	}
+	return s
 }
 
 // called is a resource's name and id, as Markdown.
@@ -98,42 +99,33 @@ func called(th thing) string {
 
 // placed adds what and where it is.
 func placed(th thing) string {
-	return fmt.Sprintf("%s, %s in %s, %s,", called(th), aKind(th.Type), render.Markdown(region(th)), render.Markdown(account(th)))
+	return fmt.Sprintf("%s, %s in %s, %s", called(th), aKind(th.Type), render.Markdown(region(th)), accountMarkdown(th))
 }
 
 func (t *turn) confirmed(th thing) string {
 	if th.age.IsZero() {
 		return "never confirmed"
 	}
-	return "confirmed " + ago(t.now.Sub(th.age))
-}
-
-func ago(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return "just now"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	return "confirmed " + render.Ago(th.age, t.now)
 }
 
 // line is a resource on one line, with all that has to be said of it.
 func (t *turn) line(th thing) string {
-	return fmt.Sprintf("%s: %s, %s, %s, %s, %s", called(th), render.Markdown(kind(th.Type, 1)), render.Markdown(stateOf(th)),
-		render.Markdown(region(th)), render.Markdown(account(th)), t.confirmed(th))
+	what := render.Markdown(kind(th.Type, 1))
+	if th.State != "" {
+		what += ", " + render.Markdown(th.State)
+	}
+	return fmt.Sprintf("%s: %s, %s, %s, %s", called(th), what, render.Markdown(region(th)), accountMarkdown(th), t.confirmed(th))
 }
 
-// abilities lists what can be done to a type.
+// abilities says what can be asked for.
 func abilities(typ string) string {
-	verbs := slices.Clone(executor.Verbs(typ))
+	verbs := slices.DeleteFunc(slices.Clone(executor.Verbs(typ)), func(v string) bool { return v == "describe" })
 	slices.Sort(verbs)
 	if len(verbs) == 0 {
-		return fmt.Sprintf("It has no commands for %s yet; it only shows them.", render.Markdown(kind(typ, 2)))
+		return fmt.Sprintf("cloudops has no commands for %s yet; it shows them.", render.Markdown(kind(typ, 2)))
 	}
-	return fmt.Sprintf("For %s it can %s.", render.Markdown(kind(typ, 2)), enumerate(verbs, "and"))
+	return fmt.Sprintf("You can ask to %s it.", enumerate(verbs, "or"))
 }
 
 func enumerate(words []string, last string) string {
@@ -167,7 +159,13 @@ func (t *turn) severalText(ph phrase, ths []thing) string {
 	if ph.name != "" {
 		what = render.Code(ph.name)
 	}
+	if len(ths) == 1 {
+		return "That could be this one."
+	}
 	s := fmt.Sprintf("%s could be any of %d resources.", what, len(ths))
+	if ph.name != "" {
+		s = fmt.Sprintf("%d resources are called %s.", len(ths), what)
+	}
 	if len(ths) > mostChoices {
 		s += fmt.Sprintf(" The first %d are listed; say a region, account or id for another.", mostChoices)
 	}
@@ -176,41 +174,42 @@ func (t *turn) severalText(ph phrase, ths []thing) string {
 
 // wanted is a description in words, as Markdown.
 func wanted(q prompt.Qualifiers) string {
-	var parts []string
-	if len(q.Types) == 0 {
-		parts = append(parts, "resources")
-	} else {
+	what := "resources"
+	if len(q.Types) > 0 {
 		var ks []string
 		for _, typ := range q.Types {
-			ks = append(ks, kind(typ, 2))
+			ks = append(ks, render.Markdown(kind(typ, 2)))
 		}
-		parts = append(parts, enumerate(ks, "or"))
+		what = enumerate(ks, "or")
 	}
-	if len(q.States) > 0 {
-		parts = append(parts, "that are "+enumerate(q.States, "or"))
+	return what + narrowing(q)
+}
+
+// narrowing is what follows the type in a description.
+func narrowing(q prompt.Qualifiers) string {
+	// These are words of the lexicon, codes of regions and digits: not foreign.
+	var s string
+	if len(q.StateWords) > 0 {
+		s += " in state " + enumerate(q.StateWords, "or")
 	}
 	if len(q.Regions) > 0 {
-		parts = append(parts, "in "+enumerate(q.Regions, "or"))
+		s += " in " + enumerate(q.Regions, "or")
 	}
 	if len(q.Accounts) > 0 {
-		parts = append(parts, "in account "+enumerate(q.Accounts, "or"))
+		s += " in account " + enumerate(q.Accounts, "or")
 	}
-	s := render.Markdown(strings.Join(parts, " "))
-	var tags []string
+	var tags, words []string
 	for k, v := range q.Tags {
 		tags = append(tags, render.Code(k+"="+v))
 	}
-	slices.Sort(tags)
-	if len(tags) > 0 {
-		s += " tagged " + strings.Join(tags, " and ")
+	if slices.Sort(tags); len(tags) > 0 {
+		s += " tagged " + enumerate(tags, "and")
 	}
-	for i, w := range q.Words {
-		if i == 0 {
-			s += " matching "
-		} else {
-			s += " and "
-		}
-		s += render.Code(w)
+	for _, w := range q.Words {
+		words = append(words, render.Code(w))
+	}
+	if len(words) > 0 {
+		s += " matching " + enumerate(words, "and")
 	}
 	return s
 }
@@ -229,7 +228,7 @@ func (t *turn) notThere(name string) string {
 // description is about. Absence is only certain where all was listed.
 func (t *turn) complete(q prompt.Qualifiers) string {
 	if gaps := t.gaps(q); gaps != "" {
-		return gaps
+		return "It may be where cloudops could not look: " + gaps
 	}
 	var oldest time.Time
 	for _, s := range t.shards(q) {
@@ -240,7 +239,7 @@ func (t *turn) complete(q prompt.Qualifiers) string {
 	if oldest.IsZero() {
 		return "That part of AWS was never scanned: run `cloudops scan`."
 	}
-	return fmt.Sprintf("All of it was listed, the oldest part %s; `cloudops scan` brings it up to date.", ago(t.now.Sub(oldest)))
+	return fmt.Sprintf("All of it was listed, the oldest part %s; `cloudops scan` brings it up to date.", render.Ago(oldest, t.now))
 }
 
 func (t *turn) shards(q prompt.Qualifiers) []scanner.ShardState {
@@ -269,7 +268,7 @@ func (t *turn) gaps(q prompt.Qualifiers) string {
 	if len(gaps) == 0 {
 		return ""
 	}
-	return "Unknown, because AWS did not let cloudops look: " + render.Markdown(strings.Join(gaps, "; ")) + "."
+	return render.Markdown(strings.Join(gaps, "; ")) + "."
 }
 
 func place(s scanner.ShardState) string {
