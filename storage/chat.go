@@ -3,7 +3,6 @@ package storage
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,17 +17,6 @@ import (
 
 	"github.com/cloudops/cloudops/storage/seal"
 )
-
-// chatCollection and chatField are where a message is sealed for, whatever the
-// collection is called.
-const (
-	chatCollection = "chat_history"
-	chatField      = "encrypted_content"
-)
-
-// roleConversation marks the point that sums up a conversation. Its id is the
-// conversation's; it has no message_index.
-const roleConversation = "conversation"
 
 // titleLength is how many characters of the first prompt make the title.
 const titleLength = 60
@@ -167,10 +155,10 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 	if err != nil {
 		return wrap("reading a conversation", err)
 	}
-	whole := false
+	intact := false
 	for _, p := range points {
 		t.head, t.version, err = openHead(key, p)
-		if whole = err == nil; !whole {
+		if intact = err == nil; !intact {
 			c.faults.add(c.name, id, err)
 		}
 	}
@@ -181,7 +169,7 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 	if t.next = 0; len(last) > 0 {
 		t.next = last[0].GetPayload()[fieldIndex].GetIntegerValue() + 1
 	}
-	if !whole {
+	if !intact {
 		if t.next == 0 {
 			return fmt.Errorf("conversation %s: %w", id, ErrNotFound)
 		}
@@ -314,69 +302,4 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 	}
 	slices.SortFunc(all, func(a, b Conversation) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(a.ID, b.ID)) })
 	return all, nil
-}
-
-func chatPlace(id string, version uint64) seal.Place {
-	return seal.Place{Collection: chatCollection, Point: id, Field: chatField, Version: version}
-}
-
-// plainHead and plainMessage are what stands outside the seal.
-func plainHead(h Conversation) map[string]*qdrant.Value {
-	return map[string]*qdrant.Value{
-		fieldContext: qdrant.NewValueString(h.ID), fieldRole: qdrant.NewValueString(roleConversation),
-		fieldTimestamp: qdrant.NewValueInt(h.UpdatedAt.Unix()),
-	}
-}
-
-func plainMessage(m Message) map[string]*qdrant.Value {
-	return map[string]*qdrant.Value{
-		fieldContext: qdrant.NewValueString(m.ContextID), fieldIndex: qdrant.NewValueInt(m.Index),
-		fieldRole: qdrant.NewValueString(string(m.Role)), fieldTimestamp: qdrant.NewValueInt(m.Timestamp.Unix()),
-	}
-}
-
-func sealHead(key sealer, h Conversation, version uint64) (*qdrant.PointStruct, error) {
-	return sealChat(key, h.ID, h, plainHead(h), version)
-}
-
-// A message is written once.
-func sealMessage(key sealer, m Message) (*qdrant.PointStruct, error) {
-	return sealChat(key, m.ID, m, plainMessage(m), 1)
-}
-
-func sealChat(key sealer, id string, v any, payload map[string]*qdrant.Value, version uint64) (*qdrant.PointStruct, error) {
-	content, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	if err := sealField(key, payload, content, chatPlace(id, version)); err != nil {
-		return nil, err
-	}
-	return newPoint(id, payload), nil
-}
-
-func openHead(key sealer, p *qdrant.RetrievedPoint) (h Conversation, version uint64, err error) {
-	version, err = openChat(key, p, &h)
-	if err == nil {
-		err = same(p.GetPayload(), plainHead(h))
-	}
-	return h, version, err
-}
-
-func openMessage(key sealer, p *qdrant.RetrievedPoint) (m Message, err error) {
-	if _, err = openChat(key, p, &m); err == nil {
-		err = same(p.GetPayload(), plainMessage(m))
-	}
-	return m, err
-}
-
-func openChat(key sealer, p *qdrant.RetrievedPoint, v any) (version uint64, err error) {
-	content, version, err := openField(key, p.GetPayload(), chatPlace(p.GetId().GetUuid(), 0))
-	if err != nil {
-		return 0, err
-	}
-	if err := json.Unmarshal(content, v); err != nil {
-		return 0, fmt.Errorf("%w: decoding a message: %v", ErrCorrupt, err)
-	}
-	return version, nil
 }

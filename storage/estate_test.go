@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 // wire counts calls by method and lets a test change replies on their way.
@@ -469,4 +471,107 @@ func TestConfigValidate(t *testing.T) {
 	if after := fmt.Sprintf("%+v", shared); after != before || !reflect.DeepEqual(shared, field("tags.env", "Keyword", true)) {
 		t.Errorf("Validate changed its configuration to %s", after)
 	}
+}
+
+// The layout of docs/security.md, "What is stored".
+func TestPayloadsAreLaidOutAsDocumented(t *testing.T) {
+	ctx := context.Background()
+	for name, test := range map[string]struct {
+		fields []IndexedField
+		tags   map[string]string
+	}{
+		"by default": {},
+		"with a tag": {[]IndexedField{{Name: "tags.env", Type: "keyword", Indexed: true}, {Name: "tags.absent", Type: "keyword"}}, map[string]string{"env": "production"}},
+	} {
+		s := newHome(t).openWire(t, Config{Collections: CollectionConfigs{AWSEstate: CollectionConfig{IndexedFields: test.fields}}}, &wire{})
+		if err := s.Estate.Upsert(ctx, instance(1)); err != nil {
+			t.Fatal(err)
+		}
+		id, err := s.Chat.Create(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "hello"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := func(collection string) map[string]map[string]string {
+			t.Helper()
+			all := map[string]map[string]string{}
+			if err := scroll(ctx, s.Estate.client, collection, nil, func(p *qdrant.RetrievedPoint) {
+				fields := map[string]string{}
+				for name, v := range p.GetPayload() {
+					switch v.GetKind().(type) {
+					case *qdrant.Value_StringValue:
+						fields[name] = v.GetStringValue()
+					case *qdrant.Value_IntegerValue:
+						fields[name] = fmt.Sprint(v.GetIntegerValue())
+					case *qdrant.Value_StructValue:
+						for key, v := range v.GetStructValue().GetFields() {
+							fields[name+"."+key] = v.GetStringValue()
+						}
+					default:
+						fields[name] = "?"
+					}
+				}
+				for _, sealed := range []string{"encrypted_data", "encrypted_content"} {
+					if b, err := base64.StdEncoding.DecodeString(fields[sealed]); err == nil && len(b) > 40 && b[0] == 1 {
+						fields[sealed] = "sealed"
+					}
+				}
+				all[p.GetId().GetUuid()] = fields
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		want := map[string]string{
+			"resource_type": "rds_instance", "account_id": "123456789012", "region": "us-west-2", "service": "rds",
+			"state": "available", "last_synced": "1772366400", "record_version": "1", "encrypted_data": "sealed",
+		}
+		for key, v := range test.tags {
+			want["tags."+key] = v
+		}
+		if got := stored("aws_estate"); !reflect.DeepEqual(got, map[string]map[string]string{s.Estate.keys.PointID(instance(1).ARN): want}) {
+			t.Errorf("%s, the estate stores %v, want %v", name, got, want)
+		}
+		at := fmt.Sprint(m.Timestamp.Unix())
+		chat := map[string]map[string]string{
+			id:   {"context_id": id, "role": "conversation", "timestamp": at, "record_version": "2", "encrypted_content": "sealed"},
+			m.ID: {"context_id": id, "message_index": "0", "role": "user", "timestamp": at, "record_version": "1", "encrypted_content": "sealed"},
+		}
+		if got := stored("chat_history"); !reflect.DeepEqual(got, chat) {
+			t.Errorf("%s, the chat stores %v, want %v", name, got, chat)
+		}
+	}
+}
+
+// Whatever a server answers, opening it fails or succeeds, and never panics.
+func FuzzStoredPoint(f *testing.F) {
+	h := newHome(f)
+	s := h.open(f)
+	if err := s.Estate.Upsert(context.Background(), instance(1)); err != nil {
+		f.Fatal(err)
+	}
+	if err := scroll(context.Background(), s.Estate.client, "aws_estate", nil, func(p *qdrant.RetrievedPoint) {
+		b, err := proto.Marshal(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var p qdrant.RetrievedPoint
+		if proto.Unmarshal(b, &p) != nil {
+			return
+		}
+		if r, _, err := s.Estate.open(&p); err == nil && !reflect.DeepEqual(r.Resource, instance(1)) {
+			t.Errorf("an altered point opens as %+v", r)
+		}
+		_, _ = openMessage(h.keys, &p)
+		_, _, _ = openHead(h.keys, &p)
+	})
 }

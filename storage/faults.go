@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -48,7 +49,7 @@ func (f *faults) mended(points ...string) {
 
 // list is all damage known, what the endpoint found first.
 func (f *faults) list() []Problem {
-	all := f.endpoint.Problems()
+	all := append([]Problem{}, f.endpoint.Problems()...)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(f.found)) {
@@ -77,8 +78,10 @@ func wrap(doing string, err error) error {
 		case codes.DataLoss:
 			text := strings.TrimPrefix(s.Message(), ErrCorrupt.Error()+": ")
 			return fmt.Errorf("%s: %w: %s; restore the data folder from a backup, or move it away and scan again", doing, ErrCorrupt, text)
-		case codes.Canceled, codes.DeadlineExceeded:
-			return fmt.Errorf("%s: %w", doing, err)
+		case codes.Canceled:
+			return fmt.Errorf("%s: %w", doing, context.Canceled)
+		case codes.DeadlineExceeded:
+			return fmt.Errorf("%s: %w", doing, context.DeadlineExceeded)
 		}
 		return fmt.Errorf("%s: Qdrant answered %s: %s", doing, s.Code(), s.Message())
 	}

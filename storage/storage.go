@@ -57,7 +57,7 @@ type Health struct {
 
 // Open connects to the configured Qdrant, creates what is missing and loads
 // the identifier index. keys must belong to the store in cfg.DataPath. Errors
-// match ErrInUse or ErrCorrupt; nothing is changed then.
+// match ErrInUse, ErrCorrupt or seal.ErrWrongKey; nothing is destroyed then.
 func Open(ctx context.Context, cfg Config, keys *seal.Keys) (*Service, error) {
 	s, err := open(ctx, cfg, keys)
 	if err != nil {

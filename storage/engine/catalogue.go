@@ -65,9 +65,11 @@ func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Probl
 			return cat, nil, fmt.Errorf("%w: decoding the catalogue: %v", ErrCorrupt, err)
 		}
 		return cat, problems, nil
+	case absent == 0 && errors.Is(errs[0], seal.ErrUnauthenticated) && errors.Is(errs[1], seal.ErrUnauthenticated):
+		// Damage would hardly hit both.
+		return cat, nil, fmt.Errorf("%w: the store in %s was written with another key: restore the keyset file and key that belong to it, or move the folder away to begin anew", seal.ErrWrongKey, dir)
 	case absent < 2:
-		return cat, nil, fmt.Errorf("%w: the catalogue in %s does not open: it is damaged, or was written with another key; restore it or the key from a backup: %w",
-			ErrCorrupt, dir, errors.Join(errs...))
+		return cat, nil, fmt.Errorf("%w: the catalogue in %s is damaged; restore it from a backup, or move the folder away to begin anew: %w", ErrCorrupt, dir, errors.Join(errs...))
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -128,6 +128,9 @@ func join(h head, body []byte) (map[string]*qdrant.Value, error) {
 	return s.Fields, nil
 }
 
+// none stands for a point without a value in an index.
+const none = math.MinInt64
+
 // kind is what an index can hold of a value.
 type kind int
 
@@ -244,6 +247,3 @@ func parsePath(path string) ([]string, bool) {
 		path = path[1:]
 	}
 }
-
-// none stands for a point without a value in an index.
-const none = math.MinInt64

@@ -1,0 +1,64 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// pageSize is how many points travel in one request.
+const pageSize = 256
+
+// writeTimeout bounds one write.
+const writeTimeout = time.Minute
+
+// newPoint is a point that has no vector yet.
+func newPoint(id string, payload map[string]*qdrant.Value) *qdrant.PointStruct {
+	return &qdrant.PointStruct{Id: qdrant.NewIDUUID(id), Payload: payload, Vectors: qdrant.NewVectorsMap(map[string]*qdrant.Vector{})}
+}
+
+// whole is a context for a write: begun in time it is not cut short, which would
+// leave open whether it was done.
+func whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+}
+
+// upsert writes points and returns when they are durable.
+func upsert(ctx context.Context, client *qdrant.Client, collection string, points []*qdrant.PointStruct) error {
+	ctx, cancel := whole(ctx)
+	defer cancel()
+	result, err := client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: collection, Points: points, Wait: qdrant.PtrOf(true)})
+	if err != nil {
+		return err
+	}
+	if result.GetStatus() != qdrant.UpdateStatus_Completed {
+		return status.Errorf(codes.Unavailable, "the write was not confirmed (%s)", result.GetStatus())
+	}
+	return nil
+}
+
+// scroll yields every point that a filter lets through, page by page.
+func scroll(ctx context.Context, client *qdrant.Client, collection string, filter *qdrant.Filter, each func(*qdrant.RetrievedPoint)) error {
+	request := &qdrant.ScrollPoints{
+		CollectionName: collection, Filter: filter, Limit: qdrant.PtrOf(uint32(pageSize)), WithPayload: qdrant.NewWithPayload(true),
+	}
+	for {
+		points, next, err := client.ScrollAndOffset(ctx, request)
+		if err != nil {
+			return err
+		}
+		for _, p := range points {
+			each(p)
+		}
+		if next == nil {
+			return nil
+		}
+		request.Offset = next
+	}
+}
