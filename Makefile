@@ -8,6 +8,9 @@ SHELL := bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BINARY  := bin/cloudops
+# Two flavours of everything: static, and with the race detector for the tests.
+export CGO_ENABLED := 0
+RACE := CGO_ENABLED=1 go
 # All tests use one binary, built for the race detector.
 TESTBIN := $(CURDIR)/.tools/cloudops-test
 export CLOUDOPS_TEST_BINARY := $(TESTBIN)
@@ -18,25 +21,25 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/cloudops
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/cloudops
+	@go build -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/cloudops
 
 demo: ## show the main job on an emulated AWS; DEMO_APPROVE=yes types the answers
 	@.ci/tools moto
 	@$(MAKE) --no-print-directory build
-	@CGO_ENABLED=0 go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
+	@go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
 
 testbin:
-	@go build -race -o $(TESTBIN) ./cmd/cloudops
+	@$(RACE) build -race -o $(TESTBIN) ./cmd/cloudops
 
 quick: testbin ## the fast checks: under a minute when warm, no network
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go vet ./...
-	@go test -race -short ./...
+	@$(RACE) test -race -short ./...
 
 test: ## everything once, as CI does
 	@.ci/tools system moto nvim lint
 	@$(MAKE) --no-print-directory lint vuln testbin
-	@go test -race -timeout 15m ./...
+	@$(RACE) test -race -timeout 15m ./...
 
 lint: ## formatting, vet, staticcheck, luacheck
 	@.ci/tools lint
@@ -50,10 +53,10 @@ vuln: ## look for known vulnerabilities in what we use
 	@.ci/vuln
 
 bench: build ## print ratios against peers and physical limits
-	@CGO_ENABLED=0 go run ./cmd/bench -binary $(CURDIR)/$(BINARY)
+	@CLOUDOPS_BENCH_BINARY=$(CURDIR)/$(BINARY) go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
 soak: testbin ## the long runs: kill loops and fuzzing
-	@CLOUDOPS_SOAK=1 go test -race -timeout 60m -count 1 -run 'Kill|Crash' ./...
+	@CLOUDOPS_SOAK=1 $(RACE) test -race -timeout 60m -count 1 -run 'Kill|Crash' ./...
 	@.ci/fuzz $(or $(FUZZTIME),60s)
 
 clean: ## remove what was built and installed

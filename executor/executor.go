@@ -178,15 +178,17 @@ type Execution struct {
 	Origin   Origin           `json:"origin"`
 	// Status is planned, rejected, expired, void, running, succeeded, failed or unknown.
 	// Unknown: it was claimed and the daemon ended before the outcome was known.
-	Status      string    `json:"status"`
-	Decision    string    `json:"decision,omitempty"`
-	StateBefore string    `json:"state_before,omitempty"`
-	StateAfter  string    `json:"state_after,omitempty"`
-	Output      string    `json:"output,omitempty"`
-	Error       string    `json:"error,omitempty"`
-	Planned     time.Time `json:"planned_at,omitzero"`
-	Started     time.Time `json:"started_at,omitzero"`
-	Finished    time.Time `json:"finished_at,omitzero"`
+	Status      string `json:"status"`
+	Decision    string `json:"decision,omitempty"`
+	StateBefore string `json:"state_before,omitempty"`
+	StateAfter  string `json:"state_after,omitempty"`
+	Output      string `json:"output,omitempty"`
+	Error       string `json:"error,omitempty"`
+	// ErrorCode is denied where AWS refused permission.
+	ErrorCode string    `json:"error_code,omitempty"`
+	Planned   time.Time `json:"planned_at,omitzero"`
+	Started   time.Time `json:"started_at,omitzero"`
+	Finished  time.Time `json:"finished_at,omitzero"`
 }
 
 // Event is progress of a run.

@@ -234,6 +234,7 @@ func (r *run) failed(ctx context.Context, err error) {
 	}
 	switch called.Kind {
 	case runner.Denied:
+		r.x.ErrorCode = "denied"
 		r.x.Error = fmt.Sprintf("AWS denied it: %s needs %s; ask whoever manages its policies (%s)",
 			r.x.Identity.ARN, strings.Join(r.p.plan.Actions, " and "), said)
 	case runner.Credentials:

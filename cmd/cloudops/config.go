@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// config is config.yaml: the storage settings at the top level, the rest
+// below. Every key may be absent; an unknown key is an error.
+type config struct {
+	storage.Config `yaml:",inline"`
+
+	Encryption struct {
+		KeySource seal.Source `yaml:"key_source"`
+	} `yaml:"encryption"`
+	AWS    scanner.Config  `yaml:"aws"`
+	Policy executor.Config `yaml:"policy"`
+	UserID string          `yaml:"user_id"`
+	Daemon struct {
+		// IdleMinutes before a daemon without clients ends; 0 means 30.
+		IdleMinutes int `yaml:"idle_minutes"`
+	} `yaml:"daemon"`
+
+	home string
+}
+
+func (c config) idle() time.Duration { return time.Duration(c.Daemon.IdleMinutes) * time.Minute }
+
+// homeDir is the folder that holds everything.
+func homeDir() (string, error) {
+	if h := os.Getenv("CLOUDOPS_HOME"); h != "" {
+		if !filepath.IsAbs(h) {
+			return "", usageError{fmt.Errorf("CLOUDOPS_HOME must be an absolute path")}
+		}
+		return filepath.Clean(h), nil
+	}
+	user, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the home directory: %w; set CLOUDOPS_HOME", err)
+	}
+	return filepath.Join(user, ".cloudops"), nil
+}
+
+// loadConfig reads config.yaml of the home; an absent file is all defaults.
+func loadConfig() (config, error) {
+	home, err := homeDir()
+	if err != nil {
+		return config{}, err
+	}
+	c := config{home: home}
+	path := filepath.Join(home, "config.yaml")
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return config{}, fmt.Errorf("reading the configuration: %w", err)
+	default:
+		if err := ownFile(path); err != nil {
+			return config{}, err
+		}
+		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
+			return config{}, fmt.Errorf("reading %s: %s", path, yaml.FormatError(err, false, false))
+		}
+	}
+	if c.DataPath == "" {
+		c.DataPath = filepath.Join(home, "data")
+	}
+	return c, c.validate(path)
+}
+
+func (c config) validate(path string) error {
+	checks := []error{c.Config.Validate(), c.AWS.Validate(), c.Policy.Validate()}
+	if c.Daemon.IdleMinutes < 0 {
+		checks = append(checks, errors.New("daemon.idle_minutes: must not be negative"))
+	}
+	if c.DataPath != filepath.Join(c.home, "data") {
+		checks = append(checks, errors.New("data_path: must be the folder data of CLOUDOPS_HOME in this version"))
+	}
+	if err := errors.Join(checks...); err != nil {
+		return fmt.Errorf("checking %s: %w", path, err)
+	}
+	return nil
+}
+
+// ownFile refuses a configuration that somebody else could have written.
+func ownFile(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !ownedByUser(info) {
+		return fmt.Errorf("refusing %s: it must be a regular file that only you can write (chmod 600)", path)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/backend/builtin"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+func (a *app) daemonCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "daemon",
+		Short: "Serve the estate of this user; started on demand by the other commands",
+		Long: `Owns the store, the credentials and the encryption key of CLOUDOPS_HOME, and
+serves editors and terminals over a private socket. Editors and commands start
+it when they need it; it ends by itself 30 minutes after its last client.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig()
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewJSONHandler(a.err, nil))
+			return daemon.Serve(c.Context(), daemon.ServerConfig{
+				Home:  cfg.home,
+				Build: daemon.ThisBuild(version),
+				Idle:  cfg.idle(),
+				Open:  openParts,
+				Log:   log,
+			})
+		},
+	}
+}
+
+// openParts opens everything behind the daemon. The configuration is read
+// anew, so that a mended one heals a degraded daemon.
+func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
+	cfg, err := loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := seal.Unlock(cfg.home, cfg.Encryption.KeySource)
+	if err != nil {
+		return nil, err
+	}
+	store, err := storage.Open(ctx, cfg.Config, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.Close())
+		}
+	}()
+	sc, err := scanner.New(cfg.AWS, store.Estate, keys)
+	if err != nil {
+		return nil, err
+	}
+	ex, err := executor.New(cfg.Policy, cfg.home, sc, store.Estate, keys)
+	if err != nil {
+		return nil, err
+	}
+	user, err := userID(cfg, keys)
+	if err != nil {
+		return nil, err
+	}
+	return &daemon.Parts{
+		Store:    store,
+		Scanner:  sc,
+		Executor: ex,
+		Agent:    agent.New(agent.Config{UserID: user}, store, sc, ex, builtin.New(store.Estate, sc)),
+		StoreID:  keys.StoreID(),
+		Notices:  keys.Notices(),
+		Close:    store.Close,
+	}, nil
+}
+
+// userID is the configured id, else a random one made at first run.
+func userID(cfg config, keys *seal.Keys) (string, error) {
+	if cfg.UserID != "" {
+		return cfg.UserID, nil
+	}
+	f := keys.File("data/user")
+	b, err := f.Load()
+	var id string
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		id = uuid.NewString()
+		if b, err = json.Marshal(id); err == nil {
+			err = f.Save(b)
+		}
+	case err == nil:
+		err = json.Unmarshal(b, &id)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the user id: %w", err)
+	}
+	return id, nil
+}

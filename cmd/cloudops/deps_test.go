@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/cloudops/cloudops/"
+
+// chain is the order of imports: each may import what stands to its right.
+var chain = []string{"cmd", "lsp", "agent", "executor", "scanner", "storage"}
+
+// onlyIn says which packages may import what, and why nobody else does.
+var onlyIn = []struct {
+	path, why string
+	dirs      []string
+}{
+	{"go.lsp.dev/protocol", "protocol types stay in lsp", []string{"lsp", "lsp/lsptest"}},
+	{"os/exec", "programs are started in these places only",
+		[]string{"executor/runner", "storage/endpoint", "lsp/daemon", "scanner/awstest", "lsp/lsptest", "cmd/demo"}},
+	{"github.com/qdrant/go-client", "the estate is read and written through storage", []string{"storage", "storage/engine", "storage/endpoint"}},
+	{"github.com/tink-crypto", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
+	{"crypto/cipher", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
+	{"crypto/aes", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
+	{"github.com/zalando/go-keyring", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
+	{"go.etcd.io/bbolt", "the engine owns its files", []string{"storage/engine"}},
+}
+
+func TestImportChain(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("listing the packages: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		checkImports(t, strings.TrimPrefix(p.ImportPath, module), p.Imports)
+	}
+	if packages < len(chain) {
+		t.Fatalf("only %d packages listed", packages)
+	}
+}
+
+func checkImports(t *testing.T, dir string, imports []string) {
+	top, _, _ := strings.Cut(dir, "/")
+	from := slices.Index(chain, top)
+	for _, imp := range imports {
+		if rest, ours := strings.CutPrefix(imp, module); ours {
+			top, _, _ := strings.Cut(rest, "/")
+			if to := slices.Index(chain, top); to < from {
+				t.Errorf("%s imports %s, which stands to its left in %s", dir, rest, strings.Join(chain, " -> "))
+			}
+			continue
+		}
+		for _, rule := range onlyIn {
+			if (imp == rule.path || strings.HasPrefix(imp, rule.path+"/")) && !slices.Contains(rule.dirs, dir) {
+				t.Errorf("%s imports %s: %s", dir, imp, rule.why)
+			}
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// The exit codes, as `cloudops --help` lists them.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitNotFound    = 4
+	exitDenied      = 5
+	exitUnavailable = 6
+)
+
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// app is what every subcommand shares.
+type app struct {
+	stdio
+	json bool
+	// tty is nil where nobody can be asked; connect sets it.
+	tty *terminal
+}
+
+// usageError is a wrong call of a command.
+type usageError struct{ error }
+
+// quietExit ends a command with a code after it has said all there is to say.
+type quietExit int
+
+func (q quietExit) Error() string { return fmt.Sprintf("exit %d", int(q)) }
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, std stdio) int {
+	a := &app{stdio: std}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var quiet quietExit
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	return a.fail(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cloudops",
+		Short: "Understand and operate your AWS estate from your editor or terminal",
+		Long: `cloudops knows every resource in your AWS accounts, kept encrypted on your own
+machine. It shows them as you hover their names in your editor, and runs AWS
+commands that you ask for in plain words, always asking before it changes
+anything.
+
+Begin with:  cloudops profiles     which AWS profiles there are
+             cloudops scan         read your estate
+             cloudops chat "stop my-database"
+
+Exit codes: 0 success, 1 error, 2 wrong usage, 3 refused or rejected,
+            4 not found, 5 denied by AWS, 6 unavailable.
+
+CLOUDOPS_HOME (default ~/.cloudops) holds the store, config.yaml and the logs.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+		Args: func(c *cobra.Command, given []string) error {
+			if len(given) > 0 {
+				return usageError{fmt.Errorf("unknown command %q; see `cloudops --help`", given[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON with stable field names")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		a.lspCommand(), a.daemonCommand(), a.statusCommand(), a.versionCommand(),
+		a.profilesCommand(), a.scanCommand(), a.searchCommand(), a.showCommand(),
+		a.chatCommand(), a.conversationsCommand(),
+		a.runCommand(), a.approvalsCommand(), a.executionsCommand(), a.auditCommand(),
+	)
+	return root
+}
+
+// args is a check of positional arguments with the usage exit code.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if err := check(c, given); err != nil {
+			return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// print writes a result: as JSON, or as text by its own function.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if !a.json {
+		text(a.out)
+		return nil
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	_, err = a.out.Write(append(render.JSON(b), '\n'))
+	return err
+}
+
+// fail reports an error, with what to do next, and picks the exit code.
+func (a *app) fail(err error) int {
+	code, name := classify(err)
+	message, hint := err.Error(), ""
+	var remote *daemon.Error
+	if errors.As(err, &remote) {
+		hint = remote.Hint
+	}
+	if a.json {
+		b, _ := json.MarshalIndent(map[string]any{"error": map[string]string{
+			"code": name, "message": message, "hint": hint,
+		}}, "", "  ")
+		a.out.Write(append(render.JSON(b), '\n'))
+		return code
+	}
+	fmt.Fprintln(a.err, "cloudops:", render.Terminal(message))
+	if hint != "" {
+		fmt.Fprintln(a.err, "  ", render.Terminal(hint))
+	}
+	return code
+}
+
+func classify(err error) (code int, name string) {
+	var usage usageError
+	var remote *daemon.Error
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage, "usage"
+	case errors.Is(err, context.Canceled):
+		return exitError, "cancelled"
+	case errors.As(err, &remote):
+		switch remote.Code {
+		case daemon.CodeRefused, daemon.CodeRejected:
+			return exitRefused, "refused"
+		case daemon.CodeNotFound:
+			return exitNotFound, "not_found"
+		case daemon.CodeDenied:
+			return exitDenied, "denied"
+		case daemon.CodeUnavailable, daemon.CodeDegraded, daemon.CodeHandover:
+			return exitUnavailable, "unavailable"
+		case -32602:
+			return exitUsage, "usage"
+		}
+		return exitError, "error"
+	case errors.Is(err, executor.ErrRefused), errors.Is(err, executor.ErrRejected):
+		return exitRefused, "refused"
+	case errors.Is(err, os.ErrPermission):
+		return exitError, "error"
+	}
+	return exitError, "error"
+}
+
+// outcome is the exit code of what became of a plan.
+func outcome(x executor.Execution) error {
+	switch x.Status {
+	case "succeeded":
+		return nil
+	case "rejected", "expired", "void", "planned":
+		return quietExit(exitRefused)
+	case "failed":
+		if x.ErrorCode == "denied" {
+			return quietExit(exitDenied)
+		}
+	}
+	return quietExit(exitError)
+}

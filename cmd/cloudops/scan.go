@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
+)
+
+func (a *app) scanCommand() *cobra.Command {
+	var o scanner.Options
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Read your AWS estate into the encrypted store",
+		Long: `Reads the resources of the chosen profiles, in every enabled region unless
+told otherwise. Without --profile it takes aws.profiles of config.yaml, else
+AWS_PROFILE, else the profile default. One denied service or dead region never
+hides the rest: it is listed as a problem. Ctrl-C stops the scan; what it read
+stays.`,
+		Example: `  cloudops scan
+  cloudops scan --profile prod --profile staging --region us-west-2
+  cloudops scan --profile '*'`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			bar := a.progress()
+			client, err := a.connect(c.Context(), bar.note)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			var r scanner.Result
+			err = client.Call(c.Context(), daemon.MethodEstateScan, daemon.ScanParams{Options: o, Token: "scan"}, &r)
+			bar.done()
+			if err != nil {
+				return err
+			}
+			if err := a.print(r, func(w io.Writer) { printScan(w, r) }); err != nil {
+				return err
+			}
+			return scanOutcome(r)
+		},
+	}
+	cmd.Flags().StringArrayVar(&o.Profiles, "profile", nil, "profile to scan, repeatable; '*' means all")
+	cmd.Flags().StringArrayVar(&o.Regions, "region", nil, "region to scan, repeatable")
+	cmd.Flags().StringArrayVar(&o.Services, "service", nil, "service to scan (ec2, rds, s3), repeatable")
+	return cmd
+}
+
+func printScan(w io.Writer, r scanner.Result) {
+	verb := "Scanned"
+	if r.Cancelled {
+		verb = "Stopped after scanning"
+	}
+	fmt.Fprintf(w, "%s %d account(s) in %.1f s: %d resources, %d new or changed, %d gone.\n",
+		verb, len(r.Accounts), float64(r.Duration)/1000, r.Resources, r.Changed, r.Removed)
+	for _, p := range r.Problems {
+		where := ""
+		for _, s := range []string{p.Profile, p.AccountID, p.Region, p.Service} {
+			if s != "" {
+				where += s + " "
+			}
+		}
+		fmt.Fprintf(w, "  problem: %s(%s) %s\n", render.Terminal(where), render.Terminal(p.Code), render.Terminal(p.Message))
+		if p.Hint != "" {
+			fmt.Fprintf(w, "           %s\n", render.Terminal(p.Hint))
+		}
+	}
+}
+
+// scanOutcome fails a scan that read nothing at all because of its problems.
+func scanOutcome(r scanner.Result) error {
+	if r.Cancelled {
+		return quietExit(exitError)
+	}
+	if r.Resources > 0 || len(r.Problems) == 0 || len(r.Accounts) > 0 {
+		return nil
+	}
+	for _, p := range r.Problems {
+		if p.Code != "denied" {
+			return quietExit(exitUnavailable)
+		}
+	}
+	return quietExit(exitDenied)
+}
+
+// progress shows progress notes on a terminal, and nothing elsewhere.
+type progress struct{ bar *progressbar.ProgressBar }
+
+func (a *app) progress() progress {
+	f, ok := a.err.(*os.File)
+	if !ok || a.json || !term.IsTerminal(int(f.Fd())) {
+		return progress{}
+	}
+	return progress{progressbar.NewOptions(-1,
+		progressbar.OptionSetWriter(f),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionShowCount())}
+}
+
+func (p progress) note(method string, params []byte) {
+	if p.bar == nil || method != daemon.NoteProgress {
+		return
+	}
+	var n daemon.ProgressNote
+	if json.Unmarshal(params, &n) != nil {
+		return
+	}
+	p.bar.ChangeMax(max(n.Total, 1))
+	p.bar.Describe(render.Terminal(fmt.Sprintf("%d resources, %s", n.Resources, n.Message)))
+	_ = p.bar.Set(n.Done)
+}
+
+func (p progress) done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+// TestScripts runs the real binary, with a real daemon, against the emulated
+// AWS, as testdata/*.txtar say. Each script has a home and an estate of its own.
+func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the emulated AWS")
+	}
+	binary := testBinary(t)
+	server, err := awstest.Start(t.Context(), filepath.Join(t.TempDir(), "moto.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	// Scripts run one after the other, since each seeds the server anew.
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, f := range files {
+		testscript.Run(t, testscript.Params{
+			Files:         []string{f},
+			Setup:         func(env *testscript.Env) error { return setup(t.Context(), env, binary, server) },
+			Cmds:          commands,
+			UpdateScripts: os.Getenv("UPDATE") != "",
+		})
+	}
+}
+
+// testBinary is the one that `make` built for all tests, else one built here.
+func testBinary(t testing.TB) string {
+	if b := os.Getenv("CLOUDOPS_TEST_BINARY"); b != "" {
+		return b
+	}
+	b := filepath.Join(t.TempDir(), "cloudops")
+	if out, err := exec.Command("go", "build", "-race", "-o", b, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building cloudops: %v\n%s", err, out)
+	}
+	return b
+}
+
+func setup(ctx context.Context, env *testscript.Env, binary string, server *awstest.Server) error {
+	// Sockets have short paths; the work folder's may be long.
+	run, err := os.MkdirTemp("", "co")
+	if err != nil {
+		return err
+	}
+	home := filepath.Join(env.WorkDir, "home")
+	estate, err := server.Seed(ctx, filepath.Join(env.WorkDir))
+	if err != nil {
+		return err
+	}
+	for _, kv := range estate.Variables("prod") {
+		k, v, _ := strings.Cut(kv, "=")
+		env.Setenv(k, v)
+	}
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("CLOUDOPS_HOME", home)
+	env.Setenv("XDG_RUNTIME_DIR", run)
+	env.Setenv("CLOUDOPS", binary)
+	env.Setenv("PATH", filepath.Dir(binary)+":"+os.Getenv("PATH"))
+	env.Setenv("WEB_WEST", estate.WebWest)
+	env.Setenv("WEB_EAST", estate.WebEast)
+	env.Setenv("STOPPED", estate.Stopped)
+	env.Setenv("HOSTILE", estate.Hostile)
+	env.Values["estate"] = estate
+	env.Defer(func() {
+		stopDaemon(home, syscall.SIGKILL)
+		os.RemoveAll(run)
+	})
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	config := fmt.Sprintf("encryption:\n  key_source:\n    file: %s\n", filepath.Join(env.WorkDir, "keys", "cloudops.key"))
+	return os.WriteFile(filepath.Join(home, "config.yaml"), []byte(config), 0o600)
+}
+
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	// cloudops ARG...: runs it without a terminal. `! cloudops` wants it to fail.
+	"cloudops": func(ts *testscript.TestScript, neg bool, args []string) {
+		err := ts.Exec(ts.Getenv("CLOUDOPS"), args...)
+		if (err != nil) != neg {
+			ts.Fatalf("cloudops %v: %v", args, err)
+		}
+	},
+	// exits CODE ARG...: runs cloudops without a terminal and wants this exit code.
+	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+		err := ts.Exec(ts.Getenv("CLOUDOPS"), args[1:]...)
+		code := 0
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			code = exit.ExitCode()
+		}
+		if fmt.Sprint(code) != args[0] {
+			ts.Fatalf("cloudops %v: exit code %d, want %s", args[1:], code, args[0])
+		}
+	},
+	// answers CODE ANSWER ARG...: runs cloudops on a terminal where ANSWER is
+	// typed at each question, and wants this exit code. What the terminal showed
+	// is in the file terminal.
+	"answers": func(ts *testscript.TestScript, neg bool, args []string) {
+		shown, code, err := onTerminal(ts, args[1], args[2:])
+		ts.Check(os.WriteFile(ts.MkAbs("terminal"), []byte(shown), 0o600))
+		ts.Check(err)
+		if fmt.Sprint(code) != args[0] {
+			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[2:], code, args[0], shown)
+		}
+	},
+	// daemon SIGNAL: sends the running daemon a signal and waits until it is gone.
+	"daemon": func(ts *testscript.TestScript, neg bool, args []string) {
+		sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
+		ts.Check(stopDaemon(ts.Getenv("CLOUDOPS_HOME"), sig))
+	},
+	// leaks WORD...: wants none of the words to be found under the home.
+	"leaks": func(ts *testscript.TestScript, neg bool, args []string) {
+		found, err := awstest.Leaks(ts.Getenv("CLOUDOPS_HOME"), append(args, awstest.Planted...))
+		ts.Check(err)
+		if len(found) > 0 {
+			ts.Fatalf("leaked:\n%s", strings.Join(found, "\n"))
+		}
+	},
+	// field FILE PATH NAME: puts a field of a JSON file into an environment
+	// variable; PATH is dot-separated, numbers index lists.
+	"field": func(ts *testscript.TestScript, neg bool, args []string) {
+		var v any
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
+		for _, key := range strings.Split(args[1], ".") {
+			switch x := v.(type) {
+			case map[string]any:
+				v = x[key]
+			case []any:
+				i, err := strconv.Atoi(key)
+				ts.Check(err)
+				if i >= len(x) {
+					ts.Fatalf("field %s: only %d elements", args[1], len(x))
+				}
+				v = x[i]
+			default:
+				ts.Fatalf("field %s: %T has no %s", args[1], v, key)
+			}
+		}
+		ts.Setenv(args[2], fmt.Sprint(v))
+	},
+	// damage FILE: overwrites the middle of a file under the home.
+	"damage": func(ts *testscript.TestScript, neg bool, args []string) {
+		found, err := filepath.Glob(filepath.Join(ts.Getenv("CLOUDOPS_HOME"), args[0]))
+		ts.Check(err)
+		if len(found) == 0 {
+			ts.Fatalf("there is no %s", args[0])
+		}
+		for _, f := range found {
+			b, err := os.ReadFile(f)
+			ts.Check(err)
+			for i := len(b) / 4; i < len(b)*3/4; i++ {
+				b[i] ^= 0xa5
+			}
+			ts.Check(os.WriteFile(f, b, 0o600))
+		}
+	},
+}
+
+// onTerminal runs cloudops with a controlling terminal.
+func onTerminal(ts *testscript.TestScript, answer string, args []string) (shown string, code int, err error) {
+	cmd := exec.Command(ts.Getenv("CLOUDOPS"), args...)
+	for _, k := range []string{"PATH", "HOME", "CLOUDOPS_HOME", "XDG_RUNTIME_DIR", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
+	}
+	cmd.Dir = ts.MkAbs(".")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 200})
+	if err != nil {
+		return "", 0, err
+	}
+	defer tty.Close()
+	kill := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer kill.Stop()
+	var seen bytes.Buffer
+	answered := 0
+	b := make([]byte, 4096)
+	for {
+		n, rerr := tty.Read(b)
+		seen.Write(b[:n])
+		if strings.Count(seen.String(), "anything else rejects: ") > answered {
+			answered++
+			fmt.Fprintln(tty, answer)
+		}
+		if rerr != nil {
+			if !errors.Is(rerr, io.EOF) && !errors.Is(rerr, syscall.EIO) {
+				return seen.String(), 0, rerr
+			}
+			break
+		}
+	}
+	werr := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(werr, &exit) {
+		return seen.String(), exit.ExitCode(), nil
+	}
+	return seen.String(), 0, werr
+}
+
+// stopDaemon signals the daemon that holds the home's lock and waits for its end.
+func stopDaemon(home string, sig syscall.Signal) error {
+	b, err := os.ReadFile(filepath.Join(home, "daemon.lock"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return fmt.Errorf("reading daemon.lock: %w", err)
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return err
+	}
+	f, err := os.Open(filepath.Join(home, "daemon.lock"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// Its lock dies with it.
+	deadline := time.Now().Add(20 * time.Second)
+	for syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("daemon %d did not end", pid)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}

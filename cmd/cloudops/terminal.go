@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
+)
+
+// terminal is the controlling terminal: the only place a decision is read
+// from, so that piped input never approves.
+type terminal struct {
+	tty *os.File
+}
+
+// openTerminal returns nil where there is no controlling terminal.
+func openTerminal() *terminal {
+	tty, err := os.OpenFile(terminalPath, os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	return &terminal{tty: tty}
+}
+
+// ask prints the card and reads the decision. What was typed before the card
+// was shown is dropped. Critical plans want the target's id, others "yes".
+func (t *terminal) ask(ctx context.Context, p executor.Prompt) (daemon.PromptResult, error) {
+	want := "yes"
+	if p.Plan.Risk == executor.RiskCritical && len(p.Plan.Targets) > 0 {
+		want = p.Plan.Targets[0].ID
+	}
+	fmt.Fprintf(t.tty, "\n%s\n", render.CardTerminal(p.Plan))
+	if err := dropTypeAhead(t.tty); err != nil {
+		return daemon.PromptResult{}, fmt.Errorf("reading the terminal: %w", err)
+	}
+	fmt.Fprintf(t.tty, "Type %s to run it; anything else rejects: ", render.Terminal(want))
+	line, err := t.readLine(ctx)
+	if err != nil {
+		fmt.Fprintln(t.tty)
+		return daemon.PromptResult{}, err
+	}
+	if strings.TrimSpace(line) != want {
+		return daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
+	}
+	return daemon.PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
+}
+
+// readLine reads one line, or fails when ctx ends first.
+func (t *terminal) readLine(ctx context.Context) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := bufio.NewReader(t.tty).ReadString('\n')
+		done <- result{line, err}
+	}()
+	select {
+	case r := <-done:
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
