@@ -40,11 +40,12 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, f := range files {
-		testscript.Run(t, testscript.Params{
-			Files:         []string{f},
-			Setup:         func(env *testscript.Env) error { return setup(t.Context(), env, binary, server) },
-			Cmds:          commands,
-			UpdateScripts: os.Getenv("UPDATE") != "",
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Files: []string{f},
+				Setup: func(env *testscript.Env) error { return setup(t.Context(), env, binary, server) },
+				Cmds:  commands,
+			})
 		})
 	}
 }
