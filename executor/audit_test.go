@@ -390,7 +390,7 @@ func FuzzAuditRecord(f *testing.F) {
 	})
 }
 
-func BenchmarkAuditAppend(b *testing.B) {
+func someHome(b *testing.B) (string, *seal.Keys) {
 	home := filepath.Join(b.TempDir(), "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		b.Fatal(err)
@@ -399,15 +399,39 @@ func BenchmarkAuditAppend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return home, keys
+}
+
+func someExecution() *Execution {
+	p, _ := somePlan()
+	return &Execution{ID: random(16), PlanID: random(16), Status: "planned", Command: p.Command, Line: p.Command.String(), Targets: p.Targets, Identity: p.Identity}
+}
+
+func BenchmarkAuditAppend(b *testing.B) {
+	home, keys := someHome(b)
 	a := openAudit(home, keys, time.Now(), func(Entry, span) {})
 	defer a.close()
-	x := &Execution{ID: "x", Status: "planned", Targets: make([]Target, 3)}
 	for b.Loop() {
-		if _, _, err := a.append(content{Kind: "planned", Execution: x}); err != nil {
+		if _, _, err := a.append(content{Kind: "planned", Execution: someExecution()}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	n, begin := a.count, time.Now()
-	openAudit(home, keys, time.Now(), newView().note).close()
-	b.ReportMetric(float64(time.Since(begin).Microseconds())/float64(n), "us/record-opened")
+}
+
+func BenchmarkAuditOpen1000Records(b *testing.B) {
+	home, keys := someHome(b)
+	a := openAudit(home, keys, time.Now(), func(Entry, span) {})
+	for range 1000 {
+		if _, _, err := a.append(content{Kind: "planned", Execution: someExecution()}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	a.close()
+	for b.Loop() {
+		a := openAudit(home, keys, time.Now(), newView().note)
+		if a.usable() != nil {
+			b.Fatal(a.usable())
+		}
+		a.close()
+	}
 }

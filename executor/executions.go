@@ -8,9 +8,10 @@ import (
 // view remembers where in the audit log each execution's newest record is. The
 // log itself is the record; memory grows by a few words an execution.
 type view struct {
-	mu    sync.Mutex // guards what follows
-	byID  map[string]*seen
-	order []string // in the order they were planned
+	mu     sync.Mutex // guards what follows
+	byID   map[string]*seen
+	byPlan map[string]*seen
+	order  []string // in the order they were planned
 }
 
 type seen struct {
@@ -19,7 +20,7 @@ type seen struct {
 	conversation string
 }
 
-func newView() *view { return &view{byID: map[string]*seen{}} }
+func newView() *view { return &view{byID: map[string]*seen{}, byPlan: map[string]*seen{}} }
 
 // note takes in a record of the log.
 func (v *view) note(e Entry, at span) {
@@ -31,7 +32,7 @@ func (v *view) note(e Entry, at span) {
 	s := v.byID[e.Execution.ID]
 	if s == nil {
 		s = &seen{}
-		v.byID[e.Execution.ID] = s
+		v.byID[e.Execution.ID], v.byPlan[e.Execution.PlanID] = s, s
 		v.order = append(v.order, e.Execution.ID)
 	}
 	s.at, s.kind, s.conversation = at, e.Kind, e.Execution.Origin.Conversation
@@ -66,11 +67,16 @@ func (v *view) newest(conversation string, limit int) []span {
 	return spans
 }
 
+// find goes by the id of an execution or of its plan.
 func (v *view) find(id string) (span, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s := v.byID[id]; s != nil {
-		return s.at, true
+	s := v.byID[id]
+	if s == nil {
+		s = v.byPlan[id]
 	}
-	return span{}, false
+	if s == nil {
+		return span{}, false
+	}
+	return s.at, true
 }

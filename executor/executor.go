@@ -276,9 +276,12 @@ func New(cfg Config, home string, sc *scanner.Scanner, estate *storage.Estate, k
 
 // settle records what became of the executions that the last daemon left open.
 func (e *Executor) settle() {
-	for _, at := range e.view.open() {
-		entry, err := e.log.read(at)
-		if err != nil || entry.Execution == nil {
+	open, err := e.log.read(e.view.open()...)
+	if err != nil {
+		return
+	}
+	for _, entry := range open {
+		if entry.Execution == nil {
 			continue
 		}
 		x, kind := *entry.Execution, "expired"
@@ -342,28 +345,33 @@ func (e *Executor) Pending() []Plan {
 // Executions lists them, newest first; conversation "" means all, limit 0 all.
 // Of a damaged audit log it lists what can be read.
 func (e *Executor) Executions(conversation string, limit int) ([]Execution, error) {
-	list := []Execution{}
-	for _, at := range e.view.newest(conversation, limit) {
-		entry, err := e.log.read(at)
-		if err != nil {
-			return nil, fmt.Errorf("listing executions: %w", err)
+	entries, err := e.log.read(e.view.newest(conversation, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("listing executions: %w", err)
+	}
+	list := make([]Execution, 0, len(entries))
+	for _, entry := range entries {
+		if entry.Execution != nil {
+			list = append(list, *entry.Execution)
 		}
-		list = append(list, *entry.Execution)
 	}
 	return list, nil
 }
 
-// Execution finds one by its id.
+// Execution finds one by its id, or by its plan's.
 func (e *Executor) Execution(id string) (Execution, error) {
 	at, ok := e.view.find(id)
 	if !ok {
 		return Execution{}, fmt.Errorf("execution %s: %w", show(id), storage.ErrNotFound)
 	}
-	entry, err := e.log.read(at)
+	entries, err := e.log.read(at)
 	if err != nil {
 		return Execution{}, fmt.Errorf("finding an execution: %w", err)
 	}
-	return *entry.Execution, nil
+	if len(entries) == 0 || entries[0].Execution == nil {
+		return Execution{}, fmt.Errorf("execution %s: its audit record is damaged: %w", show(id), storage.ErrCorrupt)
+	}
+	return *entries[0].Execution, nil
 }
 
 // Audit lists the newest entries in order; limit 0 means all.

@@ -1,11 +1,14 @@
 package executor
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -578,24 +581,10 @@ func TestPlansAreCapped(t *testing.T) {
 	if err := w.Reject(second.ID, "not now"); err != nil {
 		t.Error(err)
 	}
-	x, err := w.Execution(w.executionOf(second.ID))
+	x, err := w.Execution(second.ID)
 	if err != nil || x.Status != "rejected" || x.Decision != "rejected: not now" {
 		t.Errorf("%+v, %v", x, err)
 	}
-}
-
-func (w *world) executionOf(plan string) string {
-	xs, err := w.Executions("", 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, x := range xs {
-		if x.PlanID == plan {
-			return x.ID
-		}
-	}
-	w.t.Fatalf("no execution of plan %s", plan)
-	return ""
 }
 
 // Two people approve the same thing at once: it runs once.
@@ -639,7 +628,7 @@ func TestParallelApprovals(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := w.approve(q)
-	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: time.Second})
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: 3 * time.Second})
 	for range 8 {
 		all.Go(func() {
 			if _, err := w.Run(t.Context(), a, nil); err != nil && !errors.Is(err, ErrVoid) {
@@ -668,7 +657,6 @@ func TestNoClearAnswer(t *testing.T) {
 	}
 	defer proxy.Close()
 	w := newWorld(t, Config{}, "prod", proxy.URL)
-	w.times.call = time.Second
 	id := database(t, "unclear-db")
 	for _, c := range []struct {
 		kind         awstest.Kind
@@ -680,6 +668,10 @@ func TestNoClearAnswer(t *testing.T) {
 		{awstest.Throttle, "failed", "too many calls"},
 		{awstest.Deny, "failed", "rds:StopDBInstance"},
 	} {
+		w.times.call = time.Minute
+		if c.kind == awstest.Hang {
+			w.times.call = time.Second
+		}
 		proxy.Heal()
 		proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: c.kind})
 		x := w.run(stopDB(id)...)
@@ -706,7 +698,8 @@ func slowly(t *testing.T, states ...string) (endpoint string, looks func() int) 
 	var mu sync.Mutex
 	sent, n := false, 0
 	p := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		ErrorLog: log.New(io.Discard, "", 0), // callers that went away
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
 		ModifyResponse: func(r *http.Response) error {
 			action, _ := r.Request.Context().Value(actionKey{}).(string)
 			mu.Lock()
@@ -907,47 +900,17 @@ func TestUndecidedPlansEndWithTheDaemon(t *testing.T) {
 // kill -9 while AWS has the call: the next daemon says that it does not know,
 // and never sends it again.
 func TestKilledWhileAWSHasTheCall(t *testing.T) {
-	e := theAWS(t)
-	proxy, err := awstest.NewProxy(e.Endpoint)
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer proxy.Close()
-	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Hang})
 	id := database(t, "killed-db")
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Hang})
+	sent := func() int { return len(proxy.Calls("rds", "StopDBInstance", "")) }
 	w := newWorld(t, Config{}, "prod", proxy.URL)
-	w.stop()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	child := exec.Command(exe)
-	child.Stderr = &stderr
-	child.Env = append(os.Environ(), "CLOUDOPS_TEST_CRASH="+w.home, "CRASH_ENDPOINT="+proxy.URL, "CRASH_ID="+id,
-		"CRASH_CONFIG="+e.ConfigFile, "CRASH_CREDENTIALS="+e.CredentialsFile)
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = child.Wait()
-		close(exited)
-	}()
-	eventually(t, "the child calls AWS", func() bool {
-		select {
-		case <-exited:
-			t.Fatalf("the child ended: %s", stderr.String())
-		default:
-		}
-		return len(proxy.Calls("rds", "StopDBInstance", "")) > 0
-	})
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-exited
+	w.kill(id, func() bool { return sent() > 0 })
 
-	w.start(Config{})
 	xs, err := w.Executions("", 0)
 	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "may or may not") {
 		t.Fatalf("%+v, %v", xs, err)
@@ -958,8 +921,8 @@ func TestKilledWhileAWSHasTheCall(t *testing.T) {
 	if r, err := w.Verify(); err != nil || !r.OK {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if n := len(proxy.Calls("rds", "StopDBInstance", "")); n != 1 {
-		t.Errorf("it was sent %d times", n)
+	if sent() != 1 {
+		t.Errorf("it was sent %d times", sent())
 	}
 	proxy.Heal()
 	if x := w.run(stopDB(id)...); x.Status != "succeeded" {
@@ -967,7 +930,119 @@ func TestKilledWhileAWSHasTheCall(t *testing.T) {
 	}
 }
 
-// runUntilKilled is the child of TestKilledWhileAWSHasTheCall.
+// kill -9 during the wait: AWS took the command, and the next daemon says so.
+func TestKilledWhileWaiting(t *testing.T) {
+	id := database(t, "killed-later-db")
+	endpoint, looks := slowly(t, "stopping")
+	w := newWorld(t, Config{}, "prod", endpoint)
+	w.kill(id, func() bool { return looks() > 1 })
+	xs, err := w.Executions("", 0)
+	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "AWS took the command") {
+		t.Fatalf("%+v, %v", xs, err)
+	}
+	if r, err := w.Verify(); err != nil || !r.OK {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// kill -9 at any moment loses no outcome that was acknowledged, leaves nothing
+// open and a log that holds.
+func TestKilledAtAnyMoment(t *testing.T) {
+	rounds := 3
+	if os.Getenv("CLOUDOPS_SOAK") != "" {
+		rounds = 100
+	}
+	w := newWorld(t, Config{}, "prod", "")
+	var known []string
+	for round := range rounds {
+		w.stop()
+		child, out := w.child("")
+		lines := bufio.NewScanner(out)
+		for range 1 + round%4 {
+			if !lines.Scan() {
+				t.Fatal("the child ended")
+			}
+			known = append(known, lines.Text())
+		}
+		time.Sleep(rand.N(20 * time.Millisecond)) // any moment will do
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() {
+			known = append(known, lines.Text())
+		}
+		_ = child.Wait()
+		w.start(Config{})
+		if r, err := w.Verify(); err != nil || !r.OK {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		xs, err := w.Executions("", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range xs {
+			if x.Status == "planned" || x.Status == "running" {
+				t.Errorf("%s is left %s", x.ID, x.Status)
+			}
+		}
+		for _, id := range known {
+			if x, err := w.Execution(id); err != nil || x.Status != "succeeded" || x.Output == "" {
+				t.Errorf("the outcome of %s is lost: %+v, %v", id, x, err)
+			}
+		}
+	}
+}
+
+// child runs commands on this home in another process: one stop of a database,
+// or describes without end, whose ids it prints.
+func (w *world) child(id string) (*exec.Cmd, io.Reader) {
+	w.t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	child := exec.Command(exe)
+	child.Stderr = os.Stderr
+	child.Env = append(os.Environ(), "CLOUDOPS_TEST_CRASH="+w.home, "CRASH_ENDPOINT="+w.env.EndpointURL, "CRASH_ID="+id,
+		"CRASH_CONFIG="+w.env.ConfigFile, "CRASH_CREDENTIALS="+w.env.CredentialsFile)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return child, out
+}
+
+// kill stops a database from another process, kills that -9 when it is time,
+// and opens the home again.
+func (w *world) kill(id string, when func() bool) {
+	w.t.Helper()
+	w.stop()
+	child, out := w.child(id)
+	exited := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, out)
+		_ = child.Wait()
+		close(exited)
+	}()
+	eventually(w.t, "the child is at it", func() bool {
+		select {
+		case <-exited:
+			w.t.Fatal("the child ended")
+		default:
+		}
+		return when()
+	})
+	if err := child.Process.Kill(); err != nil {
+		w.t.Fatal(err)
+	}
+	<-exited
+	w.start(Config{})
+}
+
+// runUntilKilled is what the other process does.
 func runUntilKilled(home string) error {
 	ctx := context.Background()
 	keys, err := unlockAt(home)
@@ -980,24 +1055,52 @@ func runUntilKilled(home string) error {
 	}
 	env := scanner.Environment{Profile: "prod", EndpointURL: os.Getenv("CRASH_ENDPOINT"),
 		ConfigFile: os.Getenv("CRASH_CONFIG"), CredentialsFile: os.Getenv("CRASH_CREDENTIALS")}
-	c, err := For("stop", "rds_instance", os.Getenv("CRASH_ID"))
-	if err != nil {
-		return err
+	for id := os.Getenv("CRASH_ID"); ; {
+		c := Command{Service: "rds", Operation: "describe-db-instances"}
+		if id != "" {
+			if c, err = For("stop", "rds_instance", id); err != nil {
+				return err
+			}
+		}
+		p, err := e.Plan(ctx, env, c, Origin{})
+		if err != nil {
+			return err
+		}
+		q, err := e.Prompt(p.ID, SurfaceTerminal)
+		if err != nil {
+			return err
+		}
+		a, err := q.Answer(ctx, q.Run, p.Digest)
+		if err != nil {
+			return err
+		}
+		x, err := e.Run(ctx, a, nil)
+		if err != nil || id != "" {
+			return fmt.Errorf("it ran to its end: %+v, %w", x, err)
+		}
+		fmt.Println(x.ID)
 	}
-	p, err := e.Plan(ctx, env, c, Origin{})
-	if err != nil {
-		return err
+}
+
+func TestSensible(t *testing.T) {
+	stop, _ := catalog.Find("ec2", "stop-instances")
+	reboot, _ := catalog.Find("rds", "reboot-db-instance")
+	hanging := Target{Key: storage.Key{ID: "i-0123abcd"}, State: "stopping"}
+	force := Command{Parameters: map[string]any{"force": true}}
+	if err := sensible(stop, force, hanging); err != nil {
+		t.Errorf("a hanging stop can't be forced: %v", err)
 	}
-	q, err := e.Prompt(p.ID, SurfaceTerminal)
-	if err != nil {
-		return err
+	if err := sensible(stop, Command{}, hanging); !errors.Is(err, ErrRefused) {
+		t.Errorf("stopped twice: %v", err)
 	}
-	a, err := q.Answer(ctx, q.Run, p.Digest)
-	if err != nil {
-		return err
+	member := Target{State: "available", Facts: map[string]string{"cluster": "c"}}
+	if err := sensible(reboot, Command{}, member); err != nil {
+		t.Errorf("a member of a cluster can be rebooted: %v", err)
 	}
-	x, err := e.Run(ctx, a, nil)
-	return fmt.Errorf("it ran to its end: %+v, %w", x, err)
+	odd := Target{State: "\x1b[31mnew-state"}
+	if err := sensible(reboot, Command{}, odd); !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestProgress(t *testing.T) {

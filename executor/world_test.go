@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 // theAWS is the seeded server.
 func theAWS(t *testing.T) *awstest.Estate {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it needs the emulated AWS")
+	}
 	emulator.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
