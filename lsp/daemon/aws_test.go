@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/backend/builtin"
@@ -228,6 +230,96 @@ func TestProfilesAreSelectedForOneSession(t *testing.T) {
 	refused(t, a, CodeNotFound, "cloudops profiles", MethodProfileSelect, ProfileSelectParams{Name: "nobody"})
 	if selected(a) != "staging" {
 		t.Error("a refused selection changed the profile")
+	}
+}
+
+func TestASelectionOutlivesTheDaemon(t *testing.T) {
+	e, home := seeded(t)
+	options(t, home, testOptions{Real: true})
+	c := started(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
+	if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range call[ProfileListResult](t, c, MethodProfileList, nil).Profiles {
+		if p.Selected != (p.Name == "staging") {
+			t.Errorf("after a restart: %+v", p)
+		}
+	}
+}
+
+func TestAKillDuringAScanLosesNothingThatWasTold(t *testing.T) {
+	e, home := seeded(t)
+	options(t, home, testOptions{Real: true})
+	stored := make(chan int, 1)
+	c := started(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Note: func(m string, params []byte) {
+		var p ProgressNote
+		if m == NoteProgress && json.Unmarshal(params, &p) == nil && p.Resources > 0 {
+			select {
+			case stored <- p.Resources:
+			default:
+			}
+		}
+	}})
+	failed := make(chan error, 1)
+	go func() { failed <- c.Call(t.Context(), MethodEstateScan, ScanParams{Token: "t"}, nil) }()
+	told := <-stored
+	if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var refusal *Error
+	if err := <-failed; !errors.As(err, &refusal) || refusal.Code != CodeUnavailable {
+		t.Fatalf("the scan: %v", err)
+	}
+	if s := call[StatusResult](t, c, MethodEstateStatus, nil); s.Resources < told || s.Scanning {
+		t.Errorf("afterwards %d resources, told of %d; scanning %v", s.Resources, told, s.Scanning)
+	}
+	if h := c.Hello(); len(h.Problems) != 0 {
+		t.Errorf("problems: %q", h.Problems)
+	}
+	scanned(t, c)
+}
+
+func TestAHandoverLetsWhatRunsFinish(t *testing.T) {
+	e, home := seeded(t)
+	now := time.Now()
+	_, end := serving(t, ServerConfig{Home: home, Open: realParts(home), Build: Build{ID: "old", Time: now.Add(-time.Hour)}})
+	env := e.Environment("prod", "")
+	running := make(chan struct{})
+	var once sync.Once
+	c := dialing(t, ClientConfig{Home: home, Environment: env, Prompt: approve, Note: func(m string, _ []byte) {
+		if m == NoteExecutionOutput {
+			once.Do(func() { close(running) })
+		}
+	}})
+	scanned(t, c)
+	plan, later := stop(t, c), call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
+	type outcome struct {
+		done DecideResult
+		err  error
+	}
+	decided := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.err = c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, &o.done)
+		decided <- o
+	}()
+	<-running
+	r := rawPeer(t, home)
+	r.send(strings.Replace(helloBody, `"id":"","time":"0001-01-01T00:00:00Z"`, `"id":"new","time":"`+now.UTC().Format(time.RFC3339Nano)+`"`, 1))
+	if m := r.next(); m.Error == nil || m.Error.Code != CodeHandover {
+		t.Fatalf("the newer build got %+v", m)
+	}
+	var refusal *Error
+	if err := c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: later.ID, Decision: "ask"}, nil); !errors.As(err, &refusal) {
+		t.Errorf("another approval: %v, want a refusal", err)
+	}
+	if o := <-decided; o.err != nil || o.done.Execution.Status != "succeeded" {
+		t.Errorf("what ran: %+v %v", o.done.Execution, o.err)
+	}
+	eventually(t, "the old daemon is gone", func() bool { _, held := lockedBy(home); return !held })
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
 

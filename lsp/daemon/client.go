@@ -53,6 +53,7 @@ type ClientConfig struct {
 
 // Client is a connection that heals itself. Safe for concurrent use.
 type Client struct {
+	// cfg does not change, but for the profile, which mu guards.
 	cfg    ClientConfig
 	dial   func(ctx context.Context) (net.Conn, error)
 	ctx    context.Context
@@ -135,6 +136,9 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 		var answer jsonrpc2.RawMessage
 		err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
 		if err == nil {
+			if method == MethodProfileSelect {
+				c.keepProfile(raw)
+			}
 			return decodeResult(method, answer, result)
 		}
 		if ctx.Err() != nil {
@@ -153,6 +157,17 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 				"the daemon restarted during the request; nothing was repeated")
 		}
 	}
+}
+
+// keepProfile makes a selection outlive the daemon: the next handshake brings it.
+func (c *Client) keepProfile(params []byte) {
+	var p ProfileSelectParams
+	if jsonv2.Unmarshal(params, &p) != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.Environment.Profile = p.Name
 }
 
 func decodeResult(method string, answer jsonrpc2.RawMessage, result any) error {
@@ -290,7 +305,7 @@ func (c *Client) shake() (*conn, HelloResult, error) {
 func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	conn := newConn(c.ctx, nc, maxReply, c.cfg.Log)
 	c.mu.Lock()
-	again := c.greeted
+	again, env := c.greeted, c.cfg.Environment
 	c.mu.Unlock()
 	if again && c.cfg.Note != nil {
 		// What was remembered of the estate may have changed unseen.
@@ -302,7 +317,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	var hello HelloResult
 	err := conn.call(ctx, MethodHello, HelloParams{
 		Protocol: ProtocolVersion, Build: c.cfg.Build, Kind: c.cfg.Kind,
-		Interactive: c.cfg.Prompt != nil, Environment: c.cfg.Environment,
+		Interactive: c.cfg.Prompt != nil, Environment: env,
 	}, &hello)
 	if err == nil && hello.Protocol != ProtocolVersion {
 		err = refusef(CodeRefused, "use one version of cloudops everywhere",

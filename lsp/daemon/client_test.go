@@ -109,7 +109,7 @@ func TestManyStartersEndWithOneDaemon(t *testing.T) {
 
 func TestADaemonThatDiesAtOnceIsExplained(t *testing.T) {
 	home := testHome(t)
-	options(t, home, testOptions{Die: "config.yaml:3: unknown field \x1b[31mpolicy"})
+	options(t, home, testOptions{Die: "config.yaml:3: unknown field \x1b[31mpolicy\n{\"msg\":\"ended\"}"})
 	begin := time.Now()
 	_, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: os.Args[0]})
 	var e *Error

@@ -21,10 +21,19 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets the test program be the daemon that clients start.
+// TestMain lets the test program be the daemon that clients start, and a peer.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "daemon" {
 		os.Exit(testDaemon(os.Getenv("CLOUDOPS_HOME")))
+	}
+	if len(os.Args) == 3 && os.Args[1] == "connect" {
+		nc, err := net.Dial("unix", os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_, _ = nc.Read(make([]byte, 1))
+		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m,
 		goleak.Cleanup(func(code int) {
@@ -43,6 +52,8 @@ type testOptions struct {
 	// Die ends it at once with these words.
 	Die   string
 	Build Build
+	// Real: it opens what the product opens.
+	Real bool
 }
 
 // testDaemon is a daemon without parts, and with methods that only tests need.
@@ -66,7 +77,11 @@ func testDaemon(home string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := newServer(ServerConfig{Home: home, Build: o.Build, Idle: 10 * time.Second, Open: noParts})
+	open := noParts
+	if o.Real {
+		open = realParts(home)
+	}
+	s, err := newServer(ServerConfig{Home: home, Build: o.Build, Idle: 10 * time.Second, Open: open})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -19,6 +19,8 @@ import (
 
 const (
 	defaultIdle = 30 * time.Minute
+	// degradedIdle is how long it stays where it could open nothing.
+	degradedIdle = 2 * time.Second
 	// drainTime is how long the daemon stays for commands that run.
 	drainTime = 2 * time.Minute
 	// endTime is how long it then waits for requests to notice the end.
@@ -242,9 +244,15 @@ func (s *server) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.active--
-	if s.active == 0 {
-		s.idle.Reset(s.cfg.Idle)
+	if s.active != 0 {
+		return
 	}
+	stay := s.cfg.Idle
+	if s.parts == nil {
+		// What it lacks may be in the environment of the next one to start.
+		stay = min(stay, degradedIdle)
+	}
+	s.idle.Reset(stay)
 }
 
 func (s *server) idled() {

@@ -64,7 +64,7 @@ func privateDir(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("refusing %s: it is not a folder; remove it", dir)
 	case !ownedByUser(info):
-		return fmt.Errorf("refusing %s: another user owns it", dir)
+		return fmt.Errorf("refusing %s: another user owns it; for the socket, set XDG_RUNTIME_DIR to a folder of your own", dir)
 	case openToOthers(info):
 		return fmt.Errorf("refusing %s: other users can reach it; run: chmod 700 %s", dir, dir)
 	}

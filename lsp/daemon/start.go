@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -144,12 +145,12 @@ func (c *Client) startDaemon() (*child, error) {
 		defer close(ch.done)
 		defer log.Close()
 		err := cmd.Wait()
-		last := lastLine(log.Name(), from)
+		words := written(log.Name(), from)
 		switch {
-		case strings.Contains(last, ErrRunning.Error()):
+		case strings.Contains(words, ErrRunning.Error()):
 			ch.err = errLostRace
-		case last != "":
-			ch.err = errors.New(last)
+		case lastWords(words) != "":
+			ch.err = errors.New(lastWords(words))
 		case err != nil:
 			ch.err = err
 		default:
@@ -203,26 +204,36 @@ func openLog(home string) (f *os.File, from int64, err error) {
 	return f, from, nil
 }
 
-// lastLine is the last line that was written to a log since an offset.
-func lastLine(path string, from int64) string {
+// written is what was written to a log since an offset, if long its end.
+func written(path string, from int64) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	const tail = 4096
-	if info, err := f.Stat(); err == nil && info.Size()-from > tail {
-		from = info.Size() - tail
+	const most = 16 << 10
+	if info, err := f.Stat(); err == nil && info.Size()-from > most {
+		from = info.Size() - most
 	}
-	b, err := io.ReadAll(io.NewSectionReader(f, from, tail))
+	b, err := io.ReadAll(io.NewSectionReader(f, from, most))
 	if err != nil {
 		return ""
 	}
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
+	return string(b)
+}
+
+// lastWords is the last line that was meant for people: no record of the log.
+func lastWords(text string) string {
+	for _, line := range slices.Backward(strings.Split(text, "\n")) {
+		line = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
+				return -1
+			}
+			return r
+		}, line))
+		if line != "" && line[0] != '{' {
+			return line
 		}
-		return r
-	}, lines[len(lines)-1])
+	}
+	return ""
 }
