@@ -242,6 +242,7 @@ func httpClient(env Environment, files sharedFiles, shared config.SharedConfig) 
 		}
 	}
 	return awshttp.NewBuildableClient().
+		WithReadTimeout(30 * time.Second).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = 5 * time.Second

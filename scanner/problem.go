@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
@@ -210,6 +211,12 @@ var (
 // scrub makes one short line of a foreign text, without what looks secret.
 func scrub(s string) string {
 	s, _, _ = strings.Cut(s, "Encoded authorization failure message")
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
 	s = keyID.ReplaceAllString(secretish.ReplaceAllString(s, "…"), "…")
 	s = strings.TrimRight(strings.Join(strings.Fields(s), " "), ". ")
 	if r := []rune(s); len(r) > 300 {

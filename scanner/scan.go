@@ -75,6 +75,7 @@ func (u unit) host() string {
 // Scan lists the chosen profiles' resources into the estate. The error is for
 // what stops everything; what stops a part is a Problem. Ending ctx ends the
 // scan with Cancelled set: whole shards are kept, others stay as they were.
+// report is called for one step at a time and must not block; nil reports nothing.
 func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report func(Progress)) (Result, error) {
 	began := time.Now()
 	if report == nil {

@@ -116,7 +116,17 @@ func (e *Estate) AddInstance(ctx context.Context, name string) (string, error) {
 
 // Seed empties the server, builds the estate, writes the shared files config
 // and credentials (0600) into dir, and turns the check of policies on.
-func (s *Server) Seed(ctx context.Context, dir string) (*Estate, error) {
+func (s *Server) Seed(ctx context.Context, dir string) (e *Estate, err error) {
+	// Under load a connection to moto breaks now and then.
+	for range 3 {
+		if e, err = s.seed(ctx, dir); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return e, err
+}
+
+func (s *Server) seed(ctx context.Context, dir string) (*Estate, error) {
 	if err := s.Reset(ctx); err != nil {
 		return nil, err
 	}
@@ -183,6 +193,8 @@ func (s *Server) config(id, secret, token string) aws.Config {
 		Region:       West,
 		Credentials:  credentials.NewStaticCredentialsProvider(id, secret, token),
 		BaseEndpoint: aws.String(s.Endpoint),
+		// A creation that the SDK repeats by itself fails, or makes two.
+		RetryMaxAttempts: 1,
 	}
 }
 

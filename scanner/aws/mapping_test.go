@@ -1,0 +1,181 @@
+package aws
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+var target = Target{AccountID: "123456789012", AccountName: "prod", Partition: "aws-cn", Region: "cn-north-1"}
+
+func TestStopRulesOfDatabases(t *testing.T) {
+	for name, c := range map[string]struct {
+		i    rdstypes.DBInstance
+		stop bool
+	}{
+		"plain":             {rdstypes.DBInstance{}, true},
+		"Multi-AZ":          {rdstypes.DBInstance{MultiAZ: aws.Bool(true)}, true},
+		"SQL Server":        {rdstypes.DBInstance{Engine: aws.String("sqlserver-se")}, true},
+		"mirrored":          {rdstypes.DBInstance{Engine: aws.String("sqlserver-se"), MultiAZ: aws.Bool(true)}, false},
+		"replica":           {rdstypes.DBInstance{ReadReplicaSourceDBInstanceIdentifier: aws.String("x")}, false},
+		"has replicas":      {rdstypes.DBInstance{ReadReplicaDBInstanceIdentifiers: []string{"x"}}, false},
+		"member of cluster": {rdstypes.DBInstance{DBClusterIdentifier: aws.String("x")}, false},
+		"being changed":     {rdstypes.DBInstance{DBInstanceStatus: aws.String("modifying")}, false},
+	} {
+		c.i.DBInstanceIdentifier = aws.String("db")
+		if c.i.DBInstanceStatus == nil {
+			c.i.DBInstanceStatus = aws.String("available")
+		}
+		r := dbInstance(target, c.i)
+		if r.Constraints["can_stop"] != c.stop {
+			t.Errorf("%s: can_stop is %v, want %v", name, r.Constraints["can_stop"], c.stop)
+		}
+		if r.ARN != "arn:aws-cn:rds:cn-north-1:123456789012:db:db" {
+			t.Errorf("without an ARN in the answer it is %s", r.ARN)
+		}
+	}
+	for name, c := range map[string]struct {
+		d    rdstypes.DBCluster
+		stop bool
+	}{
+		"plain":      {rdstypes.DBCluster{}, true},
+		"serverless": {rdstypes.DBCluster{EngineMode: aws.String("serverless")}, false},
+		"global":     {rdstypes.DBCluster{GlobalClusterIdentifier: aws.String("g")}, false},
+		"replica":    {rdstypes.DBCluster{ReplicationSourceIdentifier: aws.String("x")}, false},
+	} {
+		c.d.Status = aws.String("available")
+		if r := dbCluster(target, c.d); r.Constraints["can_stop"] != c.stop {
+			t.Errorf("cluster %s: can_stop is %v, want %v", name, r.Constraints["can_stop"], c.stop)
+		}
+	}
+}
+
+func TestStopRulesOfInstances(t *testing.T) {
+	running := &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning}
+	for name, c := range map[string]struct {
+		i    ec2types.Instance
+		stop any
+	}{
+		"running":        {ec2types.Instance{State: running, RootDeviceType: ec2types.DeviceTypeEbs}, true},
+		"instance store": {ec2types.Instance{State: running, RootDeviceType: ec2types.DeviceTypeInstanceStore}, false},
+		"spot":           {ec2types.Instance{State: running, InstanceLifecycle: ec2types.InstanceLifecycleTypeSpot}, nil},
+		"stopped":        {ec2types.Instance{State: &ec2types.InstanceState{Name: ec2types.InstanceStateNameStopped}}, false},
+		"without state":  {ec2types.Instance{}, false},
+	} {
+		if got := instance(target, c.i).Constraints["can_stop"]; got != c.stop {
+			t.Errorf("%s: can_stop is %v, want %v", name, got, c.stop)
+		}
+	}
+}
+
+func TestTheCreationTimeOfAnInstanceOutlivesAStart(t *testing.T) {
+	created, started := time.Unix(1000, 0), time.Unix(2000, 0)
+	r := instance(target, ec2types.Instance{
+		LaunchTime: &started,
+		NetworkInterfaces: []ec2types.InstanceNetworkInterface{
+			{Attachment: &ec2types.InstanceNetworkInterfaceAttachment{DeviceIndex: aws.Int32(1), AttachTime: &started}},
+			{Attachment: &ec2types.InstanceNetworkInterfaceAttachment{DeviceIndex: aws.Int32(0), AttachTime: &created}},
+		},
+	})
+	if r.CreatedAt == nil || !r.CreatedAt.Equal(created) {
+		t.Errorf("created at %v, want %v", r.CreatedAt, created)
+	}
+}
+
+func TestOldSpellingsOfBucketRegions(t *testing.T) {
+	for c, want := range map[s3types.BucketLocationConstraint]string{"": "us-east-1", "EU": "eu-west-1", "us-west-2": "us-west-2"} {
+		if got := location(c); got != want {
+			t.Errorf("%q is %s, want %s", c, got, want)
+		}
+	}
+}
+
+func TestPartitionsByRegion(t *testing.T) {
+	for region, want := range map[string]string{"us-west-2": "aws", "cn-north-1": "aws-cn", "us-gov-east-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b"} {
+		if got := partitionOf(region); got != want {
+			t.Errorf("%s is in %s, want %s", region, got, want)
+		}
+	}
+}
+
+// TestOnlyAllowListedTextIsKept plants a marker in every text of an answer and
+// compares what is left with the reviewed list.
+func TestOnlyAllowListedTextIsKept(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer any
+		want   []string
+	}{
+		{"ec2_instance", &ec2types.Instance{}, []string{
+			"Architecture", "Placement.AvailabilityZone", "Placement.Tenancy", "IamInstanceProfile.Arn", "ImageId", "InstanceId", "InstanceLifecycle",
+			"InstanceType", "Ipv6Address", "KeyName", "PlatformDetails", "PrivateDnsName", "PrivateIpAddress", "PublicDnsName", "PublicIpAddress",
+			"RootDeviceType", "State.Name", "SubnetId", "VpcId",
+		}},
+		{"rds_instance", &rdstypes.DBInstance{}, []string{
+			"AvailabilityZone", "DBClusterIdentifier", "DBInstanceArn", "DBInstanceClass", "DBInstanceIdentifier", "DBInstanceStatus", "DBName",
+			"DBSubnetGroup.DBSubnetGroupName", "DBSubnetGroup.VpcId", "DbiResourceId", "Endpoint.Address", "Engine", "EngineVersion",
+			"PreferredBackupWindow", "PreferredMaintenanceWindow", "ReadReplicaSourceDBInstanceIdentifier", "StorageType",
+		}},
+		{"rds_cluster", &rdstypes.DBCluster{}, []string{
+			"DBClusterArn", "DBClusterIdentifier", "DBClusterInstanceClass", "DBSubnetGroup", "DatabaseName", "DbClusterResourceId", "Endpoint",
+			"Engine", "EngineMode", "EngineVersion", "ReaderEndpoint", "ReplicationSourceIdentifier", "Status",
+		}},
+	} {
+		planted := map[string]bool{}
+		plant(reflect.ValueOf(c.answer).Elem(), "", planted)
+		var kept any
+		switch a := c.answer.(type) {
+		case *ec2types.Instance:
+			kept = instance(target, *a)
+		case *rdstypes.DBInstance:
+			kept = dbInstance(target, *a)
+		case *rdstypes.DBCluster:
+			kept = dbCluster(target, *a)
+		}
+		text, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed := map[string]bool{}
+		for _, path := range c.want {
+			allowed[path] = true
+			if !strings.Contains(string(text), "<"+path+">") && !strings.Contains(string(text), `\u003c`+path+`\u003e`) {
+				t.Errorf("%s: %s is lost", c.name, path)
+			}
+		}
+		for path := range planted {
+			if !allowed[path] && (strings.Contains(string(text), `\u003c`+path+`\u003e`)) {
+				t.Errorf("%s: %s is kept and not on the list", c.name, path)
+			}
+		}
+	}
+}
+
+// plant writes "<path>" into every text of a structure, through its structures.
+func plant(v reflect.Value, path string, planted map[string]bool) {
+	for i := range v.NumField() {
+		f, name := v.Field(i), v.Type().Field(i).Name
+		if !f.CanSet() || name == "ResultMetadata" {
+			continue
+		}
+		at := strings.TrimPrefix(path+"."+name, ".")
+		switch {
+		case f.Kind() == reflect.String:
+			f.SetString("<" + at + ">")
+			planted[at] = true
+		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.String:
+			f.Set(reflect.ValueOf(aws.String("<" + at + ">")))
+			planted[at] = true
+		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && f.Type().Elem() != reflect.TypeFor[time.Time]():
+			f.Set(reflect.New(f.Type().Elem()))
+			plant(f.Elem(), at, planted)
+		}
+	}
+}
