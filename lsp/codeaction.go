@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -91,24 +92,18 @@ func within(kind, of protocol.CodeActionKind) bool {
 func (s *server) verbs(r storage.Record) []string {
 	verbs := []string{verbDetails}
 	for _, v := range executor.Verbs(r.Type) {
-		if fits(v, r.State) && (v == "describe" || !s.settings.readOnly()) {
+		op, ok := catalog.For(v, r.Type)
+		if ok && fits(op, r.State) && !(op.Changes() && s.settings.readOnly()) {
 			verbs = append(verbs, v)
 		}
 	}
 	return verbs
 }
 
-// fits says whether a verb makes sense in a state. Where the state is not
+// fits says whether an operation can start in a state. Where the state is not
 // known AWS has the last word.
-func fits(verb, state string) bool {
-	up := state == "running" || state == "available" || state == ""
-	switch verb {
-	case "start":
-		return state == "stopped" || state == ""
-	case "stop", "reboot":
-		return up
-	}
-	return true
+func fits(op catalog.Operation, state string) bool {
+	return state == "" || len(op.From) == 0 || slices.Contains(op.From, state)
 }
 
 // action is one entry of the menu, with its command.

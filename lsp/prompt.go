@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
@@ -18,7 +19,7 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 		s.show(protocol.MessageTypeWarning, "CloudOps: this command is too dangerous for a message; decide it with `cloudops approvals` in a terminal.")
 		return none, nil
 	}
-	if s.settings.readOnly() && !reads(p.Plan) {
+	if s.settings.readOnly() && p.Plan.Access != string(catalog.AccessList) {
 		s.show(protocol.MessageTypeWarning, "CloudOps: the editor's setting readOnly rejects commands that change AWS.")
 		return none, nil
 	}
@@ -38,6 +39,3 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 	}
 	return daemon.PromptResult{Title: got.Title, Digest: p.Plan.Digest}, nil
 }
-
-// reads says whether a plan changes nothing in AWS.
-func reads(p executor.Plan) bool { return p.Access == "Read" || p.Access == "List" }

@@ -1,0 +1,169 @@
+//go:build unix
+
+// Package nvim_test drives the plugin in a real, headless Neovim against the
+// real program and an emulated AWS.
+package nvim_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+// tool is a program the tests need: named by a variable, else built or
+// installed by `make`. Without it CI fails and others skip.
+func tool(t *testing.T, variable, path string) string {
+	t.Helper()
+	if p := os.Getenv(variable); p != "" {
+		path = p
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		absent(t, fmt.Sprintf("%s is missing: run `make test`, or set %s", path, variable))
+	}
+	return path
+}
+
+func absent(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func TestSpecs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a spec starts several programs")
+	}
+	nvim := tool(t, "CLOUDOPS_NVIM", "../../.tools/nvim/nvim")
+	binary := tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
+	plugin, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := awstest.Start(t.Context(), "")
+	if errors.Is(err, awstest.ErrNotInstalled) {
+		absent(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+
+	for _, spec := range []struct {
+		name string
+		// state is the main database's after the spec.
+		state string
+	}{
+		{"hover", "available"},
+		{"reject", "available"},
+		{"run", "stopped"},
+		{"chat", "stopped"},
+		{"approvals", "stopped"},
+		{"edges", "available"},
+	} {
+		t.Run(spec.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			estate, err := server.Seed(ctx, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A socket's path is short, a test's folder long.
+			home, err := os.MkdirTemp("", "nvim")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(home) })
+			env := append(estate.Variables("prod"),
+				"HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "XDG_STATE_HOME="+home,
+				"XDG_CACHE_HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+t.TempDir(),
+				"CLOUDOPS_HOME="+filepath.Join(home, "cloudops"),
+				// There is no keychain here; the first run makes a key file.
+				"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent",
+				"PATH="+os.Getenv("PATH"), "LANG=C.UTF-8", "TERM=xterm-256color",
+				"PLUGIN="+plugin, "CLOUDOPS_BINARY="+binary,
+				"MAIN_DB="+awstest.MainDB, "WEB_WEST="+estate.WebWest,
+			)
+			t.Cleanup(func() { endDaemon(t, binary, env) })
+
+			// Not the plugin's own language: it attaches to any file.
+			file := filepath.Join(t.TempDir(), "notes.txt")
+			text := fmt.Sprintf("The database %s holds it,\nbehind %s.\n", awstest.MainDB, estate.WebWest)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(ctx, nvim, "--headless", "-u", filepath.Join(plugin, "tests", "init.lua"), file,
+				"-c", fmt.Sprintf("lua require('helper').run([[%s]])", filepath.Join(plugin, "tests", "spec", spec.name+".lua")))
+			cmd.Env = env
+			cmd.Dir = filepath.Dir(file)
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Run(); err != nil {
+				log, _ := os.ReadFile(filepath.Join(home, "nvim", "lsp.log"))
+				t.Fatalf("%v\n%s\nlsp.log:\n%s", err, out.String(), log)
+			}
+			if got := state(t, ctx, estate); got != spec.state {
+				t.Errorf("%s is %s in AWS, want %s", awstest.MainDB, got, spec.state)
+			}
+		})
+	}
+}
+
+// state asks AWS, not the product.
+func state(t *testing.T, ctx context.Context, estate *awstest.Estate) string {
+	t.Helper()
+	out, err := rds.NewFromConfig(estate.Config(awstest.West)).DescribeDBInstances(ctx,
+		&rds.DescribeDBInstancesInput{DBInstanceIdentifier: aws.String(awstest.MainDB)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.DBInstances[0].DBInstanceStatus)
+}
+
+// endDaemon ends the daemon that the language server started.
+func endDaemon(t *testing.T, binary string, env []string) {
+	t.Helper()
+	cmd := exec.Command(binary, "status", "--json")
+	cmd.Env = env
+	out, err := cmd.Output()
+	var status struct {
+		Daemon struct {
+			PID int `json:"pid"`
+		} `json:"daemon"`
+	}
+	if err := errors.Join(err, json.Unmarshal(out, &status)); err != nil || status.Daemon.PID <= 1 {
+		t.Errorf("asking for the daemon's process: %v: %s", err, out)
+		return
+	}
+	pid := status.Daemon.PID
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Errorf("ending the daemon: %v", err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(20 * time.Millisecond) {
+		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && bytes.Contains(state, []byte(") Z ")) {
+			return // ended, and nobody collects it
+		}
+		if time.Now().After(deadline) {
+			t.Error("the daemon did not end")
+			return
+		}
+	}
+}
