@@ -389,6 +389,7 @@ var (
 	moment = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC|[+-]\d\d:\d\d)?`)
 	age    = regexp.MustCompile(`\b(\d+ ?(s|seconds?|min|minutes?) ago|just now)\b`)
 	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	took   = regexp.MustCompile(`("duration_ms": )\d+`)
 	pid    = regexp.MustCompile(`\b(pid|process) \d+\b`)
 )
 
@@ -398,6 +399,7 @@ func (s *scenario) print(format string, args ...any) {
 	text = moment.ReplaceAllString(text, "(time)")
 	text = age.ReplaceAllString(text, "(age)")
 	text = random.ReplaceAllString(text, "(id)")
+	text = took.ReplaceAllString(text, "$1(time)")
 	text = pid.ReplaceAllString(text, "$1 (pid)")
 	s.printed.WriteString(text)
 }
