@@ -116,19 +116,23 @@ func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := strings.ToUpper(verb[:1]) + verb[1:] + " " + r.ID
+	called := r.ID
+	if r.Name != "" && r.Name != r.ID {
+		called = r.Name + " " + r.ID
+	}
+	title := strings.ToUpper(verb[:1]) + verb[1:] + " " + called
 	arguments := any(actionData{Identifier: identifier, Verb: verb})
 	name := commandPropose
 	switch verb {
 	case verbDetails:
-		title = "Show details of " + r.ID
+		title = "Show details of " + called
 		name = commandGet
 		arguments = map[string]any{"identifier": identifier, "show": true}
 	case "describe":
 	default:
 		title += "…"
 	}
-	title = render.Notification("CloudOps: " + title + " (" + r.Type + ", " + r.Region + ")")
+	title = render.Notification("CloudOps: " + title + " (" + render.Kind(r.Type) + ", " + r.Region + ")")
 	argument, err := json.Marshal(arguments)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -15,8 +16,10 @@ import (
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // Any extension, link or task of an editor can send workspace/executeCommand,
@@ -130,10 +133,21 @@ func get(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTok
 	}
 	if p.Show {
 		for _, r := range res.Resources {
-			s.show(protocol.MessageTypeInfo, render.Notification(r.ID+": "+r.Summary))
+			s.show(protocol.MessageTypeInfo, details(r))
 		}
 	}
 	return encode(res)
+}
+
+// details is a resource as lines of a message.
+func details(r storage.Resource) string { return notificationLines(render.ResourceTerminal(r)) }
+
+func notificationLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = render.Notification(l)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func encode(v any) (any, error) {
@@ -158,7 +172,7 @@ func scan(s *server, ctx context.Context, argument []byte, token protocol.Progre
 		s.showError(err)
 		return nil, wireError(err)
 	}
-	said := fmt.Sprintf("%d resources in %d accounts, %d problems", res.Resources, len(res.Accounts), len(res.Problems))
+	said := fmt.Sprintf("resources: %d, accounts: %d, problems: %d", res.Resources, len(res.Accounts), len(res.Problems))
 	p.done(said)
 	for _, x := range res.Problems {
 		s.log.Warn("scan", "code", x.Code, "service", x.Service, "region", x.Region)
@@ -249,11 +263,21 @@ func (s *server) waits(ctx context.Context, plan executor.Plan) bool {
 	return err == nil && slices.ContainsFunc(res.Plans, func(p executor.Plan) bool { return p.ID == plan.ID })
 }
 
-// showExecution tells in one line what became of a command.
+// showExecution tells what became of a command, and what a read brought.
 func (s *server) showExecution(x executor.Execution) {
-	t := protocol.MessageTypeInfo
+	t, said := protocol.MessageTypeInfo, x.Status+": "+x.Line
+	if x.StateAfter != "" && x.StateAfter != x.StateBefore {
+		said += " · now " + x.StateAfter
+	}
 	if x.Status != "succeeded" {
 		t = protocol.MessageTypeError
 	}
-	s.show(t, render.Notification("CloudOps: "+x.Status+": "+x.Line+" "+x.StateAfter+x.Error))
+	if x.Error != "" {
+		said += " · " + x.Error
+	}
+	said = render.Notification("CloudOps: " + said)
+	if op, ok := catalog.Find(x.Command.Service, x.Command.Operation); ok && !op.Changes() && x.Output != "" {
+		said += "\n" + notificationLines(x.Output)
+	}
+	s.show(t, said)
 }

@@ -2,7 +2,7 @@ package lsp
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	"go.lsp.dev/protocol"
@@ -27,7 +27,7 @@ func (s *server) hover(ctx context.Context, d *document, p *protocol.HoverParams
 	if len(rs) == 0 {
 		return nil, nil
 	}
-	return toHover(hoverText(rs, can.markdown), can.markdown, d.span(token.Start, token.End, can.encoding)), nil
+	return toHover(s.hoverText(token.Text, rs, can.markdown), can.markdown, d.span(token.Start, token.End, can.encoding)), nil
 }
 
 // named finds the longest token at an offset that names resources. A daemon
@@ -56,13 +56,15 @@ func (s *server) named(ctx context.Context, d *document, offset int) (index.Toke
 	return index.Token{}, nil
 }
 
-func hoverText(rs []storage.Record, markdown bool) string {
-	var b strings.Builder
-	for i, r := range rs {
-		if i > 0 {
-			b.WriteString("\n\n")
-		}
-		b.WriteString(render.Code(r.ID) + " " + render.Markdown(r.Type) + " " + render.Markdown(r.Region) + " " + render.Markdown(r.State))
+// hoverText renders records. Where a name was hovered, which others may carry
+// too, it says where those could hide.
+func (s *server) hoverText(token string, rs []storage.Record, markdown bool) string {
+	var gaps []string
+	if slices.ContainsFunc(rs, func(r storage.Record) bool { return token != r.ID && token != r.ARN }) {
+		gaps = s.records.unlisted()
 	}
-	return b.String()
+	if markdown {
+		return render.Hover(rs, gaps, time.Now())
+	}
+	return render.HoverPlain(rs, gaps, time.Now())
 }

@@ -161,8 +161,15 @@ func (s *server) greet(h daemon.HelloResult) {
 	s.records.drop()
 }
 
-// show puts one line before the person. Foreign text in it is escaped already.
+// maxShown is how much of a message is shown, in characters; a card that is
+// decided on is no such message and never cut.
+const maxShown = 2000
+
+// show tells the person something. Foreign text in it is escaped already.
 func (s *server) show(t protocol.MessageType, message string) {
+	if r := []rune(message); len(r) > maxShown {
+		message = string(r[:maxShown]) + "…"
+	}
 	if err := s.editor.ShowMessage(s.ctx, &protocol.ShowMessageParams{Type: t, Message: message}); err != nil && s.ctx.Err() == nil {
 		s.log.Warn("showing a message", "error", err)
 	}

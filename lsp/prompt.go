@@ -31,7 +31,7 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 	}
 	got, err := s.editor.ShowMessageRequest(ctx, &protocol.ShowMessageRequestParams{
 		Type:    protocol.MessageTypeWarning,
-		Message: render.Notification(p.Plan.Title + "\n" + p.Plan.Line),
+		Message: render.CardNotification(p),
 		Actions: []protocol.MessageActionItem{{Title: p.Reject}, {Title: p.Run}},
 	})
 	if err != nil || got == nil {

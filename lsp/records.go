@@ -23,16 +23,18 @@ const (
 // no hop. A token that names nothing is remembered too. All of it is dropped
 // when the estate changes.
 type records struct {
-	resolve func(ctx context.Context, tokens []string) (map[string][]storage.Record, error)
+	resolve func(ctx context.Context, tokens []string) (daemon.ResolveResult, error)
 	changed chan struct{}
 
 	mu sync.Mutex // guards what follows
 	// epoch counts the drops: what was asked before one is not kept after it.
 	epoch uint64
 	known map[string][]storage.Record
+	// gaps say where more could hide.
+	gaps []string
 }
 
-func newRecords(resolve func(context.Context, []string) (map[string][]storage.Record, error)) *records {
+func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, error)) *records {
 	return &records{
 		resolve: resolve,
 		changed: make(chan struct{}, 1),
@@ -81,22 +83,28 @@ func (r *records) lookup(ctx context.Context, tokens []string) (map[string][]sto
 	if keep && len(r.known)+len(missing) > maxKnown {
 		r.known = map[string][]storage.Record{}
 	}
+	r.gaps = got.Gaps
 	for _, t := range missing {
-		found[t] = got[t]
+		found[t] = got.Records[t]
 		if keep {
-			r.known[t] = got[t]
+			r.known[t] = got.Records[t]
 		}
 	}
 	return found, nil
 }
 
+// unlisted says where more could hide.
+func (r *records) unlisted() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gaps
+}
+
 // resolve asks the daemon.
-func (s *server) resolve(ctx context.Context, tokens []string) (map[string][]storage.Record, error) {
+func (s *server) resolve(ctx context.Context, tokens []string) (daemon.ResolveResult, error) {
 	var res daemon.ResolveResult
-	if err := s.link.call(ctx, daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: tokens}, &res); err != nil {
-		return nil, err
-	}
-	return res.Records, nil
+	err := s.link.call(ctx, daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: tokens}, &res)
+	return res, err
 }
 
 // prefetch looks up what the open documents mention, until ctx ends.

@@ -6,16 +6,21 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
 )
 
-type answers = map[string][]storage.Record
+type answers = daemon.ResolveResult
+
+func known(token string, rs ...storage.Record) answers {
+	return answers{Records: map[string][]storage.Record{token: rs}}
+}
 
 func TestRecordsAskOnce(t *testing.T) {
 	asked := 0
 	r := newRecords(func(_ context.Context, tokens []string) (answers, error) {
 		asked += len(tokens)
-		return answers{"known": {{Name: "x"}}}, nil
+		return known("known", storage.Record{Name: "x"}), nil
 	})
 	for range 3 {
 		found, err := r.lookup(t.Context(), []string{"known", "unknown"})
@@ -38,7 +43,7 @@ func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {
 	state := "running"
 	var r *records
 	r = newRecords(func(context.Context, []string) (answers, error) {
-		old := answers{"i": {{State: state}}}
+		old := known("i", storage.Record{State: state})
 		if state == "running" {
 			state = "stopped"
 			r.drop()
@@ -56,7 +61,7 @@ func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {
 
 func TestRecordsFailuresAreNotKept(t *testing.T) {
 	fail := errors.New("away")
-	r := newRecords(func(context.Context, []string) (answers, error) { return answers{"i": {{}}}, fail })
+	r := newRecords(func(context.Context, []string) (answers, error) { return known("i", storage.Record{}), fail })
 	if _, err := r.lookup(t.Context(), []string{"i"}); !errors.Is(err, fail) {
 		t.Errorf("got %v", err)
 	}
@@ -67,7 +72,7 @@ func TestRecordsFailuresAreNotKept(t *testing.T) {
 }
 
 func TestRecordsAreBounded(t *testing.T) {
-	r := newRecords(func(context.Context, []string) (answers, error) { return nil, nil })
+	r := newRecords(func(context.Context, []string) (answers, error) { return answers{}, nil })
 	for i := 0; i < 3*maxKnown; i += maxTokens {
 		tokens := make([]string, maxTokens)
 		for j := range tokens {

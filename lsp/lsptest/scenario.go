@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/shlex"
 	"golang.org/x/tools/txtar"
@@ -32,8 +33,9 @@ import (
 //	hover FILE L:C
 //	actions FILE L:C [KIND]     lists the code actions
 //	choose TITLE                runs one of the listed actions, by part of its title
-//	execute COMMAND [JSON]      sends workspace/executeCommand
+//	execute COMMAND [JSON]      sends workspace/executeCommand; an error is printed
 //	request METHOD [JSON]
+//	reply [PATH]...             prints the last result, or parts such as plans.0.line
 //	notify METHOD [JSON]
 //	answer run|reject|none|TEXT how the next prompt is answered
 //	prompt                      waits for the next prompt and prints it
@@ -57,6 +59,10 @@ func Run(t *testing.T, dir string, server *awstest.Server, update bool) {
 	}
 }
 
+// reading is how long a person looks at a prompt: longer than the daemon takes
+// an answer for type-ahead.
+const reading = 700 * time.Millisecond
+
 // scenario is one run of a file.
 type scenario struct {
 	t       *testing.T
@@ -68,6 +74,7 @@ type scenario struct {
 	stop    func()
 
 	printed  strings.Builder
+	reply    json.RawMessage // of the last execute or request
 	actions  []json.RawMessage
 	answers  chan string
 	prompts  int // requests seen
@@ -191,13 +198,15 @@ func (s *scenario) step(name string, args []string) {
 		if a := arg(args, 1); a != "" {
 			params["arguments"] = []any{json.RawMessage(a)}
 		}
-		s.printReply("workspace/executeCommand", params)
+		s.call("workspace/executeCommand", params)
 	case "request":
 		params := any(nil)
 		if a := arg(args, 1); a != "" {
 			params = json.RawMessage(a)
 		}
-		s.printReply(args[0], params)
+		s.call(args[0], params)
+	case "reply":
+		s.printReply(args)
 	case "notify":
 		e.Notify(args[0], s.object(arg(args, 1)))
 	case "answer":
@@ -249,10 +258,15 @@ func (s *scenario) answer(method string, params json.RawMessage) (any, error) {
 	if method != "window/showMessageRequest" {
 		return nil, nil
 	}
-	var p struct{ Actions []struct{ Title string } }
+	var p struct {
+		Actions []struct {
+			Title string `json:"title"`
+		}
+	}
 	if err := json.Unmarshal(params, &p); err != nil {
 		return nil, err
 	}
+	time.Sleep(reading)
 	if len(p.Actions) != 2 || p.Actions[0].Title == p.Actions[1].Title {
 		return nil, fmt.Errorf("a prompt with the answers %v", p.Actions)
 	}
@@ -314,18 +328,42 @@ func (s *scenario) hover(file, at string) string {
 	return fmt.Sprintf("%d:%d-%d:%d %s\n%s", r.Start.Line+1, r.Start.Character+1, r.End.Line+1, r.End.Character+1, h.Contents.Kind, h.Contents.Value)
 }
 
-func (s *scenario) printReply(method string, params any) {
+func (s *scenario) call(method string, params any) {
 	s.t.Helper()
-	var res json.RawMessage
-	if err := s.editor.Try(method, params, &res); err != nil {
+	s.reply = nil
+	if err := s.editor.Try(method, params, &s.reply); err != nil {
 		s.print("error %v\n", err)
-		return
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, res, "", "  "); err != nil {
-		s.t.Fatal(err)
+}
+
+func (s *scenario) printReply(paths []string) {
+	s.t.Helper()
+	if len(paths) == 0 {
+		var out bytes.Buffer
+		if err := json.Indent(&out, s.reply, "", "  "); err != nil {
+			s.t.Fatal(err)
+		}
+		s.print("%s\n", out.String())
 	}
-	s.print("%s\n", out.String())
+	for _, path := range paths {
+		var at any
+		s.decode(s.reply, &at)
+		for _, step := range strings.Split(path, ".") {
+			switch x := at.(type) {
+			case map[string]any:
+				at = x[step]
+			case []any:
+				i, err := strconv.Atoi(step)
+				if err != nil || i >= len(x) {
+					s.t.Fatalf("%s: there is no %q", path, step)
+				}
+				at = x[i]
+			default:
+				s.t.Fatalf("%s: there is nothing below %v", path, at)
+			}
+		}
+		s.print("%s: %v\n", path, at)
+	}
 }
 
 func uri(file string) string { return "file:///workspace/" + file }
@@ -371,8 +409,12 @@ func (s *scenario) file(name string) string {
 // names are the seeded ids, which differ from run to run.
 func (s *scenario) names() []string {
 	e := s.world.Estate
+	program, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	return []string{
-		e.WebWest, "${web-west}", e.WebEast, "${web-east}", e.Stopped, "${stopped}",
+		program, "${program}", e.WebWest, "${web-west}", e.WebEast, "${web-east}", e.Stopped, "${stopped}",
 		e.Unnamed, "${unnamed}", e.Hostile, "${hostile}", e.Endpoint, "${endpoint}",
 	}
 }
@@ -390,6 +432,9 @@ var (
 	age    = regexp.MustCompile(`\b(\d+ ?(s|seconds?|min|minutes?) ago|just now)\b`)
 	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	took   = regexp.MustCompile(`("duration_ms": )\d+`)
+	made   = regexp.MustCompile(`\b(ami|subnet|vol|vpc|eni|sg)-[0-9a-f]{8,17}\b|\bdb-[A-Z0-9]{26}\b|\bip(-\d{1,3}){4}\b`)
+	suffix = regexp.MustCompile(`(Run .*) \([0-9a-f]{6}\)`)
+	ip     = regexp.MustCompile(`\b(10|54)(\.\d{1,3}){3}\b`)
 	pid    = regexp.MustCompile(`\b(pid|process) \d+\b`)
 )
 
@@ -399,7 +444,10 @@ func (s *scenario) print(format string, args ...any) {
 	text = moment.ReplaceAllString(text, "(time)")
 	text = age.ReplaceAllString(text, "(age)")
 	text = random.ReplaceAllString(text, "(id)")
+	text = made.ReplaceAllString(text, "(id)")
 	text = took.ReplaceAllString(text, "$1(time)")
+	text = suffix.ReplaceAllString(text, "$1 (id)")
+	text = ip.ReplaceAllString(text, "(address)")
 	text = pid.ReplaceAllString(text, "$1 (pid)")
 	s.printed.WriteString(text)
 }

@@ -98,7 +98,30 @@ func (w *World) Daemon(t testing.TB) (stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	return stop
+	for {
+		client, err := daemon.Dial(t.Context(), w.client())
+		if err == nil {
+			_ = client.Close()
+			return stop
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("the daemon: %v", err)
+		case <-t.Context().Done():
+			t.Fatal(err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// client reaches the daemon that Daemon serves, and starts none.
+func (w *World) client() daemon.ClientConfig {
+	return daemon.ClientConfig{
+		Home:        w.Home,
+		Environment: w.Estate.Environment("prod", ""),
+		Executable:  "-",
+		Build:       daemon.Build{Version: "test", ID: "test"},
+	}
 }
 
 // Editor starts a language server: joined to a daemon in this process when
@@ -106,12 +129,7 @@ func (w *World) Daemon(t testing.TB) (stop func()) {
 func (w *World) Editor(t testing.TB, local bool) *Editor {
 	t.Helper()
 	cfg := lsp.Config{
-		Daemon: daemon.ClientConfig{
-			Home:        w.Home,
-			Environment: w.Estate.Environment("prod", ""),
-			Executable:  "-",
-			Build:       daemon.Build{Version: "test", ID: "test"},
-		},
+		Daemon:  w.client(),
 		Version: "test",
 		Log:     slog.New(slog.DiscardHandler),
 	}
