@@ -98,17 +98,18 @@ func (w *World) Daemon(t testing.TB) (stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	for {
+	for deadline := time.Now().Add(Patience); ; {
 		client, err := daemon.Dial(t.Context(), w.client())
 		if err == nil {
 			_ = client.Close()
 			return stop
 		}
+		if time.Now().After(deadline) {
+			t.Fatalf("reaching the daemon: %v", err)
+		}
 		select {
 		case err := <-done:
 			t.Fatalf("the daemon: %v", err)
-		case <-t.Context().Done():
-			t.Fatal(err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -118,6 +119,7 @@ func (w *World) Daemon(t testing.TB) (stop func()) {
 func (w *World) client() daemon.ClientConfig {
 	return daemon.ClientConfig{
 		Home:        w.Home,
+		Kind:        "editor",
 		Environment: w.Estate.Environment("prod", ""),
 		Executable:  "-",
 		Build:       daemon.Build{Version: "test", ID: "test"},
