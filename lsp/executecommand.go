@@ -195,7 +195,7 @@ func send(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTo
 	if err := s.link.call(ctx, daemon.MethodConversationSend, p, &res); err != nil {
 		return nil, wireError(err)
 	}
-	s.background.Go(func() {
+	s.spawn(func() {
 		for _, plan := range res.Plans {
 			if !s.decide(plan) {
 				return
@@ -220,7 +220,7 @@ func propose(s *server, ctx context.Context, argument []byte, _ protocol.Progres
 	if res.Execution != nil {
 		s.showExecution(*res.Execution)
 	} else {
-		s.background.Go(func() { s.decide(res.Plan) })
+		s.spawn(func() { s.decide(res.Plan) })
 	}
 	return encode(res)
 }

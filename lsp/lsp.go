@@ -51,8 +51,9 @@ type server struct {
 	// ctx ends with the connection. Whatever outlives one message derives from it.
 	ctx  context.Context
 	stop context.CancelFunc
-	// background is what Serve waits for.
+	// background is what Serve waits for; see spawn.
 	background sync.WaitGroup
+	spawning   sync.Mutex // makes starting background work and ending exclude each other
 
 	running   calls
 	documents documents
@@ -104,11 +105,10 @@ func newServer(ctx context.Context, cfg Config) *server {
 }
 
 func (s *server) serve() error {
-	s.background.Go(func() { s.notes.run(s.ctx) })
-	s.background.Go(func() { s.prefetch(s.ctx) })
-	s.background.Go(func() { s.link.run(s.ctx) })
-	defer s.background.Wait()
-	defer s.stop()
+	s.spawn(func() { s.notes.run(s.ctx) })
+	s.spawn(func() { s.prefetch(s.ctx) })
+	s.spawn(func() { s.link.run(s.ctx) })
+	defer s.finish()
 
 	s.conn.Go(s.ctx, s.handle)
 	select {
@@ -128,6 +128,24 @@ func (s *server) serve() error {
 		return nil
 	}
 	return s.conn.Err()
+}
+
+// spawn runs f besides the messages, unless the end has begun.
+func (s *server) spawn(f func()) {
+	s.spawning.Lock()
+	defer s.spawning.Unlock()
+	if s.ctx.Err() == nil {
+		s.background.Go(f)
+	}
+}
+
+// finish ends what was spawned and waits for it. A handler may still be
+// running, on a read that can't be interrupted, but it spawns nothing more.
+func (s *server) finish() {
+	s.spawning.Lock()
+	s.stop()
+	s.spawning.Unlock()
+	s.background.Wait()
 }
 
 func (s *server) life() life {

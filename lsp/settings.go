@@ -109,7 +109,7 @@ func (s *server) pullSettings() {
 		return
 	}
 	section := "cloudops"
-	s.background.Go(func() {
+	s.spawn(func() {
 		got, err := s.editor.Configuration(s.ctx, &protocol.ConfigurationParams{
 			Items: []protocol.ConfigurationItem{{Section: &section}},
 		})

@@ -31,7 +31,7 @@ func (s *server) follow(pid int) {
 	if !alive(pid) {
 		return
 	}
-	s.background.Go(func() {
+	s.spawn(func() {
 		tick := time.NewTicker(parentPoll)
 		defer tick.Stop()
 		for {

@@ -93,9 +93,9 @@ func TestSpecs(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(home) })
 			env := append(estate.Variables("prod"),
-				"HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "XDG_STATE_HOME="+home,
-				"XDG_CACHE_HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+t.TempDir(),
-				"CLOUDOPS_HOME="+filepath.Join(home, "cloudops"),
+				"HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"),
+				"XDG_STATE_HOME="+filepath.Join(home, "state"), "XDG_CACHE_HOME="+filepath.Join(home, "cache"),
+				"XDG_RUNTIME_DIR="+home, "TMPDIR="+t.TempDir(), "CLOUDOPS_HOME="+filepath.Join(home, "estate"),
 				// There is no keychain here; the first run makes a key file.
 				"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent",
 				"PATH="+os.Getenv("PATH"), "LANG=C.UTF-8", "TERM=xterm-256color",
@@ -117,7 +117,7 @@ func TestSpecs(t *testing.T) {
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Run(); err != nil {
-				log, _ := os.ReadFile(filepath.Join(home, "nvim", "lsp.log"))
+				log, _ := os.ReadFile(filepath.Join(home, "state", "nvim", "lsp.log"))
 				t.Fatalf("%v\n%s\nlsp.log:\n%s", err, out.String(), log)
 			}
 			if got := state(t, ctx, estate); got != spec.state {

@@ -38,7 +38,13 @@ end
 ---@type table<string, fun(text: string)>
 local streams = {}
 
+--- Neovim's levels by LSP's message types.
+local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
+
 local handlers = {
+  ['window/showMessage'] = function(_, params)
+    vim.notify(params.message, levels[params.type] or vim.log.levels.INFO)
+  end,
   ['window/showMessageRequest'] = function(_, params)
     return require('cloudops.prompt').ask(params)
   end,
@@ -129,6 +135,9 @@ function M.request(method, params, done)
   if not client then
     done(nil, 'the server does not run; see :checkhealth cloudops')
     return
+  end
+  if next(params) == nil then
+    params = vim.empty_dict() -- or it would be sent as a list
   end
   local function callback(err, result)
     if err then

@@ -16,6 +16,7 @@ t.told('try :CloudOps approvals, chat, scan')
 vim.cmd('CloudOps fly')
 t.told('no command "fly"')
 
+t.wait('the server', require('cloudops.server').client)
 vim.cmd('checkhealth cloudops')
 t.contains(t.text(), 'vim.g.cloudops is valid')
 t.contains(t.text(), 'language server runs')
@@ -23,10 +24,20 @@ vim.cmd('bdelete')
 
 -- One server for all files, and none for what is no file.
 vim.cmd('edit ' .. vim.fn.tempname() .. '.log')
-vim.cmd('help cloudops')
+vim.cmd('help help')
 same(#vim.lsp.get_clients({ bufnr = 0 }), 0)
 same(#vim.lsp.get_clients({ name = 'cloudops' }), 1)
 vim.cmd('helpclose')
+
+-- The help has its tags.
+local doc = vim.fn.tempname() .. '/doc'
+vim.fn.mkdir(doc, 'p')
+vim.fn.writefile(vim.fn.readfile(vim.env.PLUGIN .. '/doc/cloudops.txt'), doc .. '/cloudops.txt')
+vim.cmd('helptags ' .. doc)
+local tags = table.concat(vim.fn.readfile(doc .. '/tags'), '\n')
+for _, tag in ipairs({ 'cloudops', ':CloudOps', 'g:cloudops' }) do
+  t.contains('\n' .. tags, '\n' .. tag .. '\t')
+end
 
 local text = require('cloudops.text')
 same(text.line('a\nb\27[31m\226\128\174c\226\128\139'), 'a b [31m?c?')
