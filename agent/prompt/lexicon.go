@@ -89,7 +89,7 @@ func lexicon() map[string]Class {
 		{Condition, "if when whenever unless once until till while after before as provided assuming whether otherwise unlike during"},
 		{Time, `tomorrow tonight later yesterday daily nightly weekly monthly hourly midnight noon morning evening afternoon night
 			weekend weekends weekday weekdays monday tuesday wednesday thursday friday saturday sunday minute minutes hour hours hrs day days week
-			weeks month months year years soon eventually someday am pm o'clock schedule scheduled always periodically often afterwards`},
+			weeks month months year years soon eventually someday o'clock schedule scheduled always periodically often afterwards`},
 		{Now, "now immediately today asap quickly straightaway instantly"},
 		{Reason, "because cause cuz since therefore"},
 		{Pronoun, "it this that them those these they its one ones same itself themselves former latter other others"},
@@ -103,13 +103,13 @@ func lexicon() map[string]Class {
 			database databases db dbs rds cluster clusters bucket buckets s3 resource resources thing things stuff`},
 		{State, `running stopped stopping starting started available active pending terminated rebooting up down online offline
 			alive dead off on deleting creating failed idle busy healthy unhealthy `},
-		{Polite, `please pls plz kindly just ok okay so well now alright right actually really simply maybe perhaps quick cheers hey yo oh
+		{Polite, `please pls plz kindly just ok okay so well now alright right actually really simply maybe perhaps quick real cheers hey yo oh
 			um uh hmm cloudops assistant bot friend buddy mate sir dear again anyway anyways too also first finally next then thanks thank thx ty
 			ahead go away directly possibly anymore regardless only still already currently gracefully cleanly safely completely fully properly temporarily bit moment`},
 		{Greeting, "hi hello hey howdy greetings hiya yo morning afternoon evening bye goodbye thanks thank thx ty cheers welcome good"},
 		{Yes, "yes yep yeah yup sure ok okay correct right exactly affirmative confirm confirmed proceed absolutely definitely y"},
-		{Person, "i you we me us he she"},
-		{Want, "want need like wish love prefer try going have got trying able help make sure let"},
+		{Person, "i you u we me us he she"},
+		{Want, "want need like wish love prefer try going have got trying able help make sure ensure let"},
 		{Here, "here there"},
 		{Label, "named called name tagged tag tags labelled labeled account accounts region regions profile env id identifier arn option number choice type kind zone state"},
 		{Noun, "status state states details detail info information facts summary overview uptime health estate inventory account everything"},

@@ -61,6 +61,9 @@ func (s *splitter) next() {
 	case r == '&' || r == '+':
 		s.words = append(s.words, Word{Text: string(r), Lower: string(r), Start: s.pos, End: s.pos + 1})
 		s.pos++
+	case dash(r) && s.alone(size):
+		s.mark(',')
+		s.pos += size
 	case separator(r):
 		s.mark(markOf(r))
 		s.pos += size
@@ -118,6 +121,15 @@ func (s *splitter) quoted(end rune, size int) bool {
 	}
 }
 
+// dash reports whether a rune stands between parts, or before one in a list.
+func dash(r rune) bool { return strings.ContainsRune("-–—•·", r) }
+
+// alone reports whether white space, or the end, follows.
+func (s *splitter) alone(size int) bool {
+	next, _ := utf8.DecodeRuneInString(s.text[s.pos+size:])
+	return s.pos+size == len(s.text) || unicode.IsSpace(next)
+}
+
 func separator(r rune) bool {
 	return strings.ContainsRune(",;:.!?()[]{}<>\"`“”„«»'’‘*|…", r)
 }
@@ -144,10 +156,13 @@ func (s *splitter) plain() {
 	start := s.pos
 	t := strings.TrimRightFunc(rest[:n], separator)
 	s.pos += len(t)
-	for _, part := range expand(strings.ReplaceAll(t, "’", "'")) {
+	for _, part := range expand(ordinary.Replace(t)) {
 		s.words = append(s.words, Word{Text: part, Lower: strings.ToLower(part), Start: start, End: s.pos})
 	}
 }
+
+// ordinary turns what editors and web pages make of ' and - back.
+var ordinary = strings.NewReplacer("’", "'", "‐", "-", "‑", "-")
 
 // contractions that the rules of expand do not cover.
 var contractions = map[string]string{

@@ -104,7 +104,7 @@ func (t *turn) conclude(p *plan) agent.Reply {
 	for _, s := range p.steps {
 		if slices.ContainsFunc(p.refused, func(th thing) bool { return th.Canonical() == s.Canonical() }) {
 			t.mention(s.thing)
-			return information(fmt.Sprintf("Your message asks to %s %s and not to. Nothing was proposed.", s.verb, called(s.thing)))
+			return t.askBack(fmt.Sprintf("Your message can be read as asking to %s %s, and as asking not to.", s.verb, called(s.thing)), p.steps, true)
 		}
 	}
 	texts := strings.Join(p.texts, "\n\n")
@@ -173,6 +173,9 @@ func (t *turn) askBack(texts string, steps []step, rest bool) agent.Reply {
 // askWhich asks which of several resources is meant.
 func (t *turn) askWhich(p *plan, texts string) agent.Reply {
 	a := p.ask
+	a.options = slices.DeleteFunc(slices.Clone(a.options), func(th thing) bool {
+		return slices.ContainsFunc(p.refused, func(no thing) bool { return no.Canonical() == th.Canonical() })
+	})
 	t.mention(a.options...)
 	for _, s := range p.steps {
 		t.mention(s.thing)
@@ -211,6 +214,10 @@ func (t *turn) contradiction(p *plan) (agent.Reply, bool) {
 // request looks up what a request is about. It returns the things that "it"
 // means from here on.
 func (t *turn) request(p *plan, c clause, earlier []thing) []thing {
+	if len(c.phrases) == 0 && len(earlier) > 0 {
+		t.wish(p, c, earlier) // "web-1: stop"
+		return earlier
+	}
 	if len(c.phrases) == 0 {
 		t.whichOne(p, c.verb, prompt.Qualifiers{})
 		return earlier
@@ -326,6 +333,10 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		if ph.name == "" && len(t.ready(verb, ths)) > 0 {
 			ths = t.ready(verb, ths)
 		}
+		if len(ths) == 1 {
+			ask(fmt.Sprintf("Do you want to %s this one?", verb))
+			return
+		}
 		ask(fmt.Sprintf("%s Which one do you want to %s?", t.severalText(ph, ths), verb))
 	case all:
 		if len(ths) == 0 {
@@ -376,16 +387,16 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 
 // unknownName says that a name is not in the estate, and what is close to it.
 func (t *turn) unknownName(p *plan, verb string, ph phrase) {
-	for _, w := range ph.q.Words {
-		p.say("%s", t.notThere(w))
-		for _, th := range t.close(w) {
-			if _, ok := catalog.For(verb, th.Type); ok {
-				p.suggest = append(p.suggest, step{verb, th})
-			}
-		}
-	}
-	if len(ph.q.Words) == 0 {
+	if len(ph.q.Words) == 0 || ph.q.Kind != "" {
 		p.say("%s", t.nothingFits(ph.q))
+		return
+	}
+	name := strings.Join(ph.q.Words, " ")
+	p.say("%s", t.notThere(name))
+	for _, th := range t.close(name) {
+		if _, ok := catalog.For(verb, th.Type); ok {
+			p.suggest = append(p.suggest, step{verb, th})
+		}
 	}
 }
 

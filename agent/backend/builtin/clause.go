@@ -60,6 +60,8 @@ type clause struct {
 	joint string
 	// sentence counts from 0.
 	sentence int
+	// negation is the word that makes it a refusal.
+	negation string
 	// asks: the sentence ends in a question mark.
 	asks bool
 }
@@ -143,7 +145,7 @@ var fillers = phrasesOf(`
 	when you get a chance; when you have a moment; as soon as possible; right now; right away; at once; no rush; no hurry;
 	do not worry; no problem; of course; for me; for us; thank you; thanks a lot; in aws; on aws; go ahead and; be so kind and;
 	be so kind as to; at the moment; by the way; out of the box; good morning; good afternoon; good evening; how are you;
-	straight away; go and; and then; would you be so kind; in the cloud; on my behalf; in my account; in the estate`)
+	straight away; go and; as well; as soon as you can; too please; and then; would you be so kind; in the cloud; on my behalf; in my account; in the estate`)
 
 func phrasesOf(list string) [][]string {
 	var out [][]string
@@ -196,7 +198,7 @@ func starts(items []item, words ...string) bool {
 func join(parts [][]item) []clause {
 	var cs []clause
 	for _, p := range parts {
-		if n := len(cs); n > 0 && !begins(p) {
+		if n := len(cs); n > 0 && !begins(p) && p[0].joint != "but" {
 			cs[n-1].items = append(cs[n-1].items, p...)
 			continue
 		}
@@ -233,8 +235,20 @@ func (c *clause) read() {
 		return
 	}
 	c.verb, _, _ = verbIn(head)
+	if c.joint == "but" && !begins(c.items) {
+		c.except()
+		return
+	}
 	interested := head[0].is(prompt.Question|prompt.Ask) && !starts(head, "help", "me") && !forbids(head)
 	switch {
+	case wonders(head):
+		c.mode = question
+	case head[0].word("do") && len(content(head)) == 0 && !has(head, prompt.Negation):
+		c.mode = social
+	case starts(head, "would", "you", "mind"), starts(head, "do", "you", "mind"), head[0].word("mind"):
+		c.mode = wish
+	case head[0].word("wait") && (c.joint == "and" || c.joint == "then"):
+		c.mode = conditional
 	case head[0].is(prompt.Condition) && !(head[0].word("when") && len(head) > 1 && head[1].is(prompt.Question)):
 		c.mode = conditional
 	case has(head, prompt.Condition) && !interested:
@@ -260,6 +274,8 @@ func (c *clause) read() {
 		if c.asks && c.mode == request {
 			c.mode = wish
 		}
+	case has(head, prompt.Want) && has(head, prompt.ActionForm):
+		c.mode = wish
 	case head[0].is(prompt.Unsupported):
 		c.mode, c.said = unsupported, head[0].Text
 	case head[0].is(prompt.Cancel):
@@ -267,7 +283,7 @@ func (c *clause) read() {
 		if !has(head, prompt.Action) && len(content(head[1:])) == 0 {
 			c.mode = cancel
 		}
-	case c.verb != "", has(head, prompt.ActionForm) && (has(head, prompt.Want) || !has(head, prompt.State)):
+	case c.verb != "", has(head, prompt.ActionForm) && !has(head, prompt.State):
 		c.mode = wish
 	case slip(head[0]) != "":
 		c.mode = statement
@@ -310,9 +326,34 @@ func onlyBe(items []item) bool {
 	})
 }
 
+// except reads "but web-2", which leaves that out, and "but only there", which
+// is not understood.
+func (c *clause) except() {
+	c.mode = statement
+	if slices.ContainsFunc(c.items, func(it item) bool { return it.name != "" }) {
+		c.mode, c.negation = refusal, "but"
+	}
+}
+
+// wonders reports whether a part says that one wants to know something.
+func wonders(head []item) bool {
+	for i, it := range head {
+		if it.word("wonder", "wondering", "know", "curious", "unsure") || it.word("sure") && i > 0 && head[i-1].word("not") {
+			return true
+		}
+	}
+	return false
+}
+
 // refuse is a negation: of a verb, or of all that was said before.
 func (c *clause) refuse(head []item) {
 	c.mode = refusal
+	for _, it := range head {
+		if it.is(prompt.Negation) {
+			c.negation = it.Lower
+			break
+		}
+	}
 	if c.verb == "" && len(content(head)) == 0 {
 		c.mode = cancel
 	}
@@ -346,7 +387,7 @@ func politely(head []item) []item {
 	switch {
 	case skip("can", "could", "would", "will"):
 		fill()
-		if !skip("you") {
+		if !skip("you", "u") {
 			return nil
 		}
 		fill()
@@ -428,7 +469,7 @@ var particles = map[string]map[string]string{
 	"power":  {"down": "stop", "off": "stop", "up": "start", "on": "start", "cycle": "reboot"},
 	"turn":   {"off": "stop", "on": "start"},
 	"switch": {"off": "stop", "on": "start"},
-	"bring":  {"down": "stop", "up": "start"},
+	"bring":  {"down": "stop", "up": "start", "online": "start", "offline": "stop"},
 	"spin":   {"down": "stop", "up": "start"},
 	"fire":   {"up": "start"},
 }
@@ -468,8 +509,10 @@ func settle(cs []clause) {
 			switch before := cs[i-1].mode; {
 			case before == question || before == conditional:
 				c.mode = before
-			case before == refusal && c.joint != "but":
-				c.mode = refusal
+			case before == refusal && c.joint != "but" && cs[i-1].verb != "":
+				c.mode, c.negation = refusal, cs[i-1].negation
+			case c.mode == request && (before == refusal && c.joint != "but" || before == cancel && cs[i-1].negation != "" && cs[i-1].negation != "no"):
+				c.mode = wish // "please don't, stop web-1" can be read both ways
 			}
 		}
 		later := c.mode == refusal && has(c.items, prompt.Condition|prompt.Time)

@@ -32,7 +32,7 @@ func (t *turn) courtesy(cs []clause) string {
 	switch {
 	case said("thanks", "thank", "thx", "ty", "cheers"), strings.Contains(strings.ToLower(t.Prompt), "thank"):
 		return "You're welcome."
-	case has(words, prompt.Yes):
+	case has(words, prompt.Yes), said("do"):
 		return "There is no question open. Plans are approved on their card; what is said in the chat never approves one."
 	}
 	return "Hello. Name a resource, such as “describe pg-main”, or ask “what can you do?”"
@@ -49,11 +49,11 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 		if c.verb == "" {
 			break
 		}
-		what := "that"
+		what := "anything"
 		if len(subjects) > 0 {
 			what = nameAll(subjects)
 		}
-		p.say("Your message says not to %s %s, so that was not proposed.", c.verb, what)
+		p.say("There is a “%s” in your message, so I did not propose to %s %s.", c.negation, c.verb, what)
 	case conditional:
 		p.say("I can't wait for a condition or a time, so nothing was proposed. Ask again without it when you want it done now.")
 		p.about(t, subjects)
@@ -256,7 +256,7 @@ func (t *turn) answer(c clause, subjects []thing) string {
 	if verb != "" && word("how") && !word("many", "much") {
 		return t.howTo(verb, subjects, c)
 	}
-	if q := prompt.Read(plainWords(head)); len(subjects) > 0 && len(q.States) > 0 && first("is", "are", "check", "tell", "whether") {
+	if q := prompt.Read(plainWords(head)); len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
 		return t.yesOrNo(q, subjects)
 	}
 	switch {

@@ -210,7 +210,9 @@ func (b *Backend) close(name string) []thing {
 	})
 	var records []storage.Record
 	for _, n := range out[:min(len(out), most)] {
-		records = append(records, n.Record)
+		if n.distance == out[0].distance {
+			records = append(records, n.Record)
+		}
 	}
 	return b.things(records)
 }

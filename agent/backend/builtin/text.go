@@ -159,9 +159,6 @@ func (t *turn) severalText(ph phrase, ths []thing) string {
 	if ph.name != "" {
 		what = render.Code(ph.name)
 	}
-	if len(ths) == 1 {
-		return "That could be this one."
-	}
 	s := fmt.Sprintf("%s could be any of %d resources.", what, len(ths))
 	if ph.name != "" {
 		s = fmt.Sprintf("%d resources are called %s.", len(ths), what)

@@ -1,0 +1,171 @@
+package prompt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloudops/cloudops/storage/index"
+)
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"Stop web-1, please.", "Stop web-1, please."},
+		{"don't", "do not"},
+		{"Don’t can't won't isn't", "Do not can not will not is not"},
+		{"what's it's web-1's", "what is it is web-1"},
+		{"I'd I'll we've", "I would I will we have"},
+		{`stop "my box"!`, "stop <my box>!"},
+		{"stop 'my box'?", "stop <my box>?"},
+		{"stop ‘my box’ and “that”", "stop <my box> and <that>"},
+		{"'don't' is a name", "<don't> is a name"},
+		{`a "b`, "a b"},
+		{"(web-1)", "web-1"},
+		{"web-1,web-2;web-3", "web-1, web-2. web-3"},
+		{"one\ntwo", "one. two"},
+		{"web-1&web-2", "web-1&web-2"},
+		{"a & b + c", "a & b + c"},
+		{"- one\n- two", "one. two"},
+		{"one - two — three", "one, two, three"},
+		{"web‑1", "web-1"},
+		{"arn:aws:rds:us-west-2:1:db:x", "arn:aws:rds:us-west-2:1:db:x"},
+		{"", ""},
+		{`""`, ""},
+		{"...?!", ""},
+	} {
+		var out []string
+		for _, w := range Split(c.text) {
+			s := w.Text
+			if w.Quoted {
+				s = "<" + s + ">"
+			}
+			if w.After != 0 {
+				s += string(w.After)
+			}
+			out = append(out, s)
+		}
+		if got := strings.Join(out, " "); got != c.want {
+			t.Errorf("%q\n got %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	known := []string{"web-1", "stop", "all", "don't", "not", "Big Box", "stop web-1", "web-1 and web-2", "do not", "delete", "backup",
+		"db.example.com", "10.0.0.1", "us-west-2", "instance", "the one", "please", "Box of Stop"}
+	for _, c := range []struct{ prompt, want string }{
+		{"stop web-1", "web-1"},
+		{"stop WEB-1!", "WEB-1"},
+		{"do not stop all", ""},
+		{"don't stop web-1", "web-1"},
+		{"stop web-1 and web-2", "web-1"},
+		{"stop big box now", "big box"},
+		{"stop BIG, BOX", ""},
+		{`stop "stop"`, "stop"},
+		{`"do not" stop "all"`, "do not|all"},
+		{"stop backup", "backup"},
+		{"stop the backup please", "backup"},
+		{"backup web-1", "web-1"},
+		{"delete web-1", "web-1"},
+		{"stop the one please", ""},
+		{"stop the instance in us-west-2", ""},
+		{"is https://db.example.com:5432/x up", "db.example.com"},
+		{"10.0.0.1:22", "10.0.0.1"},
+		{"stop Box of Stop", ""},
+		{"stop web-1-old", ""},
+	} {
+		var got []string
+		for _, s := range Names(Split(c.prompt), func(n string) bool {
+			return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, n) })
+		}) {
+			got = append(got, s.Name)
+		}
+		if strings.Join(got, "|") != c.want {
+			t.Errorf("%q names %q, want %q", c.prompt, got, c.want)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	records := map[string]index.Record{
+		"west": {Key: index.Key{Type: "ec2_instance", ID: "i-1", AccountID: "111122223333", Region: "us-west-2"}, Name: "web-1", State: "running",
+			AccountName: "prod", Tags: map[string]string{"env": "production"}},
+		"east": {Key: index.Key{Type: "ec2_instance", ID: "i-2", AccountID: "444455556666", Region: "eu-west-1"}, Name: "web-1", State: "stopped",
+			AccountName: "staging", Tags: map[string]string{"Env": "staging"}},
+		"db": {Key: index.Key{Type: "rds_instance", ID: "pg-main", AccountID: "111122223333", Region: "us-west-2"}, Name: "pg-main", State: "available",
+			Summary: "db.t3.medium · postgres 14.7", Tags: map[string]string{"env": "production"}},
+	}
+	for _, c := range []struct{ text, want string }{
+		{"instances", "db east west"},
+		{"ec2 instances", "east west"},
+		{"db instance", "db"},
+		{"database instance", "db"},
+		{"postgres database", "db"},
+		{"pg database", "db"},
+		{"databases", "db"},
+		{"running instances", "db west"},
+		{"stopped servers", "east"},
+		{"which are down", "east"},
+		{"in eu-west-1", "east"},
+		{"in Ireland", "east"},
+		{"in account 111122223333", "db west"},
+		{"in the staging account", "east"},
+		{"tagged env=production", "db west"},
+		{"tagged ENV=Staging", "east"},
+		{"prod", "db west"},
+		{"the production one", "db west"},
+		{"prod instances in us-west-2 that are running", "db west"},
+		{"web", "east west"},
+		{"buckets", ""},
+		{"banana", ""},
+		{`"web-1"`, "east west"},
+	} {
+		q := Read(Split(c.text))
+		var got []string
+		for name, r := range records {
+			if q.Match(r) {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%q fits %v, want %s: %+v", c.text, got, c.want, q)
+		}
+	}
+}
+
+func TestIsRegion(t *testing.T) {
+	for _, w := range []string{"us-west-2", "ap-southeast-4", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eu-central-1"} {
+		if !IsRegion(w) {
+			t.Errorf("%s is a region", w)
+		}
+	}
+	for _, w := range []string{"web-1", "db-east-1", "us-west", "us-west-2a", "us-west-22", "us--2", "pg-instance-main1", ""} {
+		if IsRegion(w) {
+			t.Errorf("%s is no region", w)
+		}
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{"stop web-1", `"a" 'b' “c”`, "don't", "a\x00b\xff", "'''\"\"", "l'l 'x y' z", "s' '"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		end := 0
+		for i, w := range Split(text) {
+			if w.Text == "" || w.Start < 0 || w.End > len(text) || w.Start >= w.End || w.End < end {
+				t.Fatalf("%q: word %d is %+v", text, i, w)
+			}
+			end = w.Start
+		}
+		q, ok := Quote(text)
+		if !ok {
+			return
+		}
+		if ws := Split("stop " + q + " in us-west-2"); len(ws) != 4 || ws[1].Text != text || !ws[1].Plain() {
+			t.Fatalf("%q is quoted as %s, which reads as %v", text, q, fmt.Sprint(ws))
+		}
+	})
+}
