@@ -95,19 +95,26 @@ func closer(r rune) rune {
 	return 0
 }
 
+// longestQuote is in bytes; names and tags are shorter.
+const longestQuote = 1024
+
 // quoted takes a quoted text; it must close on its line, before a word's end.
 func (s *splitter) quoted(end rune, size int) bool {
-	inner := s.text[s.pos+size:]
+	rest := s.text[s.pos+size:]
+	inner := rest[:min(len(rest), longestQuote)]
+	if i := strings.IndexAny(inner, "\r\n"); i >= 0 {
+		inner = inner[:i]
+	}
 	from := 0
 	for {
 		i := strings.IndexRune(inner[from:], end)
-		if i < 0 || strings.ContainsAny(inner[:from+i], "\r\n") {
+		if i < 0 {
 			return false
 		}
 		i += from
 		after := i + utf8.RuneLen(end)
-		next, _ := utf8.DecodeRuneInString(inner[after:])
-		if after < len(inner) && (unicode.IsLetter(next) || unicode.IsDigit(next)) {
+		next, _ := utf8.DecodeRuneInString(rest[after:])
+		if after < len(rest) && (unicode.IsLetter(next) || unicode.IsDigit(next)) {
 			from = after
 			continue
 		}

@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// mostParts bounds the clauses and phrases of one prompt.
+	mostParts = 60
 	// mostAtOnce bounds the commands of one reply.
 	mostAtOnce = 10
 	// mostChoices bounds the choices of one question; "all" answers only a
@@ -43,6 +45,8 @@ type plan struct {
 	suggest []step
 	// parts are the requests, to be written again with a choice filled in.
 	parts []part
+	// unknown counts the names that nothing has.
+	unknown int
 	// refused are the resources that the prompt says not to touch.
 	refused []thing
 }
@@ -72,6 +76,13 @@ func (t *turn) act(cs []clause) agent.Reply {
 			cs, cancelled = cs[i+1:], true
 			break
 		}
+	}
+	things := 0
+	for _, c := range cs {
+		things += 1 + len(c.phrases)
+	}
+	if things > mostParts {
+		return information(fmt.Sprintf("That is too much at once: I take up to %d commands in one message. Nothing was proposed.", mostAtOnce))
 	}
 	var p plan
 	var earlier []thing
@@ -393,6 +404,9 @@ func (t *turn) unknownName(p *plan, verb string, ph phrase) {
 	}
 	name := strings.Join(ph.q.Words, " ")
 	p.say("%s", t.notThere(name))
+	if p.unknown++; p.unknown > mostDescribed {
+		return
+	}
 	for _, th := range t.close(name) {
 		if _, ok := catalog.For(verb, th.Type); ok {
 			p.suggest = append(p.suggest, step{verb, th})

@@ -14,6 +14,7 @@ package builtin
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -101,9 +102,15 @@ func (t *turn) known(name string) bool {
 	return len(t.named[strings.ToLower(name)]) > 0 || t.Omitted[name] > 0
 }
 
+// longestAnswer to a question of ours, in bytes.
+const longestAnswer = 2048
+
 // reply answers the prompt: as the answer to a question of ours, if it is one.
 func (t *turn) reply() agent.Reply {
-	reply, answered := t.answerToQuestion()
+	reply, answered := agent.Reply{}, false
+	if len(t.Prompt) <= longestAnswer {
+		reply, answered = t.answerToQuestion()
+	}
 	if !answered {
 		reply = t.interpret(t.Prompt)
 	}
@@ -111,10 +118,16 @@ func (t *turn) reply() agent.Reply {
 	return reply
 }
 
+// mostWords bounds what is read as one prompt.
+const mostWords = 400
+
 // interpret answers a prompt by itself.
 func (t *turn) interpret(text string) agent.Reply {
 	if reply, ok := commandLine(text); ok {
 		return reply
+	}
+	if n := len(prompt.Split(text)); n > mostWords {
+		return information(fmt.Sprintf("That has %d words; I read at most %d at once. Nothing was proposed: say what you want without the rest.", n, mostWords))
 	}
 	return t.act(parse(text, t.known))
 }
