@@ -23,6 +23,8 @@ import (
 type World struct {
 	Estate *awstest.Estate
 	Home   string
+	// Endpoint stands in for the emulator's, such as a proxy's; "" means none.
+	Endpoint string
 
 	key string
 }
@@ -120,7 +122,7 @@ func (w *World) client() daemon.ClientConfig {
 	return daemon.ClientConfig{
 		Home:        w.Home,
 		Kind:        "editor",
-		Environment: w.Estate.Environment("prod", ""),
+		Environment: w.Estate.Environment("prod", w.Endpoint),
 		Executable:  "-",
 		Build:       daemon.Build{Version: "test", ID: "test"},
 	}

@@ -1,0 +1,106 @@
+package lsp_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/lsp/lsptest"
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+// A scan shows its steps under the editor's token, and ends when the person
+// cancels it there.
+func TestAScanIsCancelledByItsProgress(t *testing.T) {
+	server := emulator(t)
+	world := lsptest.NewWorld(t, server)
+	proxy, err := awstest.NewProxy(world.Estate.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	world.Endpoint = proxy.URL
+	for name, c := range map[string]struct {
+		token any // nil where the server makes its own
+		can   bool
+	}{"the editor's token": {token: "mine"}, "the server's token": {can: true}} {
+		t.Run(name, func(t *testing.T) {
+			proxy.Spoil(awstest.Fault{Service: "rds", Kind: awstest.Hang})
+			defer proxy.Heal()
+			e := world.Editor(t, true)
+			initialize(t, e, map[string]any{"capabilities": map[string]any{"window": map[string]any{"workDoneProgress": c.can}}})
+			params := map[string]any{"command": "cloudops.estate.scan"}
+			if c.token != nil {
+				params["workDoneToken"] = c.token
+			}
+			id := e.Begin("workspace/executeCommand", params)
+			raw, from := e.Note("$/progress", 0, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"begin"`)) })
+			var begun struct {
+				Token any
+				Value struct{ Cancellable bool }
+			}
+			if err := json.Unmarshal(raw, &begun); err != nil {
+				t.Fatal(err)
+			}
+			if !begun.Value.Cancellable || c.token != nil && begun.Token != c.token {
+				t.Errorf("begun with %s", raw)
+			}
+			if c.token == nil {
+				created, _ := e.Asked("window/workDoneProgress/create", 0, nil)
+				if want := fmt.Sprintf(`{"token":%q}`, begun.Token); string(created) != want {
+					t.Errorf("created %s, want %s", created, want)
+				}
+			}
+			e.Note("$/progress", from, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"report"`)) })
+			e.Notify("window/workDoneProgress/cancel", map[string]any{"token": begun.Token})
+			if err := e.Await(id).Error; err == nil || err.Code != -32800 {
+				t.Errorf("got %v, want -32800", err)
+			}
+			e.Note("$/progress", from, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"end"`)) })
+		})
+	}
+}
+
+// A large file is as quick to hover as a small one.
+func TestHoversInLargeDocuments(t *testing.T) {
+	world := lsptest.NewWorld(t, emulator(t))
+	e := world.Editor(t, true)
+	initialize(t, e, nil)
+	e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)
+	const size = 5 << 20
+	line := "# nothing is called like this-one and 10.0.0.300 is no address\n"
+	for name, text := range map[string]string{
+		"many lines": strings.Repeat(line, size/len(line)) + awstest.MainDB,
+		"one line":   strings.ReplaceAll(strings.Repeat(line, size/len(line)), "\n", " ") + awstest.MainDB,
+	} {
+		t.Run(name, func(t *testing.T) {
+			uri := "file:///large.txt"
+			open(e, uri, text)
+			defer e.Notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri}})
+			last := strings.LastIndexByte(text, '\n')
+			at := at(uri, strings.Count(text, "\n"), len(text)-last-1-3)
+			var took []time.Duration
+			for i := range 60 {
+				begun := time.Now()
+				var h json.RawMessage
+				e.Call("textDocument/hover", at, &h)
+				if !bytes.Contains(h, []byte(awstest.MainDB)) {
+					t.Fatalf("hover %d: %s", i, h)
+				}
+				took = append(took, time.Since(begun))
+				if i == 0 {
+					took = nil // it waited for the document
+				}
+			}
+			slices.Sort(took)
+			t.Logf("p50 %v, worst %v", took[len(took)/2], took[len(took)-1])
+			if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
+				t.Errorf("half of the hovers took longer than %v", p50)
+			}
+		})
+	}
+}
