@@ -70,7 +70,7 @@ func (c Config) endpoint(raw string) (string, error) {
 	}
 	return "", explained(ErrEndpoint, codeEndpoint,
 		fmt.Sprintf("the endpoint %s is neither AWS nor on this machine", u),
-		"if you trust it, name it under scanner.endpoints in config.yaml", nil)
+		"if you trust it, name it under aws.endpoints in config.yaml", nil)
 }
 
 // parseEndpoint reads a URL of scheme, host and path; a malformed one is not

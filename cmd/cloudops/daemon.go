@@ -84,7 +84,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 		Agent:    agent.New(agent.Config{UserID: user}, store, sc, ex, builtin.New(store.Estate, sc)),
 		StoreID:  keys.StoreID(),
 		Notices:  keys.Notices(),
-		Close:    store.Close,
+		Close:    func() error { return errors.Join(ex.Close(), store.Close()) },
 	}, nil
 }
 

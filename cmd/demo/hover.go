@@ -53,7 +53,8 @@ func (d *demo) hover(ctx context.Context, words ...string) error {
 		}
 		return nil
 	}
-	if err := call("initialize", object{"processId": os.Getpid(), "rootUri": "file://" + filepath.Dir(file), "capabilities": object{}}, nil); err != nil {
+	if err := call("initialize", object{"processId": os.Getpid(), "rootUri": "file://" + filepath.Dir(file), "capabilities": object{
+		"textDocument": object{"hover": object{"contentFormat": []string{"markdown"}}}}}, nil); err != nil {
 		return err
 	}
 	if err := conn.Notify(ctx, "initialized", object{}); err != nil {
@@ -70,7 +71,9 @@ func (d *demo) hover(ctx context.Context, words ...string) error {
 				continue
 			}
 			var h *struct {
-				Contents struct{ Value string } `json:"contents"`
+				Contents struct {
+					Value string `json:"value"`
+				} `json:"contents"`
 			}
 			if err := call("textDocument/hover", object{"textDocument": object{"uri": uri}, "position": object{"line": i, "character": at + 1}}, &h); err != nil {
 				return err
