@@ -95,7 +95,8 @@ func Notification(s string) string {
 }
 
 // Markdown escapes foreign text for Markdown prose, wherever in a line it is
-// put: a reader of Markdown sees the text and nothing else.
+// put: a reader of Markdown sees the text and nothing else. What is harmless
+// where it stands stays bare, since some editors show the backslashes.
 func Markdown(s string) string {
 	s = visible(s)
 	var b strings.Builder
@@ -104,10 +105,7 @@ func Markdown(s string) string {
 		switch {
 		case c == ' ' && (i == 0 || i == len(s)-1 || s[i-1] == ' '):
 			b.WriteString("&#160;") // indentation, line break, or lost
-		case c == '-' && i > 0 && i < len(s)-1 && isWord(s[i-1]) && isWord(s[i+1]),
-			c == '.' && i > 0 && i < len(s)-1 && isDigit(s[i-1]) && isDigit(s[i+1]):
-			b.WriteByte(c) // harmless inside a word or number, and common there
-		case isPunctuation(c):
+		case isPunctuation(c) && !bare(s, i):
 			b.WriteByte('\\')
 			b.WriteByte(c)
 		default:
@@ -115,6 +113,29 @@ func Markdown(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// bare reports whether punctuation means nothing to Markdown where it stands.
+// Brackets are always escaped, so that parentheses enclose no target.
+func bare(s string, i int) bool {
+	inWord := i > 0 && i < len(s)-1 && isWord(s[i-1]) && isWord(s[i+1])
+	switch s[i] {
+	case ',', ';', '?', '%', '"', '\'':
+		return true
+	case '(':
+		return i > 0
+	case ')':
+		return i > 0 && !isDigit(s[i-1]) // 1) begins a list
+	case '-', '_':
+		return inWord
+	case '.': // www. begins a link, 1. a list
+		return inWord && !strings.HasSuffix(strings.ToLower(s[:i]), "www")
+	case ':': // :// makes a link, and some make pictures of :words:
+		return i > 0 && i < len(s)-1 && s[i+1] == ' '
+	case '/':
+		return inWord
+	}
+	return false
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

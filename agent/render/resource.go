@@ -59,7 +59,7 @@ func hover(st style, records []storage.Record, gaps []string, now time.Time) str
 		lines := heading(st, r.Type, r.Name, r.ID)
 		lines = append(lines, facts(st, r.ID, r.ARN, r.State, r.Region, r.AccountID, r.AccountName)...)
 		if r.Summary != "" {
-			lines = append(lines, st.item+st.text(r.Summary))
+			lines = append(lines, st.item+st.code(r.Summary))
 		}
 		if t := tags(st, r.Tags, maxTags); t != "" {
 			lines = append(lines, st.item+"tags "+t)

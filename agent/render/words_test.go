@@ -33,7 +33,7 @@ func TestHover(t *testing.T) {
 - state 'available'
 - region 'us-west-2'
 - account '222222222222' (production)
-- db\.t3\.medium · postgres 14.7
+- 'db.t3.medium · postgres 14.7'
 - tags 'env=production' 'team=payments'
 - confirmed 3 min ago`, "'", "`")
 	if got := Hover([]storage.Record{database()}, nil, now); got != want {
