@@ -187,7 +187,7 @@ func (t *turn) askWhich(p *plan, texts string) agent.Reply {
 	a.options = slices.DeleteFunc(slices.Clone(a.options), func(th thing) bool {
 		return slices.ContainsFunc(p.refused, func(no thing) bool { return no.Canonical() == th.Canonical() })
 	})
-	t.mention(a.options...)
+	t.mention(a.options[:min(len(a.options), mostListed)]...)
 	for _, s := range p.steps {
 		t.mention(s.thing)
 	}

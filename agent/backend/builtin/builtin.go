@@ -134,6 +134,7 @@ func (t *turn) interpret(text string) agent.Reply {
 
 func information(text string) agent.Reply { return agent.Reply{Information: text} }
 
+// mention remembers what the reply is about; callers bound how many.
 func (t *turn) mention(ths ...thing) {
 	for _, th := range ths {
 		key := th.Canonical()

@@ -1,10 +1,30 @@
 package builtin_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cloudops/cloudops/storage"
 )
+
+// Questions about a large estate are answered while one waits.
+func TestLargeEstatesAreQuick(t *testing.T) {
+	var rs []storage.Resource
+	for i := range 10000 {
+		rs = append(rs, instance(fmt.Sprintf("i-%017x", i), fmt.Sprintf("srv-%05d", i), prod, "us-west-2", "running", "production"))
+	}
+	c := newChat(t, rs)
+	for _, text := range []string{"stop srv-00010", "how many running instances in us-west-2", "stop srv-0001x", "stop all instances", "stop", "overview",
+		"stop everything", "list production instances", "stop " + strings.Repeat("srv-0001x, ", 50)} {
+		start := time.Now()
+		c.ask(t, text)
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("%.40q took %v", text, d)
+		}
+	}
+}
 
 // The longest prompts are answered at once, whatever they hold.
 func TestLongPromptsAreQuick(t *testing.T) {
