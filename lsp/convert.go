@@ -117,9 +117,12 @@ func folders(p *protocol.InitializeParams) []string {
 	if list, ok := p.WorkspaceFolders.Get(); ok {
 		return folderPaths(list)
 	}
+	//lint:ignore SA1019 older editors send nothing else
 	if p.RootURI != nil {
+		//lint:ignore SA1019 older editors send nothing else
 		return folderPaths([]protocol.WorkspaceFolder{{URI: *p.RootURI}})
 	}
+	//lint:ignore SA1019 older editors send nothing else
 	if path, ok := p.RootPath.Get(); ok && path != "" {
 		return []string{strings.Clone(path)}
 	}

@@ -15,7 +15,7 @@ func ServeProbed(ctx context.Context, cfg Config, probes map[string]func(context
 		s.table[name] = func([]byte) (work, error) { return f, nil }
 	}
 	s.table["test/text"] = inDocument(s, func(_ context.Context, d *document, _ *struct{}) (string, error) { return d.text, nil })
-	s.table["test/decode"] = func([]byte) (work, error) { return nil, invalidParams(error(nil).(error)) }
+	s.table["test/decode"] = func([]byte) (work, error) { panic("hush: vol-1") }
 	s.table["test/prompt"] = decode(func(ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })
 	return s.serve()
 }

@@ -54,6 +54,9 @@ func Run(t *testing.T, dir string, server *awstest.Server, update bool) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		for _, mode := range []string{"local", "socket"} {
+			if mode == "local" && testing.Short() {
+				continue
+			}
 			t.Run(name+"/"+mode, func(t *testing.T) { run(t, file, server, mode == "local", update) })
 		}
 	}
