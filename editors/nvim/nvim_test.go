@@ -92,6 +92,13 @@ func TestSpecs(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(home) })
+			// A daemon that the test can't end, ends by itself.
+			if err := os.Mkdir(filepath.Join(home, "estate"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(home, "estate", "config.yaml"), []byte("daemon:\n  idle_minutes: 1\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			env := append(estate.Variables("prod"),
 				"HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"),
 				"XDG_STATE_HOME="+filepath.Join(home, "state"), "XDG_CACHE_HOME="+filepath.Join(home, "cache"),
