@@ -38,14 +38,22 @@ func (a *app) statusCommand() *cobra.Command {
 			defer client.Close()
 			hello := client.Hello()
 			var s daemon.StatusResult
-			if err := client.Call(c.Context(), daemon.MethodEstateStatus, struct{}{}, &s); err != nil {
-				return err
+			if len(hello.Problems) == 0 {
+				if err := client.Call(c.Context(), daemon.MethodEstateStatus, struct{}{}, &s); err != nil {
+					return err
+				}
 			}
-			return a.print(struct {
+			err = a.print(struct {
 				Daemon daemon.HelloResult `json:"daemon"`
 				daemon.StatusResult
 			}{hello, s}, func(w io.Writer) {
 				fmt.Fprintf(w, "daemon     pid %d, build %.12s\n", hello.PID, hello.Build.ID)
+				for _, p := range hello.Problems {
+					fmt.Fprintf(w, "degraded   %s\n", render.Terminal(p))
+				}
+				if len(hello.Problems) > 0 {
+					return
+				}
 				fmt.Fprintf(w, "resources  %d\n", s.Resources)
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
@@ -57,6 +65,10 @@ func (a *app) statusCommand() *cobra.Command {
 				}
 				fmt.Fprint(w, "\n", render.Table([]string{"ACCOUNT", "REGION", "TYPE", "STATE", "COUNT", "LISTED", "PROBLEM"}, rows))
 			})
+			if err == nil && len(hello.Problems) > 0 {
+				return quietExit(exitUnavailable)
+			}
+			return err
 		},
 	}
 }
