@@ -173,8 +173,8 @@ func TestHostileText(t *testing.T) {
 				}
 			}
 		}
-		// A thousand times what it takes, and a thousandth of what reading it all often takes.
-		if d := time.Since(start); d > 250*time.Millisecond {
+		// A hang, not a speed: BenchmarkAt measures.
+		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("%s: five look-ups in a long line took %v", name, d)
 		}
 		for _, tok := range Tokens(text[:size/8], 1000) {
