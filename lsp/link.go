@@ -88,7 +88,7 @@ func (l *link) run(ctx context.Context) {
 func (l *link) connect(ctx context.Context, told *bool) bool {
 	cfg := l.cfg
 	l.mu.Lock()
-	cfg.Environment.Workspaces = slices.Concat(cfg.Environment.Workspaces, l.workspaces)
+	cfg.Environment.Workspaces = slices.Concat(l.workspaces, cfg.Environment.Workspaces)
 	l.mu.Unlock()
 	c, err := l.dial(ctx, cfg)
 	if ctx.Err() != nil {

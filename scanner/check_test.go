@@ -1,6 +1,9 @@
 package scanner
 
 import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,7 +24,7 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 		{"open folder", func(t *testing.T, env *Environment) { chmod(t, filepath.Dir(env.ConfigFile), 0o777) }, "folder"},
 		{"relative", func(t *testing.T, env *Environment) { env.ConfigFile = "config" }, "absolute"},
 		{"a folder", func(t *testing.T, env *Environment) { env.ConfigFile = filepath.Dir(env.ConfigFile) }, "ordinary"},
-		{"in a workspace", func(t *testing.T, env *Environment) { env.Workspaces = []string{filepath.Dir(env.ConfigFile)} }, "open in the editor"},
+		{"in a workspace", func(t *testing.T, env *Environment) { env.Workspaces = []string{filepath.Dir(env.ConfigFile)} }, "inside the workspace"},
 		{"linked into a workspace", func(t *testing.T, env *Environment) {
 			workspace := t.TempDir()
 			evil := filepath.Join(workspace, "evil")
@@ -33,14 +36,14 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 				t.Fatal(err)
 			}
 			env.Workspaces = []string{workspace}
-		}, "open in the editor"},
+		}, "inside the workspace"},
 		{"workspace by a link", func(t *testing.T, env *Environment) {
 			link := filepath.Join(t.TempDir(), "link")
 			if err := os.Symlink(filepath.Dir(env.ConfigFile), link); err != nil {
 				t.Fatal(err)
 			}
 			env.Workspaces = []string{link}
-		}, "open in the editor"},
+		}, "inside the workspace"},
 		{"home set to a workspace", func(t *testing.T, env *Environment) {
 			home := t.TempDir()
 			if err := os.MkdirAll(filepath.Join(home, ".aws"), 0o700); err != nil {
@@ -50,14 +53,14 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 				t.Fatal(err)
 			}
 			*env = Environment{Home: home, Workspaces: []string{home}}
-		}, "open in the editor"},
+		}, "inside the workspace"},
 		{"CA bundle in a workspace", func(t *testing.T, env *Environment) {
 			workspace := t.TempDir()
 			env.CABundle, env.Workspaces = filepath.Join(workspace, "ca.pem"), []string{workspace}
 			if err := os.WriteFile(env.CABundle, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "open in the editor"},
+		}, "inside the workspace"},
 		{"region", func(t *testing.T, env *Environment) { env.Region = "evil.example/" }, "not the name of a region"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,6 +71,44 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A cached login decides whose account is acted on, like a key does.
+func TestALoginInAWorkspaceIsRefused(t *testing.T) {
+	for profile, settings := range map[string]string{
+		"session": "sso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\n[sso-session corp]\nsso_start_url = https://corp.example\nsso_region = us-east-1\n",
+		"url":     "sso_start_url = https://corp.example\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = dev\n",
+		"login":   "login_session = arn:aws:iam::123456789012:user/me\n",
+	} {
+		env := session(t, "[profile "+profile+"]\n"+settings, "")
+		env.Home = t.TempDir()
+		if _, err := bare().access(t.Context(), env, profile); err != nil {
+			t.Errorf("%s, without a login: %v", profile, err)
+		}
+		for _, name := range []string{"corp", "https://corp.example"} {
+			sum := sha1.Sum([]byte(name))
+			plant(t, filepath.Join(env.Home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"))
+		}
+		login := sha256.Sum256([]byte("arn:aws:iam::123456789012:user/me"))
+		plant(t, filepath.Join(env.Home, ".aws", "login", "cache", hex.EncodeToString(login[:])+".json"))
+		if _, err := bare().access(t.Context(), env, profile); err != nil {
+			t.Errorf("%s, with a login of the user's: %v", profile, err)
+		}
+		env.Workspaces = []string{env.Home}
+		if _, err := bare().access(t.Context(), env, profile); !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "inside the workspace") {
+			t.Errorf("%s, with a login in a workspace: %v", profile, err)
+		}
+	}
+}
+
+func plant(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -308,11 +309,18 @@ func chain(cfg aws.Config, env Environment, p config.SharedConfig) (aws.Credenti
 			o.RoleSessionName = sessionName(p)
 		}), stscreds.WebIdentityProviderName, nil
 	case p.SSOSession != nil || p.SSOStartURL != "":
-		provider, source = explainedProvider{ssoProvider(cfg, env, p), p.Profile, "aws sso login"}, ssocreds.ProviderName
+		token := ssoToken(env, p)
+		if err := env.trustedToken(token, p.Profile); err != nil {
+			return nil, "", err
+		}
+		provider, source = explainedProvider{ssoProvider(cfg, p, token), p.Profile, "aws sso login"}, ssocreds.ProviderName
 	case p.LoginSession != "":
 		token, err := logincreds.StandardCachedTokenFilepath(p.LoginSession, filepath.Join(env.Home, ".aws", "login", "cache"))
 		if err != nil {
 			return nil, "", credentialsFailure(p.Profile, "aws login", err)
+		}
+		if err := env.trustedToken(token, p.Profile); err != nil {
+			return nil, "", err
 		}
 		provider, source = explainedProvider{logincreds.New(signin.NewFromConfig(cfg), token), p.Profile, "aws login"}, "LoginProvider"
 	case p.CredentialProcess != "":
@@ -349,21 +357,36 @@ func sessionName(p config.SharedConfig) string {
 	return application
 }
 
-// ssoProvider reads the tokens that `aws sso login` left in the user's home.
-func ssoProvider(cfg aws.Config, env Environment, p config.SharedConfig) aws.CredentialsProvider {
-	cached := func(key string) string {
-		sum := sha1.Sum([]byte(key)) //nolint:gosec // see the import
-		return filepath.Join(env.Home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json")
+// ssoToken is the file where `aws sso login` left a token, in the session's home.
+func ssoToken(env Environment, p config.SharedConfig) string {
+	key := p.SSOStartURL
+	if p.SSOSession != nil {
+		key = p.SSOSession.Name
 	}
+	sum := sha1.Sum([]byte(key)) //nolint:gosec // see the import
+	return filepath.Join(env.Home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json")
+}
+
+// trustedToken refuses a cached login that others could have put there: it
+// decides whose account is acted on. An absent one is no error here.
+func (env Environment) trustedToken(path, profile string) error {
+	_, _, err := env.trusted(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return explained(ErrNoCredentials, codeCredentials, "the login of profile "+profile+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
+}
+
+// ssoProvider reads the token that `aws sso login` left.
+func ssoProvider(cfg aws.Config, p config.SharedConfig, token string) aws.CredentialsProvider {
 	cfg.Credentials = nil
 	if p.SSOSession == nil {
 		cfg.Region = p.SSORegion
 		return ssocreds.New(sso.NewFromConfig(cfg), p.SSOAccountID, p.SSORoleName, p.SSOStartURL, func(o *ssocreds.Options) {
-			o.CachedTokenFilepath = cached(p.SSOStartURL)
+			o.CachedTokenFilepath = token
 		})
 	}
 	cfg.Region = p.SSOSession.SSORegion
-	token := cached(p.SSOSession.Name)
 	return ssocreds.New(sso.NewFromConfig(cfg), p.SSOAccountID, p.SSORoleName, p.SSOSession.SSOStartURL, func(o *ssocreds.Options) {
 		o.CachedTokenFilepath = token
 		o.SSOTokenProvider = ssocreds.NewSSOTokenProvider(ssooidc.NewFromConfig(cfg), token)

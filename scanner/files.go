@@ -95,10 +95,10 @@ func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
 	}
 	for _, workspace := range env.Workspaces {
 		if inside(resolved, workspace) || inside(path, workspace) {
-			if home := userHome(); home != "" && inside(home, workspace) && inside(resolved, filepath.Join(home, ".aws")) {
+			if home := UserHome(); home != "" && inside(home, workspace) && inside(resolved, filepath.Join(home, ".aws")) {
 				continue // the home folder itself is open; its .aws is still the user's
 			}
-			return refuse("it lies inside a folder that is open in the editor, and a repository must not choose credentials", "move it, for example to ~/.aws")
+			return refuse("it lies inside the workspace "+workspace+", and a repository must not choose credentials", "move it, for example to ~/.aws")
 		}
 	}
 	return resolved, info, nil

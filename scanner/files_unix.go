@@ -20,8 +20,8 @@ func writableByOthers(info fs.FileInfo) bool { return info.Mode().Perm()&0o022 !
 
 func writableByAll(info fs.FileInfo) bool { return info.Mode().Perm()&0o002 != 0 }
 
-// userHome is the home that the system has on record, whatever $HOME says.
-func userHome() string {
+// UserHome is the home that the system has on record, whatever $HOME says.
+func UserHome() string {
 	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
 	if err != nil {
 		return ""

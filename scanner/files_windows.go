@@ -13,7 +13,8 @@ func writableByOthers(fs.FileInfo) bool { return false }
 
 func writableByAll(fs.FileInfo) bool { return false }
 
-func userHome() string {
+// UserHome is the home that the system has on record.
+func UserHome() string {
 	u, err := user.Current()
 	if err != nil {
 		return ""

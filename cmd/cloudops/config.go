@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -56,6 +57,9 @@ func homeDir() (string, error) {
 func loadConfig() (config, error) {
 	home, err := homeDir()
 	if err != nil {
+		return config{}, err
+	}
+	if err := daemon.CheckHome(home, workspaces()); err != nil {
 		return config{}, err
 	}
 	c := config{home: home}

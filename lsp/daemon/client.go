@@ -82,6 +82,10 @@ type attempt struct {
 // Dial connects, starting or replacing the daemon where needed. A daemon that
 // is degraded is no error: Hello says so.
 func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
+	// Before a daemon is started there, which would read its configuration.
+	if err := CheckHome(cfg.Home, cfg.Environment.Workspaces); err != nil {
+		return nil, err
+	}
 	c := newClient(cfg)
 	c.dial = c.reach
 	return c, c.first(ctx)

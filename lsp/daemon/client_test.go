@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
 )
 
 // started dials a daemon process, starting it, and ends the one that serves
@@ -79,6 +80,44 @@ func TestDialStartsADaemonWithAnAllowListedEnvironment(t *testing.T) {
 	}
 	if sid, err := syscall.Getpgid(pid); err != nil || sid != pid {
 		t.Errorf("the daemon is in group %d %v: a terminal's signals would end it", sid, err)
+	}
+}
+
+// A repository's settings for the shell may set any variable: none leads the
+// daemon to a file of that repository.
+func TestADaemonGetsNoPathIntoAWorkspace(t *testing.T) {
+	workspace, elsewhere := t.TempDir(), t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(workspace, link); err != nil {
+		t.Fatal(err)
+	}
+	var given []string
+	for _, name := range []string{"HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE"} {
+		for _, dir := range []string{workspace, link, filepath.Join(workspace, "not", "there")} {
+			given = append(given, name+"="+filepath.Join(dir, "x"))
+		}
+		given = append(given, name+"="+filepath.Join(elsewhere, "x"))
+	}
+	got := outside(daemonEnvironment(given, "/home/h", ""), []string{workspace})
+	for _, entry := range got {
+		if strings.Contains(entry, workspace) || strings.Contains(entry, link) {
+			t.Errorf("it gets %s", entry)
+		}
+	}
+	for _, name := range []string{"HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE"} {
+		if want := name + "=" + filepath.Join(elsewhere, "x"); !slices.Contains(got, want) {
+			t.Errorf("it lacks %s", want)
+		}
+	}
+	if user := scanner.UserHome(); user != "" {
+		if !slices.Contains(got, "HOME="+user) {
+			t.Errorf("it has no home directory: %q", got)
+		}
+		// With all of the home directory open, what lies there is the user's own.
+		own := []string{"XDG_CONFIG_HOME=" + filepath.Join(user, ".config")}
+		if kept := outside(own, []string{user}); !slices.Equal(kept, own) {
+			t.Errorf("of %q it gets %q", own, kept)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -278,13 +279,18 @@ func TestTheHandshakeDecidesWhoSpeaks(t *testing.T) {
 	}
 }
 
+// The client refuses before it starts a daemon there, the daemon whoever asks.
 func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
 	home := testHome(t)
 	serving(t, ServerConfig{Home: home})
-	user := filepath.Join(filepath.Dir(home), "user")
-	t.Setenv("HOME", user)
+	// What $HOME says makes no folder the user's own.
+	t.Setenv("HOME", filepath.Dir(home))
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Dir(home), link); err != nil {
+		t.Fatal(err)
+	}
 	for dir, refused := range map[string]bool{
-		home: true, filepath.Dir(home): true, "/": true,
+		home: true, filepath.Dir(home): true, "/": true, link: true,
 		filepath.Join(home, "data"): false, filepath.Dir(home) + "/run": false,
 	} {
 		c, err := Dial(t.Context(), ClientConfig{
@@ -297,11 +303,55 @@ func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
 		if refused != (errors.As(err, &e) && e.Code == CodeRefused) {
 			t.Errorf("workspace %s: %v, want refused %v", dir, err, refused)
 		}
+		r := rawPeer(t, home)
+		r.send(strings.Replace(helloBody, `"environment":{}`, fmt.Sprintf(`"environment":{"workspaces":[%q]}`, dir), 1))
+		if m := r.next(); refused != (m.Error != nil && m.Error.Code == CodeRefused) {
+			t.Errorf("workspace %s, said by another program: %+v, want refused %v", dir, m.Error, refused)
+		}
+	}
+	// A home that is not there yet is not made in a workspace either.
+	if err := CheckHome(filepath.Join(link, "new", "home"), []string{filepath.Dir(home)}); err == nil {
+		t.Error("a new home by a link is allowed")
 	}
 	// The default home is fine in an editor that has the home directory open.
-	if homeInside(filepath.Join(user, ".cloudops"), []string{user}) {
-		t.Error("the default home is refused")
+	if user := scanner.UserHome(); user != "" {
+		if err := CheckHome(filepath.Join(user, ".cloudops"), []string{user}); err != nil {
+			t.Error(err)
+		}
+		if err := CheckHome(filepath.Join(user, "other"), []string{user}); err == nil {
+			t.Error("any folder of an open home directory is allowed")
+		}
 	}
+}
+
+// A folder that is open in one session chooses no credentials in another.
+func TestWorkspacesOfAllSessionsCount(t *testing.T) {
+	home := testHome(t)
+	s, _ := serving(t, ServerConfig{Home: home})
+	open := t.TempDir()
+	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Environment: scanner.Environment{Workspaces: []string{open}}})
+	dialing(t, ClientConfig{Home: home})
+	all := func() (envs []scanner.Environment) {
+		s.mu.Lock()
+		var sessions []*session
+		for x := range s.sessions {
+			sessions = append(sessions, x)
+		}
+		s.mu.Unlock()
+		for _, x := range sessions {
+			envs = append(envs, x.environment())
+		}
+		return envs
+	}
+	envs := all()
+	if len(envs) != 2 || !slices.Equal(envs[0].Workspaces, []string{open}) || !slices.Equal(envs[1].Workspaces, []string{open}) {
+		t.Errorf("the sessions have %+v", envs)
+	}
+	editor.Close()
+	eventually(t, "a closed editor's folder is forgotten", func() bool {
+		envs := all()
+		return len(envs) == 1 && len(envs[0].Workspaces) == 0
+	})
 }
 
 func TestAConnectionWithoutHandshakeIsClosed(t *testing.T) {

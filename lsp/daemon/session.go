@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -209,9 +207,8 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	if homeInside(s.cfg.Home, p.Environment.Workspaces) {
-		return nil, refusef(CodeRefused, "set CLOUDOPS_HOME to a folder outside of every workspace, or unset it",
-			"refusing a home inside a workspace: its files could choose what runs")
+	if err := CheckHome(s.cfg.Home, p.Environment.Workspaces); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	stopping := s.stopping
@@ -269,37 +266,15 @@ func peekBuild(raw []byte) (HelloParams, error) {
 	return HelloParams{Protocol: p.Protocol, Build: p.Build}, nil
 }
 
-// homeInside reports whether a home lies in a folder that the session has open.
-// The user's own default stays allowed when the whole home directory is open.
-func homeInside(home string, workspaces []string) bool {
-	real, err := realPath(home)
-	if err != nil {
-		return true
-	}
-	if user, err := os.UserHomeDir(); err == nil {
-		if def, err := realPath(filepath.Join(user, ".cloudops")); err == nil && def == real {
-			return false
-		}
-	}
-	for _, w := range workspaces {
-		dir, err := realPath(w)
-		if err != nil {
-			return true
-		}
-		rel, err := filepath.Rel(dir, real)
-		if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return true
-		}
-	}
-	return false
-}
-
-// environment is the session's AWS side with the profile that it selected.
+// environment is the session's AWS side with the profile that it selected. AWS
+// files are refused inside the workspaces of all sessions: what a repository
+// that is open anywhere says about credentials does not count.
 func (x *session) environment() scanner.Environment {
+	workspaces := x.server.workspaces()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	env := x.env
-	env.Workspaces = append([]string(nil), env.Workspaces...)
+	env.Workspaces = workspaces
 	return env
 }
 

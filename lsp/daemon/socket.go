@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // maxSocketPath is the shortest limit of the supported systems, with its NUL.
@@ -45,10 +46,15 @@ func realPath(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("finding the home: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		real, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return filepath.Join(real, strings.TrimPrefix(abs, dir)), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return abs, nil
+		}
 	}
-	return abs, nil
 }
 
 // privateDir makes a folder, or refuses one that anybody else can reach.

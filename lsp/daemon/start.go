@@ -132,7 +132,7 @@ func (c *Client) startDaemon() (*child, error) {
 	}
 	cmd := exec.Command(exe, "daemon")
 	cmd.Dir = "/"
-	cmd.Env = daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVar)
+	cmd.Env = outside(daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVar), c.cfg.Environment.Workspaces)
 	cmd.Stderr = log
 	cmd.SysProcAttr = detached()
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/scanner"
+)
+
+// CheckHome refuses a home that lies in a folder that a session has open: the
+// folder's files could choose what runs. The user's own default stays allowed
+// when the whole home directory is open.
+func CheckHome(home string, workspaces []string) error {
+	real, err := realPath(home)
+	if err != nil {
+		return err
+	}
+	user := scanner.UserHome()
+	for _, w := range workspaces {
+		if !within(real, w) || user != "" && within(user, w) && isDefaultHome(real, user) {
+			continue
+		}
+		return refusef(CodeRefused, "set CLOUDOPS_HOME to a folder outside of every workspace, or unset it",
+			"refusing the home %s: it lies inside the workspace %s, whose files could choose what runs", home, w)
+	}
+	return nil
+}
+
+func isDefaultHome(real, user string) bool {
+	def, err := realPath(filepath.Join(user, ".cloudops"))
+	return err == nil && def == real
+}
+
+// within reports whether a path is a folder or lies below it, links followed.
+// What cannot be told counts as within.
+func within(path, dir string) bool {
+	path, err := realPath(path)
+	if err != nil {
+		return true
+	}
+	if dir, err = realPath(dir); err != nil {
+		return true
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// workspaces are the folders that any session has open.
+func (s *server) workspaces() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for x := range s.sessions {
+		x.mu.Lock()
+		all = append(all, x.env.Workspaces...)
+		x.mu.Unlock()
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// outside drops from an environment the paths that lie in a workspace, where a
+// repository's own settings for the shell may have put them. A workspace that
+// holds the user's whole home directory is no reason.
+func outside(environ, workspaces []string) []string {
+	user := scanner.UserHome()
+	kept := environ[:0:0]
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch name {
+		case "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "SSL_CERT_FILE":
+			inside := slices.ContainsFunc(workspaces, func(w string) bool {
+				return within(value, w) && (user == "" || !within(user, w))
+			})
+			if inside && name == "HOME" && user != "" {
+				kept = append(kept, "HOME="+user)
+			}
+			if inside {
+				continue
+			}
+		}
+		kept = append(kept, entry)
+	}
+	return kept
+}
