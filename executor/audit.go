@@ -394,6 +394,9 @@ func (a *audit) walk(each func(Entry, span)) (walked, error) {
 		w.problem("its anchor is gone")
 	case anchor.count > w.count:
 		w.problem("it ends at record %d, its anchor knows of %d: the end was cut off", w.count, anchor.count)
+	case w.count > anchor.count+1:
+		// A crash leaves it one behind.
+		w.problem("it ends at record %d, its anchor knows of %d: the anchor was put back to an older one", w.count, anchor.count)
 	case anchor.count > 0 && found != anchor.head:
 		w.problem("record %d is not the one that was anchored", anchor.count)
 	}

@@ -246,6 +246,27 @@ func TestAuditAheadOfItsAnchor(t *testing.T) {
 	}
 }
 
+// An anchor that is further behind than a crash leaves it was put back, so that
+// it would not miss what is cut off next.
+func TestAuditNoticesAnOlderAnchor(t *testing.T) {
+	home, keys := privateHome(t)
+	a, _ := openLog(t, home, keys)
+	write(t, a, 3)
+	before, err := os.ReadFile(filepath.Join(home, "anchor-audit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, a, 2)
+	a.close()
+	if err := os.WriteFile(filepath.Join(home, "anchor-audit"), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := openLog(t, home, keys)
+	if r := b.verify(); b.usable() == nil || r.OK || !strings.Contains(strings.Join(r.Problems, " "), "older") {
+		t.Errorf("usable %v, %+v", b.usable(), r)
+	}
+}
+
 // What a crash left of a record was never acknowledged: it goes, and a note stays.
 func TestAuditRepairsATornRecord(t *testing.T) {
 	home, keys := privateHome(t)
