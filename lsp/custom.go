@@ -7,6 +7,7 @@ import (
 
 	"go.lsp.dev/jsonrpc2"
 
+	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
@@ -49,15 +50,16 @@ func (s *server) pass(method string, params []byte) (work, error) {
 	}, nil
 }
 
-// wireError keeps the daemon's code and hint on the way to the editor.
+// wireError keeps the daemon's code and hint on the way to the editor. Editors
+// show both as they are, and they may quote AWS, so they are escaped here.
 func wireError(err error) error {
 	e, ok := errors.AsType[*daemon.Error](err)
 	if !ok {
-		return jsonrpc2.NewError(jsonrpc2.InternalError, err.Error())
+		return jsonrpc2.NewError(jsonrpc2.InternalError, render.Notification(err.Error()))
 	}
-	data, merr := json.Marshal(daemon.ErrorData{Hint: e.Hint})
+	data, merr := json.Marshal(daemon.ErrorData{Hint: render.Notification(e.Hint)})
 	if merr != nil {
 		return merr
 	}
-	return &jsonrpc2.Error{Code: jsonrpc2.Code(e.Code), Message: e.Message, Data: data}
+	return &jsonrpc2.Error{Code: jsonrpc2.Code(e.Code), Message: render.Notification(e.Message), Data: data}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
@@ -17,12 +18,17 @@ import (
 // probed runs a server with further methods.
 func probed(t *testing.T, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
 	t.Helper()
+	return armed(t, 0, log, probes)
+}
+
+func armed(t *testing.T, arming time.Duration, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
+	t.Helper()
 	e := lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
 		return lsp.ServeProbed(context.Background(), lsp.Config{
 			In: in, Out: out,
 			Daemon: daemon.ClientConfig{Home: t.TempDir(), Executable: "-"},
 			Log:    slog.New(slog.NewTextHandler(log, nil)),
-		}, probes)
+		}, arming, probes)
 	})
 	initialize(t, e, nil)
 	return e

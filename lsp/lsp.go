@@ -16,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -63,6 +64,7 @@ type server struct {
 	notes     *notes
 	progress  progresses
 	asking    chan struct{} // held while the person is asked
+	arming    time.Duration // see the constant
 
 	mu sync.Mutex // guards what follows
 	at life
@@ -90,6 +92,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 		log:     cfg.Log,
 		stream:  newStream(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
+		arming:  arming,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"context"
+	"time"
 
 	"go.lsp.dev/protocol"
 
@@ -10,6 +11,11 @@ import (
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
+
+// arming is how long an answer that runs something is taken for one that was
+// meant for whatever stood there before. The daemon counts from when it asks, a
+// question that waited for its turn from when it is shown.
+const arming = 500 * time.Millisecond
 
 // prompt puts a plan before the person, one at a time, Reject first. Whatever
 // comes back that isn't a title is no answer, and no answer approves nothing.
@@ -29,13 +35,20 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 	case <-ctx.Done():
 		return none, nil
 	}
-	got, err := s.editor.ShowMessageRequest(ctx, &protocol.ShowMessageRequestParams{
-		Type:    protocol.MessageTypeWarning,
-		Message: render.CardNotification(p),
-		Actions: []protocol.MessageActionItem{{Title: p.Reject}, {Title: p.Run}},
-	})
-	if err != nil || got == nil {
-		return none, nil
+	for range maxAsked {
+		shown := time.Now()
+		got, err := s.editor.ShowMessageRequest(ctx, &protocol.ShowMessageRequestParams{
+			Type:    protocol.MessageTypeWarning,
+			Message: render.CardNotification(p),
+			Actions: []protocol.MessageActionItem{{Title: p.Reject}, {Title: p.Run}},
+		})
+		switch {
+		case err != nil || got == nil:
+			return none, nil
+		case got.Title == p.Run && time.Since(shown) < s.arming:
+			continue
+		}
+		return daemon.PromptResult{Title: got.Title, Digest: p.Plan.Digest}, nil
 	}
-	return daemon.PromptResult{Title: got.Title, Digest: p.Plan.Digest}, nil
+	return none, nil
 }

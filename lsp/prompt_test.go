@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/lsptest"
@@ -151,5 +152,27 @@ func TestAVoidQuestionIsTakenBack(t *testing.T) {
 	e.Call("test/prompt", question(executor.RiskLow), &got)
 	if got.Title != "Reject" {
 		t.Errorf("the next question got %q", got.Title)
+	}
+}
+
+// A question that waited for its turn is on the screen for no time yet: a
+// keypress that was meant for the one before it must not run it.
+func TestAnAnswerFasterThanAPersonReadsRunsNothing(t *testing.T) {
+	e := armed(t, time.Hour, io.Discard, nil)
+	run := question(executor.RiskLow).Run
+	var asked atomic.Int32
+	e.Answer(func(string, json.RawMessage) (any, error) {
+		asked.Add(1)
+		return map[string]any{"title": run}, nil
+	})
+	var got struct{ Title string }
+	e.Call("test/prompt", question(executor.RiskLow), &got)
+	if got.Title != "" || asked.Load() < 2 {
+		t.Errorf("answered %q after %d questions, want the question again and then no answer", got.Title, asked.Load())
+	}
+	e.Answer(func(string, json.RawMessage) (any, error) { return map[string]any{"title": "Reject"}, nil })
+	e.Call("test/prompt", question(executor.RiskLow), &got)
+	if got.Title != "Reject" {
+		t.Errorf("a quick rejection became %q", got.Title)
 	}
 }

@@ -142,7 +142,7 @@ function M.request(method, params, done)
   local function callback(err, result)
     if err then
       local hint = type(err.data) == 'table' and err.data.hint
-      done(nil, hint and ('%s (%s)'):format(err.message, hint) or err.message)
+      done(nil, require('cloudops.text').line(hint and ('%s (%s)'):format(err.message, hint) or err.message))
     else
       done(result)
     end
