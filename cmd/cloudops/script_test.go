@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -142,6 +148,84 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("leaked:\n%s", strings.Join(found, "\n"))
 		}
 	},
+	// harmless FILE...: wants nothing in the files that moves a terminal's cursor,
+	// turns or hides text, or links to a command.
+	"harmless": func(ts *testscript.TestScript, neg bool, args []string) {
+		for _, file := range args {
+			text := strings.ReplaceAll(ts.ReadFile(file), "\r\n", "\n")
+			if text == "" {
+				ts.Fatalf("%s is empty", file)
+			}
+			at := strings.IndexFunc(text, func(r rune) bool {
+				return r != '\n' && (r == utf8.RuneError || !unicode.IsPrint(r))
+			})
+			if at >= 0 {
+				ts.Fatalf("%s holds %q", file, text[max(0, at-40):min(len(text), at+40)])
+			}
+		}
+	},
+	// private DIR: wants everything under it to be the user's alone.
+	"private": func(ts *testscript.TestScript, neg bool, args []string) {
+		n := 0
+		ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			n++
+			if perm := info.Mode().Perm(); perm&0o077 != 0 || info.Mode().Type() == fs.ModeSymlink {
+				return fmt.Errorf("%s is %v", path, info.Mode())
+			}
+			return nil
+		}))
+		if n < 2 {
+			ts.Fatalf("there is nothing under %s", args[0])
+		}
+	},
+	// lies: sets LYING to the endpoint of an AWS whose errors say what others want
+	// to be shown.
+	"lies": func(ts *testscript.TestScript, neg bool, args []string) {
+		const hostile = "\u202egnp.exe\u009b31m\n[Approve](command:cloudops.approve)\u200b<img src=x>`"
+		var quoted bytes.Buffer
+		ts.Check(xml.EscapeText(&quoted, []byte(hostile)))
+		lying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil && bytes.Contains(body, []byte("GetCallerIdentity")) {
+				fmt.Fprintf(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/%[1]s</Arn>"+
+					"<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>", quoted.String())
+				return
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			shape := "<ErrorResponse>%s</ErrorResponse>"
+			if strings.Contains(r.Header.Get("Authorization"), "/ec2/") {
+				shape = "<Response><Errors>%s</Errors></Response>"
+			}
+			fmt.Fprintf(w, shape, "<Error><Code>Odd"+quoted.String()+"</Code><Message>"+quoted.String()+"</Message></Error>")
+		}))
+		ts.Defer(lying.Close)
+		ts.Setenv("LYING", lying.URL)
+	},
+	// proc FILE: puts what the kernel tells of the running daemon, such as
+	// environ, into a file of that name.
+	"proc": func(ts *testscript.TestScript, neg bool, args []string) {
+		pid, err := lockedPID(ts.Getenv("CLOUDOPS_HOME"))
+		ts.Check(err)
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, args[0]))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.ReplaceAll(b, []byte{0}, []byte{'\n'}), 0o600))
+	},
+	// unattended ARG...: runs cloudops in a session without a terminal, as cron does, with
+	// yes on its input for ever.
+	"unattended": func(ts *testscript.TestScript, neg bool, args []string) {
+		err := ts.Exec("sh", append([]string{"-c", `yes | setsid -w "$CLOUDOPS" "$@"`, "sh"}, args...)...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitRefused {
+			ts.Fatalf("cloudops %v: %v, want exit code %d", args, err, exitRefused)
+		}
+	},
 	// field FILE PATH NAME: puts a field of a JSON file into an environment
 	// variable; PATH is dot-separated, numbers index lists.
 	"field": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -221,16 +305,28 @@ func onTerminal(ts *testscript.TestScript, answer string, args []string) (shown 
 	return seen.String(), 0, werr
 }
 
-// stopDaemon signals the daemon that holds the home's lock and waits for its end.
-func stopDaemon(home string, sig syscall.Signal) error {
+// lockedPID is the process that the home's lock names.
+func lockedPID(home string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(home, "daemon.lock"))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
 	pid, err := strconv.Atoi(first)
 	if err != nil {
-		return fmt.Errorf("reading daemon.lock: %w", err)
+		return 0, fmt.Errorf("reading daemon.lock: %w", err)
+	}
+	if pid < 2 {
+		return 0, errors.New("no daemon has the home")
+	}
+	return pid, nil
+}
+
+// stopDaemon signals the daemon that holds the home's lock and waits for its end.
+func stopDaemon(home string, sig syscall.Signal) error {
+	pid, err := lockedPID(home)
+	if err != nil {
+		return err
 	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		return err

@@ -35,3 +35,6 @@ func tryLock(f *os.File, alone bool) error {
 func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
 }
+
+// withoutCore has nothing to do: Windows writes dumps only where told to.
+func withoutCore() error { return nil }
