@@ -209,6 +209,9 @@ func checkRequest(t *testing.T, r agent.Request) {
 		f.State != "available" || f.Tags["env"] != "production" || f.Metadata["engine"] != "postgres" {
 		t.Errorf("the resource is %+v", f)
 	}
+	if u := f.Permissions.UserContext; u.Username != "operator" {
+		t.Errorf("the caller is %+v", u)
+	}
 	if !slices.Contains(f.Permissions.UnknownActions, "rds:StopDBInstance") || len(f.Permissions.AllowedActions) != 0 {
 		t.Errorf("the permissions are %+v: none is computed, so all are unknown", f.Permissions)
 	}

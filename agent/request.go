@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 )
@@ -30,18 +29,19 @@ func (a *Agent) enrich(ctx context.Context, m Message, f identified, history []s
 		UserContext:         a.userContext(m.Environment),
 	}
 	for _, found := range f.resources {
-		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, found))
+		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, m.Environment, found))
 	}
 	return r
 }
 
 // resource adds to a mention all that the store knows. What the store can't
 // read now is left out; memory has the rest.
-func (a *Agent) resource(ctx context.Context, m mention) IdentifiedResource {
+func (a *Agent) resource(ctx context.Context, env scanner.Environment, m mention) IdentifiedResource {
+	who, _ := a.scanner.KnownIdentity(env, m.AccountID)
 	out := IdentifiedResource{
 		Type: m.Type, ID: m.ID, Name: m.Name, ARN: m.ARN, Region: m.Region, Account: m.AccountID,
 		CurrentState: m.State, Tags: m.Tags, Metadata: map[string]any{}, Mention: m.text, FoundBy: m.by,
-		Permissions: permissions(m.Type),
+		Permissions: executor.IAM(m.Type, who),
 	}
 	if age := a.scanner.Age(m.Record); !age.IsZero() {
 		out.LastSynced = age.UTC().Format(time.RFC3339)
@@ -68,20 +68,6 @@ func (a *Agent) resource(ctx context.Context, m mention) IdentifiedResource {
 		add("created_at", full.CreatedAt.UTC().Format(time.RFC3339), true)
 	}
 	return out
-}
-
-// permissions lists what could be done to a type. Whether the caller may is not
-// computed yet, so that all of it is unknown.
-func permissions(resourceType string) *storage.IAM {
-	iam := &storage.IAM{AllowedActions: []string{}, DeniedActions: []string{}, UnknownActions: []string{}}
-	for _, verb := range executor.Verbs(resourceType) {
-		if op, ok := catalog.For(verb, resourceType); ok {
-			iam.UnknownActions = append(iam.UnknownActions, op.Actions...)
-		}
-	}
-	slices.Sort(iam.UnknownActions)
-	iam.UnknownActions = slices.Compact(iam.UnknownActions)
-	return iam
 }
 
 // turns is the newest turns that fit the token budget, in order.

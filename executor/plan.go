@@ -152,6 +152,8 @@ func (e *Executor) describe(ctx context.Context, env scanner.Environment, op cat
 	if id, ok := c.Parameters[op.Target].(string); ok {
 		ids = []string{id}
 	}
+	// Who runs the command looks at its targets too.
+	env.Profile = c.Profile
 	targets := make([]Target, len(ids))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
-
-// describeWait bounds one live read, its retries included.
-const describeWait = 30 * time.Second
 
 // Describe reads one resource from AWS now, without storing it.
 // ErrGone: AWS says there is none.
@@ -44,7 +40,7 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 	if err := checkRegion(region); err != nil {
 		return storage.Resource{}, err
 	}
-	reading, cancel := context.WithTimeout(ctx, describeWait)
+	reading, cancel := context.WithTimeout(ctx, s.wait.describe)
 	defer cancel()
 	r, err := collector.Describe(reading, a.in(region), services.Target{
 		AccountID:   k.AccountID,
@@ -75,32 +71,6 @@ func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (
 		return r, err
 	}
 	return r, s.estate.Upsert(ctx, r)
-}
-
-// ProfileFor is the profile to use for an account: the session's if it is of
-// that account, else the one that scanned it.
-func (s *Scanner) ProfileFor(ctx context.Context, env Environment, accountID string) (string, error) {
-	candidates := append([]string{env.selected()}, s.ledger.profilesOf(accountID)...)
-	var first error
-	for i, profile := range candidates {
-		if i > 0 && profile == candidates[0] {
-			continue
-		}
-		id, err := s.Identity(ctx, env, profile)
-		switch {
-		case err == nil && id.AccountID == accountID:
-			return profile, nil
-		case errors.Is(err, ErrEndpoint), errors.Is(err, ErrUnreachable), ctx.Err() != nil:
-			return "", err
-		case err != nil && first == nil:
-			first = err
-		}
-	}
-	if first != nil {
-		return "", first
-	}
-	return "", explained(ErrNoCredentials, codeCredentials, "no profile of this session belongs to the account "+accountID,
-		"scan with a profile of that account: cloudops scan --profile NAME", nil)
 }
 
 // AWS is a checked client configuration for a profile and region, and whose it

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -55,12 +54,10 @@ func (c Config) endpoint(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	host := u.Hostname()
-	ip := net.ParseIP(host)
 	switch {
-	case host == "localhost", ip != nil && ip.IsLoopback():
+	case loopback(u.Hostname()):
 		return u.String(), nil
-	case u.Scheme == "https" && u.Port() == "" && awsHost.MatchString(host):
+	case u.Scheme == "https" && u.Port() == "" && awsHost.MatchString(u.Hostname()):
 		return u.String(), nil
 	}
 	for _, allowed := range c.Endpoints {

@@ -17,8 +17,29 @@ const maxSharedFile = 4 << 20
 // is none.
 type sharedFiles struct {
 	config, credentials, bundle string
-	// state changes whenever a file does.
-	state string
+	// states are the files as they are now, in a fixed order.
+	states []fileState
+}
+
+// fileState tells one version of a file from another without its content.
+type fileState struct {
+	path     string
+	id       uint64
+	size     int64
+	modified int64
+}
+
+func stateOfInfo(path string, info fs.FileInfo) fileState {
+	return fileState{path, fileID(info), info.Size(), info.ModTime().UnixNano()}
+}
+
+// stateOf is the zero state but for the path when there is no such file.
+func stateOf(path string) fileState {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileState{path: path}
+	}
+	return stateOfInfo(path, info)
 }
 
 // files resolves and checks the session's AWS files.
@@ -54,7 +75,7 @@ func (env Environment) files() (sharedFiles, error) {
 			return f, err
 		}
 		*one.path = resolved
-		f.state += fmt.Sprintf("%s %d %d\n", resolved, info.Size(), info.ModTime().UnixNano())
+		f.states = append(f.states, stateOfInfo(resolved, info))
 	}
 	return f, nil
 }

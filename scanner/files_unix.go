@@ -28,3 +28,11 @@ func UserHome() string {
 	}
 	return u.HomeDir
 }
+
+// fileID changes when another file takes the place of one.
+func fileID(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}

@@ -2,9 +2,11 @@ package scanner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -16,16 +18,20 @@ func (l *ledger) gaps(f storage.Filter) []string {
 	if len(l.shards) == 0 {
 		return []string{"nothing was scanned yet"}
 	}
+	read := slices.DeleteFunc(services.Collectors(), func(c services.Collector) bool {
+		return (f.Type != "" && f.Type != c.Type) || (f.Service != "" && f.Service != c.Service)
+	})
+	if len(read) == 0 {
+		return []string{strings.TrimSpace(f.Service+" "+f.Type) + ": this version does not read it"}
+	}
 	// The types missing in a region come first, then the regions missing them.
 	type place struct{ account, region, state string }
 	types := map[place][]string{}
 	places := []place{}
 	for _, s := range l.sorted() {
-		c, known := collectorOf(s.Type)
-		if s.State == stateComplete ||
-			(f.Type != "" && f.Type != s.Type) || (f.AccountID != "" && f.AccountID != s.AccountID) ||
+		if s.State == stateComplete || (f.AccountID != "" && f.AccountID != s.AccountID) ||
 			(f.Region != "" && f.Region != s.Region && s.Region != globalRegion) ||
-			(f.Service != "" && known && f.Service != c.Service) {
+			!slices.ContainsFunc(read, func(c services.Collector) bool { return c.Type == s.Type }) {
 			continue
 		}
 		p := place{s.AccountID, s.Region, s.State}
@@ -46,13 +52,43 @@ func (l *ledger) gaps(f storage.Filter) []string {
 	}
 	said := []string{}
 	for _, g := range groups {
-		account := g.account
-		if a := l.accounts[g.account]; a != nil && a.Name != "" {
-			account = a.Name + " (" + g.account + ")"
-		}
-		said = append(said, fmt.Sprintf("%s in %s of %s: %s", g.types, several(regions[g]), account, spokenState[g.state]))
+		said = append(said, fmt.Sprintf("%s in %s of %s: %s", g.types, several(regions[g]), l.spokenAccount(g.account), spokenState[g.state]))
+	}
+	if slices.ContainsFunc(read, func(c services.Collector) bool { return !c.Global }) {
+		said = append(said, l.unknownRegions(f)...)
 	}
 	return said
+}
+
+// unknownRegions names the accounts that may have regions which the ledger
+// does not: AWS never told. l.mu is held.
+func (l *ledger) unknownRegions(f storage.Filter) []string {
+	read := map[string]bool{}
+	asked := map[string]bool{}
+	for s := range l.shards {
+		read[s.AccountID] = true
+		asked[s.AccountID] = asked[s.AccountID] || (f.Region != "" && s.Region == f.Region)
+	}
+	said := []string{}
+	for _, id := range slices.Sorted(maps.Keys(l.accounts)) {
+		if l.accounts[id].RegionsKnown || asked[id] || (f.AccountID != "" && f.AccountID != id) {
+			continue
+		}
+		what := "other regions of %s: AWS did not tell which there are"
+		if !read[id] {
+			what = "%s: never scanned"
+		}
+		said = append(said, fmt.Sprintf(what, l.spokenAccount(id)))
+	}
+	return said
+}
+
+// spokenAccount is an account's name and number. l.mu is held.
+func (l *ledger) spokenAccount(id string) string {
+	if a := l.accounts[id]; a != nil && a.Name != "" {
+		return a.Name + " (" + id + ")"
+	}
+	return id
 }
 
 var spokenState = map[string]string{

@@ -52,6 +52,8 @@ type account struct {
 	Name string `json:"name"`
 	// Profiles are those that were seen to belong to it, the latest first.
 	Profiles []string `json:"profiles"`
+	// RegionsKnown: AWS told which regions the account has, and all are in the ledger.
+	RegionsKnown bool `json:"regions_known"`
 }
 
 // ledgerContent is the ledger as it is stored.
@@ -153,6 +155,15 @@ func (l *ledger) expect(shards []Shard) {
 			l.shards[s] = ShardState{Shard: s, State: stateNever}
 			l.dirty = true
 		}
+	}
+}
+
+// regionsKnown records that the ledger has all regions of an account.
+func (l *ledger) regionsKnown(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.accounts[id]; a != nil && !a.RegionsKnown {
+		a.RegionsKnown, l.dirty = true, true
 	}
 }
 

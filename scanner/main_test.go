@@ -22,6 +22,9 @@ var server struct {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(victimVariable) != "" {
+		os.Exit(victim())
+	}
 	code := m.Run()
 	if server.Server != nil {
 		server.Stop()
@@ -82,17 +85,21 @@ func newHome(t *testing.T, cfg scanner.Config) *home {
 // open opens the home, again after close.
 func (h *home) open(t *testing.T, cfg scanner.Config) {
 	t.Helper()
-	var err error
+	if err := h.unlock(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.close)
+}
+
+func (h *home) unlock(ctx context.Context, cfg scanner.Config) (err error) {
 	if h.keys, err = seal.Unlock(h.dir, seal.Source{File: filepath.Join(filepath.Dir(h.dir), filepath.Base(h.dir)+".key")}); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if h.store, err = storage.Open(t.Context(), storage.Config{DataPath: filepath.Join(h.dir, "data")}, h.keys); err != nil {
-		t.Fatal(err)
+	if h.store, err = storage.Open(ctx, storage.Config{DataPath: filepath.Join(h.dir, "data")}, h.keys); err != nil {
+		return err
 	}
-	t.Cleanup(func() { h.close() })
-	if h.Scanner, err = scanner.New(cfg, h.store.Estate, h.keys); err != nil {
-		t.Fatal(err)
-	}
+	h.Scanner, err = scanner.New(cfg, h.store.Estate, h.keys)
+	return err
 }
 
 func (h *home) close() {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -94,7 +95,7 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	if got := l.gaps(filterOf(Shard{})); len(got) != 1 {
 		t.Errorf("an empty ledger: %q", got)
 	}
-	l.accounts["1"] = &account{ID: "1", Name: "prod"}
+	l.accounts["1"] = &account{ID: "1", Name: "prod", RegionsKnown: true}
 	for _, region := range []string{"a-a-1", "a-a-2", "a-a-3", "a-a-4", "a-a-5"} {
 		l.expect([]Shard{{"1", region, "ec2_instance"}, {"1", region, "rds_instance"}})
 	}
@@ -107,5 +108,27 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	}
 	if got := l.gaps(filterOf(Shard{Type: "s3_bucket", Region: "eu-west-1"})); len(got) != 1 {
 		t.Errorf("buckets of a region: %q", got)
+	}
+	if got := l.gaps(filterOf(Shard{Type: "lambda_function"})); len(got) != 1 || got[0] != "lambda_function: this version does not read it" {
+		t.Errorf("a type that no collector reads: %q", got)
+	}
+	// A region that AWS did not tell of may hold anything but buckets.
+	l.accounts["1"].RegionsKnown = false
+	l.accounts["2"] = &account{ID: "2", Name: "met"}
+	for _, s := range l.list() {
+		l.complete(s.Shard, time.Now(), 0)
+	}
+	for _, c := range []struct {
+		f    Shard
+		want string
+	}{
+		{Shard{}, "other regions of prod (1): AWS did not tell which there are; met (2): never scanned"},
+		{Shard{AccountID: "1", Region: "a-a-2"}, ""},
+		{Shard{AccountID: "1", Region: "a-a-9"}, "other regions of prod (1): AWS did not tell which there are"},
+		{Shard{AccountID: "1", Type: "s3_bucket"}, ""},
+	} {
+		if got := strings.Join(l.gaps(filterOf(c.f)), "; "); got != c.want {
+			t.Errorf("%+v:\n got %s\nwant %s", c.f, got, c.want)
+		}
 	}
 }

@@ -22,7 +22,7 @@ func session(t *testing.T, config, credentials string) Environment {
 }
 
 func bare() *Scanner {
-	return &Scanner{ledger: &ledger{accounts: map[string]*account{}, shards: map[Shard]ShardState{}}, accesses: map[[32]byte]*access{}}
+	return &Scanner{ledger: &ledger{accounts: map[string]*account{}, shards: map[Shard]ShardState{}}, accesses: map[accessKey]*access{}}
 }
 
 func TestProfilesTellHowEachGetsCredentials(t *testing.T) {

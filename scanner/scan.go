@@ -305,8 +305,11 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 	enabled, err := services.Regions(ctx, s.client(a, a.access.region), a.identity.Partition)
 	if err != nil {
-		if ctx.Err() != nil || len(s.regions) > 0 {
-			return s.regions
+		if ctx.Err() != nil {
+			return nil
+		}
+		if len(s.regions) > 0 {
+			return s.possible(a)
 		}
 		p := Explain(withAction(a.access.explain(classify(err)), "ec2:DescribeRegions", a.access.profile))
 		p.Profile, p.AccountID, p.Service = a.access.profile, a.identity.AccountID, "ec2"
@@ -327,20 +330,37 @@ func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 		}
 	}
 	s.ledger.expect(shards)
+	s.ledger.regionsKnown(a.identity.AccountID)
 	if len(s.regions) == 0 {
 		return enabled
 	}
+	return slices.DeleteFunc(s.possible(a), func(region string) bool {
+		if slices.Contains(enabled, region) {
+			return false
+		}
+		s.add(Problem{
+			Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
+			Message: "the region does not exist, or is not enabled in the account",
+			Hint:    "check its name, or enable it in the account's settings",
+		})
+		return true
+	})
+}
+
+// possible are the regions asked for, once each, that are of the account's
+// partition. The regions of another are a Problem.
+func (s *scan) possible(a *scanned) []string {
 	chosen := []string{}
 	for _, region := range s.regions {
 		switch {
 		case slices.Contains(chosen, region):
-		case slices.Contains(enabled, region):
+		case services.PartitionOf(region) == a.identity.Partition:
 			chosen = append(chosen, region)
 		default:
 			s.add(Problem{
 				Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
-				Message: "the region does not exist, or is not enabled in the account",
-				Hint:    "check its name, or enable it in the account's settings",
+				Message: "the region belongs to " + services.PartitionOf(region) + ", the account to " + a.identity.Partition,
+				Hint:    "choose another region or profile",
 			})
 		}
 	}

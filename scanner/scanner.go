@@ -10,7 +10,6 @@
 package scanner
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
@@ -54,6 +53,10 @@ type Config struct {
 	Regions []string `json:"regions,omitempty" yaml:"regions,omitempty"`
 	// Endpoints allowed besides AWS and loopback.
 	Endpoints []string `json:"endpoints,omitempty" yaml:"endpoints,omitempty"`
+	// HTTPSProxy is the URL of the proxy for AWS, such as
+	// http://proxy.example:3128; "" means none. Variables of the environment
+	// choose none, and loopback is always called directly.
+	HTTPSProxy string `json:"https_proxy,omitempty" yaml:"https_proxy,omitempty"`
 	// Concurrency bounds the AWS calls under way at once; 0 means 16.
 	Concurrency int `json:"concurrency,omitempty" yaml:"concurrency,omitempty"`
 }
@@ -166,9 +169,10 @@ type Scanner struct {
 	config Config
 	estate *storage.Estate
 	ledger *ledger
+	wait   patience
 
 	mu       sync.Mutex // guards what follows
-	accesses map[[sha256.Size]byte]*access
+	accesses map[accessKey]*access
 }
 
 // New returns a scanner over an open store. keys must be the store's.
@@ -180,7 +184,7 @@ func New(cfg Config, estate *storage.Estate, keys *seal.Keys) (*Scanner, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Scanner{config: cfg, estate: estate, ledger: l, accesses: map[[sha256.Size]byte]*access{}}
+	s := &Scanner{config: cfg, estate: estate, ledger: l, wait: ordinaryPatience(), accesses: map[accessKey]*access{}}
 	// A store that was emptied or replaced is not covered by an older ledger.
 	for _, shard := range l.list() {
 		if shard.Count > 0 {
@@ -276,6 +280,9 @@ func (c Config) Validate() error {
 		if _, err := parseEndpoint(e); err != nil {
 			return fmt.Errorf("reading the scanner's settings: endpoints: %w", err)
 		}
+	}
+	if _, err := parseProxy(c.HTTPSProxy); err != nil {
+		return fmt.Errorf("reading the scanner's settings: %w", err)
 	}
 	if c.Concurrency < 0 || c.Concurrency > maxConcurrency {
 		return fmt.Errorf("reading the scanner's settings: concurrency is %d; choose 1 to %d, or 0 for the default", c.Concurrency, maxConcurrency)

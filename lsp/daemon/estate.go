@@ -3,14 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"maps"
-	"path"
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
-
-	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 )
@@ -88,10 +84,9 @@ func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (any
 	if len(records) == 0 {
 		return nil, absent(params.Identifier, p.Scanner.Gaps(storage.Filter{}))
 	}
-	var env scanner.Environment
+	env := x.environment()
 	if params.Live {
-		var err error
-		if env, err = x.checkedEnvironment(p); err != nil {
+		if err := p.Scanner.Check(env); err != nil {
 			return nil, err
 		}
 	}
@@ -125,59 +120,9 @@ func readResource(ctx context.Context, p *Parts, env scanner.Environment, rec st
 	if err != nil {
 		return storage.Resource{}, err
 	}
-	r.IAM = &storage.IAM{AllowedActions: []string{}, DeniedActions: []string{}, UnknownActions: actions(r.Type)}
-	if live {
-		r.IAM.UserContext = caller(ctx, p, env, rec.AccountID)
-	}
+	who, _ := p.Scanner.KnownIdentity(env, rec.AccountID)
+	r.IAM = executor.IAM(r.Type, who)
 	return r, nil
-}
-
-// caller is who reads a resource of an account; empty where AWS does not say.
-func caller(ctx context.Context, p *Parts, env scanner.Environment, account string) storage.UserContext {
-	profile, err := p.Scanner.ProfileFor(ctx, env, account)
-	if err != nil {
-		return storage.UserContext{}
-	}
-	id, err := p.Scanner.Identity(ctx, env, profile)
-	if err != nil {
-		return storage.UserContext{}
-	}
-	return userContext(id)
-}
-
-// userContext reads a caller's ARN: a user, or a session of a role.
-func userContext(id scanner.Identity) (u storage.UserContext) {
-	a, err := arn.Parse(id.ARN)
-	if err != nil {
-		return u
-	}
-	kind, name, _ := strings.Cut(a.Resource, "/")
-	switch role, session, _ := strings.Cut(name, "/"); kind {
-	case "assumed-role":
-		u.Username = session
-		u.RoleARN = arn.ARN{Partition: a.Partition, Service: "iam", AccountID: a.AccountID, Resource: "role/" + role}.String()
-	case "user", "federated-user":
-		u.Username = path.Base(name)
-	default:
-		u.Username = a.Resource
-	}
-	if !id.Expires.IsZero() {
-		u.SessionExpires = &id.Expires
-	}
-	return u
-}
-
-// actions are the IAM actions of the operations that the catalog has for a type.
-func actions(resourceType string) []string {
-	set := make(map[string]bool)
-	for _, op := range catalog.All() {
-		if op.Type == resourceType {
-			for _, a := range op.Actions {
-				set[a] = true
-			}
-		}
-	}
-	return append([]string{}, slices.Sorted(maps.Keys(set))...)
 }
 
 // absent tells what certainly does not exist from what was never seen.

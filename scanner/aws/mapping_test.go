@@ -99,7 +99,7 @@ func TestOldSpellingsOfBucketRegions(t *testing.T) {
 
 func TestPartitionsByRegion(t *testing.T) {
 	for region, want := range map[string]string{"us-west-2": "aws", "cn-north-1": "aws-cn", "us-gov-east-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b"} {
-		if got := partitionOf(region); got != want {
+		if got := PartitionOf(region); got != want {
 			t.Errorf("%s is in %s, want %s", region, got, want)
 		}
 	}

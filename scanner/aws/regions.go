@@ -21,7 +21,7 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 	for _, r := range out.Regions {
 		// Emulators list regions that nobody opted into, and other partitions' too.
 		name := aws.ToString(r.RegionName)
-		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && partitionOf(name) == partition {
+		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && PartitionOf(name) == partition {
 			names = append(names, name)
 		}
 	}
@@ -29,8 +29,8 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 	return slices.Compact(names), nil
 }
 
-// partitionOf is the partition that a region belongs to, by its name.
-func partitionOf(region string) string {
+// PartitionOf is the partition that a region belongs to, by its name, such as aws-cn.
+func PartitionOf(region string) string {
 	for prefix, partition := range map[string]string{
 		"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b",
 		"eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f", "eusc-": "aws-eusc",

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cloudops/cloudops/storage"
@@ -18,8 +20,9 @@ import (
 const bucketsAtOnce = 8
 
 func listBuckets(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
+	reader := newBucketReader(cfg, t, s.Note)
 	// With MaxBuckets in the request AWS tells each bucket's region as well.
-	pages := s3.NewListBucketsPaginator(bucketClient(cfg, t.Region), &s3.ListBucketsInput{MaxBuckets: aws.Int32(1000)})
+	pages := s3.NewListBucketsPaginator(reader.client(t.Region), &s3.ListBucketsInput{MaxBuckets: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -30,7 +33,7 @@ func listBuckets(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 		g.SetLimit(bucketsAtOnce)
 		for i, b := range page.Buckets {
 			g.Go(func() error {
-				r, err := bucket(gctx, cfg, t, b, s.Note)
+				r, err := reader.bucket(gctx, b)
 				if errors.Is(err, ErrGone) {
 					return nil
 				}
@@ -55,8 +58,9 @@ func listBuckets(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 }
 
 func describeBucket(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {
+	reader := newBucketReader(cfg, t, func(string, error) {})
 	// HeadBucket tells no creation date, so the list is asked for just this one.
-	pages := s3.NewListBucketsPaginator(bucketClient(cfg, t.Region), &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(1000)})
+	pages := s3.NewListBucketsPaginator(reader.client(t.Region), &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -64,88 +68,130 @@ func describeBucket(ctx context.Context, cfg aws.Config, t Target, id string) (s
 		}
 		for _, b := range page.Buckets {
 			if aws.ToString(b.Name) == id {
-				return bucket(ctx, cfg, t, b, func(string, error) {})
+				return reader.bucket(ctx, b)
 			}
 		}
 	}
 	return storage.Resource{}, ErrGone
 }
 
-// bucket reads the details of a bucket and keeps what is allow-listed.
-// Details that can't be read are noted and left out.
-func bucket(ctx context.Context, cfg aws.Config, t Target, b types.Bucket, note func(string, error)) (storage.Resource, error) {
-	name, region := aws.ToString(b.Name), aws.ToString(b.BucketRegion)
+// bucketReader reads the details of an account's buckets. What can't be read
+// is noted and left out.
+type bucketReader struct {
+	cfg    aws.Config
+	target Target
+	note   func(action string, err error)
+
+	mu   sync.Mutex      // guards what follows
+	away map[string]bool // regions that don't answer
+}
+
+func newBucketReader(cfg aws.Config, t Target, note func(string, error)) *bucketReader {
+	return &bucketReader{cfg: cfg, target: t, note: note, away: map[string]bool{}}
+}
+
+// bucket keeps what is allow-listed of a bucket.
+func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.Resource, error) {
+	name, region := aws.ToString(found.Name), aws.ToString(found.BucketRegion)
 	if region == "" {
-		out, err := bucketClient(cfg, t.Region).GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &name})
-		switch {
-		case code(err) == "NoSuchBucket":
-			return storage.Resource{}, ErrGone
-		case ctx.Err() != nil:
-			return storage.Resource{}, ctx.Err()
-		case err != nil:
-			note("s3:GetBucketLocation", err)
-		default:
-			region = location(out.LocationConstraint)
+		_, err := b.ask(ctx, b.target.Region, "s3:GetBucketLocation", func(client *s3.Client) error {
+			out, err := client.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &name})
+			if err == nil {
+				region = location(out.LocationConstraint)
+			}
+			return err
+		})
+		if err != nil {
+			return storage.Resource{}, err
 		}
 	}
-	r := t.resource("s3", "s3_bucket", name)
+	r := b.target.resource("s3", "s3_bucket", name)
 	r.Name = name
 	r.Region = region
-	r.ARN = "arn:" + t.Partition + ":s3:::" + name
-	r.CreatedAt = moment(b.CreationDate)
+	r.ARN = "arn:" + b.target.Partition + ":s3:::" + name
+	r.CreatedAt = moment(found.CreationDate)
 	r.Tags = map[string]string{}
 	r.Summary = "bucket"
-	if t.Partition == "aws" {
-		r.Aliases = []string{name + ".s3.amazonaws.com", name + ".s3." + region + ".amazonaws.com"}
-	}
 	if region == "" {
-		r.Aliases = nil
 		r.Metadata["tags_unknown"] = true
 		return r, nil
 	}
-
-	client := bucketClient(cfg, region)
-	tags, err := client.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &name})
-	switch {
-	case err == nil:
-		for _, tag := range tags.TagSet {
-			r.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+	if b.target.Partition == "aws" {
+		r.Aliases = []string{name + ".s3.amazonaws.com", name + ".s3." + region + ".amazonaws.com"}
+	}
+	known, err := b.ask(ctx, region, "s3:GetBucketTagging", func(client *s3.Client) error {
+		tags, err := client.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: &name})
+		if code(err) == "NoSuchTagSet" {
+			return nil
 		}
-	case code(err) == "NoSuchTagSet":
-	case code(err) == "NoSuchBucket":
-		return storage.Resource{}, ErrGone
-	case ctx.Err() != nil:
-		return storage.Resource{}, ctx.Err()
-	default:
+		if err == nil {
+			for _, tag := range tags.TagSet {
+				r.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	if !known {
 		r.Metadata["tags_unknown"] = true
-		note("s3:GetBucketTagging", err)
 	}
-	versioning, err := client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &name})
-	switch {
-	case err == nil:
-		state := "off"
-		switch versioning.Status {
-		case types.BucketVersioningStatusEnabled:
-			state = "enabled"
-		case types.BucketVersioningStatusSuspended:
-			state = "suspended"
+	_, err = b.ask(ctx, region, "s3:GetBucketVersioning", func(client *s3.Client) error {
+		out, err := client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &name})
+		if err == nil {
+			state := versioning(out.Status)
+			r.Metadata["versioning"] = state
+			r.Summary = summary(r.Summary, "versioning "+state)
 		}
-		r.Metadata["versioning"] = state
-		r.Summary = summary(r.Summary, "versioning "+state)
-	case code(err) == "NoSuchBucket":
-		return storage.Resource{}, ErrGone
-	case ctx.Err() != nil:
-		return storage.Resource{}, ctx.Err()
-	default:
-		note("s3:GetBucketVersioning", err)
-	}
-	return r, nil
+		return err
+	})
+	return r, err
 }
 
-// bucketClient is a client for the region of a bucket. Servers other than AWS
+// ask reads one detail in a region, and says whether it is known now. The error
+// is for a bucket that is gone and for the end of ctx.
+func (b *bucketReader) ask(ctx context.Context, region, action string, read func(*s3.Client) error) (known bool, err error) {
+	b.mu.Lock()
+	away := b.away[region]
+	b.mu.Unlock()
+	if away {
+		return false, nil
+	}
+	err = read(b.client(region))
+	switch {
+	case err == nil:
+		return true, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case code(err) == "NoSuchBucket":
+		return false, ErrGone
+	}
+	// What doesn't answer for one bucket is not waited for with each other.
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		b.mu.Lock()
+		b.away[region] = true
+		b.mu.Unlock()
+	}
+	b.note(action, err)
+	return false, nil
+}
+
+func versioning(status types.BucketVersioningStatus) string {
+	switch status {
+	case types.BucketVersioningStatusEnabled:
+		return "enabled"
+	case types.BucketVersioningStatusSuspended:
+		return "suspended"
+	}
+	return "off"
+}
+
+// client is a client for the region of a bucket. Servers other than AWS
 // rarely resolve bucket.host, so they get the bucket in the path.
-func bucketClient(cfg aws.Config, region string) *s3.Client {
-	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+func (b *bucketReader) client(region string) *s3.Client {
+	return s3.NewFromConfig(b.cfg, func(o *s3.Options) {
 		o.Region = region
 		o.UsePathStyle = o.BaseEndpoint != nil
 	})

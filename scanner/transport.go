@@ -1,0 +1,158 @@
+package scanner
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// idleConnection is how long an unused connection is kept: less than the five
+// seconds after which common servers drop theirs, lest a call is sent into a
+// connection that is being closed.
+const idleConnection = 4 * time.Second
+
+// patience is how long AWS is waited for.
+type patience struct {
+	// connect bounds dialling and the TLS handshake, each.
+	connect time.Duration
+	// silence bounds the wait for an answer, and for more of one that began.
+	silence time.Duration
+	// call bounds one attempt of a call, its answer included.
+	call time.Duration
+	// identity bounds getting credentials and asking whose they are.
+	identity time.Duration
+	// describe bounds one live read, its retries included.
+	describe time.Duration
+}
+
+func ordinaryPatience() patience {
+	return patience{
+		connect:  5 * time.Second,
+		silence:  30 * time.Second,
+		call:     2 * time.Minute,
+		identity: 20 * time.Second,
+		describe: 30 * time.Second,
+	}
+}
+
+// httpClient calls AWS by the configured proxy or directly, whatever the
+// variables of this process say, and gives up on what doesn't answer. bundle
+// is the file of the authorities to trust; "" means the system's.
+func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
+	var roots *x509.CertPool
+	if bundle != "" {
+		pem, err := readShared(bundle)
+		if err != nil {
+			return nil, err
+		}
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the CA bundle %s holds no certificate", bundle), "give a file in PEM form", nil)
+		}
+	}
+	proxy, err := parseProxy(s.config.HTTPSProxy)
+	if err != nil {
+		return nil, err
+	}
+	client := awshttp.NewBuildableClient().
+		WithReadTimeout(s.wait.silence).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = s.wait.connect }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.Proxy = func(r *http.Request) (*url.URL, error) {
+				if proxy == nil || r.URL.Scheme != "https" || loopback(r.URL.Hostname()) {
+					return nil, nil
+				}
+				return proxy, nil
+			}
+			t.TLSHandshakeTimeout = s.wait.connect
+			t.ResponseHeaderTimeout = s.wait.silence
+			t.IdleConnTimeout = idleConnection
+			t.MaxIdleConnsPerHost = 16
+			if roots != nil {
+				t.TLSClientConfig.RootCAs = roots
+			}
+		})
+	return timed{client.Freeze(), s.wait.call}, nil
+}
+
+// timed is an HTTP client that ends a call, its answer included, after a while.
+// http.Client.Timeout would keep a goroutine for each answer that is not read
+// to its end.
+type timed struct {
+	next  aws.HTTPClient
+	bound time.Duration
+}
+
+func (c timed) Do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), c.bound)
+	resp, err := c.next.Do(r.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return resp, err
+	}
+	resp.Body = timedBody{resp.Body, cancel}
+	return resp, nil
+}
+
+type timedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b timedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// parseProxy reads the URL of a proxy; "" is none. The error does not repeat
+// it, since it may hold a password.
+func parseProxy(raw string) (*url.URL, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
+		(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("https_proxy is not the URL of a proxy; write it like http://proxy.example:3128")
+	}
+	return u, nil
+}
+
+// loopback says whether a host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// retryer is the SDK's standard one, for reads: it repeats what was cut off,
+// and not what a server leaves unanswered or whose certificate is wrong.
+func retryer(attempts int) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = attempts
+		o.MaxBackoff = 5 * time.Second
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(repeatable)}, o.Retryables...)
+	})
+}
+
+func repeatable(err error) aws.Ternary {
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &network) && network.Timeout():
+		return aws.FalseTernary
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
