@@ -202,3 +202,6 @@ func (f IndexedField) path() string {
 	}
 	return fieldTags + "." + key
 }
+
+// Effective is the configuration with everything filled in that was left out.
+func (c Config) Effective() Config { return c.withDefaults() }

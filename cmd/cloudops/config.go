@@ -22,18 +22,25 @@ import (
 type config struct {
 	storage.Config `yaml:",inline"`
 
-	Encryption struct {
-		KeySource seal.Source `yaml:"key_source"`
-	} `yaml:"encryption"`
-	AWS    scanner.Config  `yaml:"aws"`
-	Policy executor.Config `yaml:"policy"`
-	UserID string          `yaml:"user_id"`
-	Daemon struct {
-		// IdleMinutes before a daemon without clients ends; 0 means 30.
-		IdleMinutes int `yaml:"idle_minutes"`
-	} `yaml:"daemon"`
+	Encryption encryptionConfig `json:"encryption,omitzero" yaml:"encryption,omitempty"`
+	AWS        scanner.Config   `json:"aws,omitzero" yaml:"aws,omitempty"`
+	Policy     executor.Config  `json:"policy,omitzero" yaml:"policy,omitempty"`
+	// UserID goes with requests to a backend; empty means the random one made at first run.
+	UserID string       `json:"user_id,omitempty" yaml:"user_id,omitempty"`
+	Daemon daemonConfig `json:"daemon,omitzero" yaml:"daemon,omitempty"`
 
 	home string
+}
+
+// encryptionConfig says where the key is.
+type encryptionConfig struct {
+	KeySource seal.Source `json:"key_source,omitzero" yaml:"key_source,omitempty"`
+}
+
+// daemonConfig is about the process that owns the home.
+type daemonConfig struct {
+	// IdleMinutes before a daemon without clients ends; 0 means 30.
+	IdleMinutes int `json:"idle_minutes,omitempty" yaml:"idle_minutes,omitempty"`
 }
 
 func (c config) idle() time.Duration { return time.Duration(c.Daemon.IdleMinutes) * time.Minute }
@@ -63,7 +70,7 @@ func loadConfig() (config, error) {
 		return config{}, err
 	}
 	c := config{home: home}
-	path := filepath.Join(home, "config.yaml")
+	path := c.path()
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -82,6 +89,8 @@ func loadConfig() (config, error) {
 	}
 	return c, c.validate(path)
 }
+
+func (c config) path() string { return filepath.Join(c.home, "config.yaml") }
 
 func (c config) validate(path string) error {
 	checks := []error{c.Config.Validate(), c.AWS.Validate(), c.Policy.Validate()}

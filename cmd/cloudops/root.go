@@ -103,7 +103,7 @@ CLOUDOPS_HOME (default ~/.cloudops) holds the store, config.yaml and the logs.`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.lspCommand(), a.daemonCommand(), a.statusCommand(), a.versionCommand(),
+		a.lspCommand(), a.daemonCommand(), a.statusCommand(), a.doctorCommand(), a.configCommand(), a.versionCommand(),
 		a.profilesCommand(), a.scanCommand(), a.searchCommand(), a.showCommand(),
 		a.chatCommand(), a.conversationsCommand(),
 		a.runCommand(), a.approvalsCommand(), a.executionsCommand(), a.auditCommand(),
@@ -138,11 +138,7 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 // fail reports an error, with what to do next, and picks the exit code.
 func (a *app) fail(err error) int {
 	code, name := classify(err)
-	message, hint := err.Error(), ""
-	var remote *daemon.Error
-	if errors.As(err, &remote) {
-		hint = remote.Hint
-	}
+	message, hint := err.Error(), hintOf(err)
 	if a.json {
 		b, _ := json.MarshalIndent(map[string]any{"error": map[string]string{
 			"code": name, "message": message, "hint": hint,
@@ -155,6 +151,15 @@ func (a *app) fail(err error) int {
 		fmt.Fprintln(a.err, "  ", render.Terminal(hint))
 	}
 	return code
+}
+
+// hintOf is what the daemon says can be done about an error.
+func hintOf(err error) string {
+	var remote *daemon.Error
+	if errors.As(err, &remote) {
+		return remote.Hint
+	}
+	return ""
 }
 
 func classify(err error) (code int, name string) {

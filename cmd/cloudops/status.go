@@ -54,7 +54,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if len(hello.Problems) > 0 {
 					return
 				}
-				fmt.Fprintf(w, "resources  %d\n", s.Resources)
+				fmt.Fprintf(w, "resources  %d\nqdrant     %s %s\nkey        %s\n", s.Resources, s.Storage.Mode, s.Storage.Version, render.Terminal(s.Key))
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
 				}

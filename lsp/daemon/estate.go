@@ -141,5 +141,6 @@ func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error
 		return nil, err
 	}
 	scanning, problems := x.server.scans.state()
-	return StatusResult{Resources: n, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems}, nil
+	return StatusResult{Resources: n, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
+		Storage: p.Store.Health(), Key: p.Key}, nil
 }

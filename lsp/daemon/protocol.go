@@ -132,6 +132,9 @@ type StatusResult struct {
 	Scanning  bool                 `json:"scanning"`
 	Shards    []scanner.ShardState `json:"shards"`
 	Problems  []string             `json:"problems,omitempty"`
+	Storage   storage.Health       `json:"storage"`
+	// Key says in words where the key-encryption key is kept.
+	Key string `json:"key"`
 }
 
 // SearchParams asks for resources by words and filter.

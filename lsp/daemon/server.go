@@ -52,6 +52,8 @@ type Parts struct {
 	Executor *executor.Executor
 	Agent    *agent.Agent
 	StoreID  string
+	// Key says in words where the key-encryption key is kept.
+	Key string
 	// Notices are told to the first session.
 	Notices []string
 	Close   func() error

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/daemon"
+)
+
+// finding is the outcome of one check.
+type finding struct {
+	Check string `json:"check"`
+	// State is ok, warning or broken.
+	State   string `json:"state"`
+	Message string `json:"message"`
+	// Mend says what to do; empty when all is well.
+	Mend string `json:"mend,omitempty"`
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check everything and name the mend",
+		Long: `Checks the configuration, the home, the key, the store, the AWS profiles, how
+complete the estate is and the audit log. It changes nothing. The exit code is 6
+when something is broken.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			found := a.examine(c.Context())
+			broken := false
+			for _, f := range found {
+				broken = broken || f.State == "broken"
+			}
+			err := a.print(struct {
+				OK     bool      `json:"ok"`
+				Checks []finding `json:"checks"`
+			}{!broken, found}, func(w io.Writer) {
+				for _, f := range found {
+					fmt.Fprintf(w, "%-8s %-14s %s\n", f.State, f.Check, render.Terminal(f.Message))
+					if f.Mend != "" {
+						fmt.Fprintf(w, "%24s%s\n", "", render.Terminal(f.Mend))
+					}
+				}
+			})
+			if err == nil && broken {
+				return quietExit(exitUnavailable)
+			}
+			return err
+		},
+	}
+}
+
+// examine runs the checks; what depends on a broken part is left out.
+func (a *app) examine(ctx context.Context) []finding {
+	var found []finding
+	add := func(check, message string, err error) bool {
+		f := finding{Check: check, State: "ok", Message: message}
+		if err != nil {
+			f.State, f.Message = "broken", err.Error()
+			f.Mend = hintOf(err)
+		}
+		found = append(found, f)
+		return err == nil
+	}
+	warn := func(check, message, mend string) {
+		found = append(found, finding{check, "warning", message, mend})
+	}
+
+	cfg, err := loadConfig()
+	message := "all defaults"
+	if _, serr := os.Stat(cfg.path()); err == nil && serr == nil {
+		message = cfg.path()
+	}
+	if !add("configuration", message, err) {
+		return found
+	}
+	client, err := a.connect(ctx, nil)
+	if err != nil {
+		add("daemon", "", err)
+		return found
+	}
+	defer client.Close()
+	hello := client.Hello()
+	add("daemon", fmt.Sprintf("process %d, build %.12s", hello.PID, hello.Build.ID), nil)
+	if this := daemon.ThisBuild(version); hello.Build.ID != this.ID {
+		warn("build", fmt.Sprintf("the daemon runs build %.12s, this is %.12s", hello.Build.ID, this.ID), "restart the editors that use the other build")
+	}
+	if len(hello.Problems) > 0 {
+		for _, p := range hello.Problems {
+			found = append(found, finding{Check: "store", State: "broken", Message: p})
+		}
+		return found
+	}
+
+	var status daemon.StatusResult
+	err = client.Call(ctx, daemon.MethodEstateStatus, struct{}{}, &status)
+	if add("store", fmt.Sprintf("%s Qdrant %s, %d resources", status.Storage.Mode, status.Storage.Version, status.Resources), err) {
+		for _, p := range status.Storage.Problems {
+			warn("store", fmt.Sprint(p), "cloudops scan writes damaged resources again")
+		}
+		add("key", "kept in "+status.Key, nil)
+		a.examineEstate(status, add, warn)
+	}
+	var profiles daemon.ProfileListResult
+	err = client.Call(ctx, daemon.MethodProfileList, struct{}{}, &profiles)
+	if add("profiles", fmt.Sprintf("%d in the shared AWS files", len(profiles.Profiles)), err) && len(profiles.Profiles) == 0 {
+		warn("profiles", "there is no AWS profile", "create one with: aws configure, or aws configure sso")
+	}
+	var report executor.Report
+	if err = client.Call(ctx, daemon.MethodAuditVerify, struct{}{}, &report); err == nil && !report.OK {
+		err = fmt.Errorf("the audit log is not whole: %s", strings.Join(report.Problems, "; "))
+	}
+	add("audit", fmt.Sprintf("whole, %d entries, compared with %s", report.Records, report.Anchor), err)
+	return found
+}
+
+// examineEstate looks at how complete the estate is.
+func (a *app) examineEstate(s daemon.StatusResult, add func(string, string, error) bool, warn func(string, string, string)) {
+	states := map[string]int{}
+	for _, sh := range s.Shards {
+		states[sh.State]++
+	}
+	switch {
+	case states["complete"] == 0:
+		warn("estate", "nothing was scanned yet", "run: cloudops scan")
+	case states["denied"]+states["failed"] > 0:
+		warn("estate", fmt.Sprintf("%d parts were read, %d denied, %d failed", states["complete"], states["denied"], states["failed"]), "cloudops status lists them with what is missing")
+	default:
+		add("estate", fmt.Sprintf("%d parts were read, %d never", states["complete"], states["never"]), nil)
+	}
+}
