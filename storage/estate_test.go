@@ -318,7 +318,7 @@ func TestATamperingServerIsNoticed(t *testing.T) {
 		"service": func(p map[string]*qdrant.Value) { delete(p, "service") },
 		"state":   func(p map[string]*qdrant.Value) { p["state"] = qdrant.NewValueString("stopped") },
 		"synced":  func(p map[string]*qdrant.Value) { p["last_synced"] = qdrant.NewValueInt(1 << 40) },
-		"version": func(p map[string]*qdrant.Value) { p["record_version"] = qdrant.NewValueInt(7) },
+		"version": func(p map[string]*qdrant.Value) { p["record_version"] = qdrant.NewValueInt(1000) },
 		"tag": func(p map[string]*qdrant.Value) {
 			p["tags"].GetStructValue().Fields["env"] = qdrant.NewValueString("dev")
 		},
