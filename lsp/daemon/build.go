@@ -3,31 +3,44 @@ package daemon
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 )
 
-// ThisBuild identifies the running program: a hash of its executable and when
-// that was written. What cannot be read stays empty, and hands nothing over.
+// ThisBuild identifies the running program: a hash of its executable's size and
+// beginning, and when that was written. What cannot be read stays empty, and
+// hands nothing over.
 func ThisBuild(version string) Build {
-	b := Build{Version: version}
 	path, err := os.Executable()
 	if err != nil {
-		return b
+		return Build{Version: version}
 	}
+	return buildOf(path, version)
+}
+
+// buildOf hashes no more than the beginning, since every start would wait for
+// the rest. Go's linker puts a hash of all of the program there: on Linux a
+// note, elsewhere the start of the code. The version is hashed too, for those
+// who link without.
+func buildOf(path, version string) Build {
+	const beginning = 64 << 10
+	b := Build{Version: version}
 	f, err := os.Open(path)
 	if err != nil {
 		return b
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return b
 	}
-	b.ID = hex.EncodeToString(h.Sum(nil)[:16])
-	if info, err := f.Stat(); err == nil {
-		b.Time = info.ModTime().UTC()
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %d\n", version, info.Size())
+	if _, err := io.Copy(h, io.LimitReader(f, beginning)); err != nil {
+		return b
 	}
+	b.ID, b.Time = hex.EncodeToString(h.Sum(nil)[:16]), info.ModTime().UTC()
 	return b
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -382,13 +383,35 @@ func TestAConnectionWithoutHandshakeIsClosed(t *testing.T) {
 }
 
 func TestThisBuildIsStable(t *testing.T) {
-	begin := time.Now()
 	a := ThisBuild("1")
-	t.Logf("took %v", time.Since(begin))
 	if a != ThisBuild("1") || a.ID == "" || a.Time.IsZero() {
 		t.Fatalf("got %+v", a)
 	}
 	if a.replaces(a) || (Build{}).replaces(a) || a.replaces(Build{}) {
 		t.Error("a build replaces itself, or an unknown one replaces or is replaced")
+	}
+}
+
+func TestBuildsOfOtherCodeDiffer(t *testing.T) {
+	dir := t.TempDir()
+	build := func(code string) Build {
+		t.Helper()
+		source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+		if err := os.WriteFile(source, []byte("package main\n\nfunc main() { println(\""+code+"\") }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("go", "build", "-o", program, source)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("building a program: %v: %s", err, out)
+		}
+		return buildOf(program, "1")
+	}
+	a, b := build("a"), build("b")
+	if a.ID == b.ID {
+		t.Error("programs that print different letters have one id")
+	}
+	if again := build("a"); again.ID != a.ID {
+		t.Error("one program built twice has two ids")
 	}
 }
