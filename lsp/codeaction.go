@@ -13,6 +13,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 const (
@@ -33,30 +34,31 @@ type actionData struct {
 
 // codeAction offers what can be done to the resources under the cursor, as far
 // as their last known state allows.
-func (s *server) codeAction(ctx context.Context, d *document, p *protocol.CodeActionParams) ([]protocol.CommandOrCodeAction, error) {
+func (s *server) codeAction(p *protocol.CodeActionParams) (known any, rest work, err error) {
 	actions := []protocol.CommandOrCodeAction{}
 	if !s.settings.actions() || p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
-		return actions, nil
+		return actions, nil, nil
 	}
 	can := s.can()
-	_, rs := s.named(ctx, d, d.offset(fromPosition(p.Range.Start), can.encoding))
-	for _, r := range rs[:min(len(rs), maxActionResources)] {
-		for _, verb := range s.verbs(r) {
-			kind := actionKind + "." + protocol.CodeActionKind(verb)
-			if p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
-				continue
+	return s.named(p.TextDocument, p.Range.Start, func(_ *document, _ index.Token, rs []storage.Record) (any, error) {
+		for _, r := range rs[:min(len(rs), maxActionResources)] {
+			for _, verb := range s.verbs(r) {
+				kind := actionKind + "." + protocol.CodeActionKind(verb)
+				if p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
+					continue
+				}
+				a, err := action(r, verb)
+				if err != nil {
+					return nil, err
+				}
+				if can.resolves {
+					a.Command = protocol.Command{}
+				}
+				actions = append(actions, a)
 			}
-			a, err := action(r, verb)
-			if err != nil {
-				return nil, err
-			}
-			if can.resolves {
-				a.Command = protocol.Command{}
-			}
-			actions = append(actions, a)
 		}
-	}
-	return actions, nil
+		return actions, nil
+	})
 }
 
 // codeActionResolve fills in the command of an action that was chosen.

@@ -34,14 +34,14 @@ var passed = map[string]bool{
 }
 
 // pass hands a request to the daemon. Absent params are an empty object.
-func (s *server) pass(method string, params []byte) (work, error) {
+func (s *server) pass(method string, params []byte) (known any, rest work, err error) {
 	if len(params) == 0 {
 		params = []byte("{}")
 	}
 	if !json.Valid(params) {
-		return nil, invalidParams(errors.New("they are not JSON"))
+		return nil, nil, invalidParams(errors.New("they are not JSON"))
 	}
-	return func(ctx context.Context) (any, error) {
+	return nil, func(ctx context.Context) (any, error) {
 		var res json.RawMessage
 		if err := s.link.call(ctx, method, json.RawMessage(params), &res); err != nil {
 			return nil, wireError(err)

@@ -15,13 +15,14 @@ import (
 	"go.lsp.dev/protocol"
 )
 
-// work is what remains of a message once it was decoded. A call's runs
+// work is what remains of a message once it was read. A call's runs
 // concurrently with later messages, a notification's before them.
 type work func(ctx context.Context) (any, error)
 
-// method decodes the params of one LSP method. It runs in the order of the
-// messages, so it is also where a call takes its snapshot of a document.
-type method func(params []byte) (work, error)
+// method reads the params of one LSP method. It runs in the order of the
+// messages, so it is where a call takes its snapshot of a document, and it may
+// not wait: where the answer is at hand it is known and no work remains.
+type method func(params []byte) (known any, rest work, err error)
 
 // methods is all that the server answers, besides the daemon's own requests
 // (custom.go).
@@ -39,8 +40,8 @@ func (s *server) methods() map[string]method {
 		protocol.MethodTextDocumentDidSave:   decode(ignore),
 		protocol.MethodTextDocumentDidClose:  decode(s.didClose),
 
-		protocol.MethodTextDocumentHover:      inDocument(s, s.hover),
-		protocol.MethodTextDocumentCodeAction: inDocument(s, s.codeAction),
+		protocol.MethodTextDocumentHover:      inOrder(s.hover),
+		protocol.MethodTextDocumentCodeAction: inOrder(s.codeAction),
 		protocol.MethodCodeActionResolve:      decode(s.codeActionResolve),
 
 		protocol.MethodWorkspaceExecuteCommand:            decode(s.executeCommand),
@@ -52,38 +53,21 @@ func (s *server) methods() map[string]method {
 
 func ignore(context.Context, *protocol.LSPAny) (any, error) { return nil, nil }
 
-// decode makes a method of a handler.
+// decode makes a method of a handler that does all of its work later.
 func decode[P, R any](h func(context.Context, *P) (R, error)) method {
-	return func(params []byte) (work, error) {
-		p, err := unmarshal[P](params)
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) (any, error) { return answer(h(ctx, p)) }, nil
-	}
+	return inOrder(func(p *P) (any, work, error) {
+		return nil, func(ctx context.Context) (any, error) { return answer(h(ctx, p)) }, nil
+	})
 }
 
-// inDocument makes a method of a handler that looks at a document, which it
-// gets as it was when the request was sent.
-func inDocument[P, R any](s *server, h func(context.Context, *document, *P) (R, error)) method {
-	return func(params []byte) (work, error) {
+// inOrder makes a method of a handler that does what it can at once.
+func inOrder[P any](h func(*P) (known any, rest work, err error)) method {
+	return func(params []byte) (any, work, error) {
 		p, err := unmarshal[P](params)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		var at struct {
-			TextDocument protocol.TextDocumentIdentifier `json:"textDocument"`
-		}
-		if err := protocol.Unmarshal(params, &at); err != nil {
-			return nil, invalidParams(err)
-		}
-		doc := s.documents.get(string(at.TextDocument.URI))
-		return func(ctx context.Context) (any, error) {
-			if doc == nil {
-				return nil, nil // not a document that was opened here
-			}
-			return answer(h(ctx, doc, p))
-		}, nil
+		return h(p)
 	}
 }
 
@@ -130,53 +114,69 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 	name := strings.Clone(r.Method())
 	if !r.IsCall() {
 		if _, err := guard(s.log, name, func() (any, error) {
-			run, err := s.notification(name, r.Params())
-			if err != nil || run == nil {
+			rest, err := s.notification(name, r.Params())
+			if err != nil || rest == nil {
 				return nil, err
 			}
-			return run(s.ctx)
+			return rest(s.ctx)
 		}); err != nil {
 			s.log.Warn("ignoring a notification", "method", name, "error", err)
 		}
 		return nil, nil
 	}
 
-	var run work
-	if _, err := guard(s.log, name, func() (_ any, err error) {
-		run, err = s.call(name, r.Params())
-		return nil, err
-	}); err != nil {
-		return nil, err
+	known, rest, err := s.begin(name, r.Params())
+	if rest == nil {
+		if !s.stream.takes(len(known)) {
+			jsonrpc2.Async(ctx) // an editor may send on and read later
+		}
+		if err != nil {
+			return nil, err
+		}
+		return known, nil
 	}
 	if name == protocol.MethodInitialize || name == protocol.MethodShutdown {
 		// They change what the next message means. The request's own context
 		// must not be derived from in a handler that isn't Async.
-		return guard(s.log, name, func() (any, error) { return run(s.ctx) })
+		return guard(s.log, name, func() (any, error) { return rest(s.ctx) })
 	}
 	id := r.ID()
 	cctx, done := s.running.start(s.ctx, id)
 	jsonrpc2.Async(ctx)
 	defer done()
-	res, err := guard(s.log, name, func() (any, error) { return run(cctx) })
+	res, err := guard(s.log, name, func() (any, error) { return rest(cctx) })
 	if err != nil && cctx.Err() != nil {
 		return nil, protocol.ErrRequestCancelled
 	}
 	return res, err
 }
 
+// begin does what a call does before the next message is read. The answer, if
+// that is known, is encoded.
+func (s *server) begin(name string, params []byte) (known jsonrpc2.RawMessage, rest work, err error) {
+	_, err = guard(s.log, name, func() (_ any, err error) {
+		var answer any
+		if answer, rest, err = s.call(name, params); err == nil && rest == nil {
+			known, err = codec{}.Marshal(answer)
+		}
+		return nil, err
+	})
+	return known, rest, err
+}
+
 // call finds what answers a request.
-func (s *server) call(name string, params []byte) (work, error) {
+func (s *server) call(name string, params []byte) (known any, rest work, err error) {
 	switch s.life() {
 	case fresh:
 		if name != protocol.MethodInitialize {
-			return nil, jsonrpc2.NewError(jsonrpc2.ServerNotInitialized, "the server is not initialized")
+			return nil, nil, jsonrpc2.NewError(jsonrpc2.ServerNotInitialized, "the server is not initialized")
 		}
 	case running:
 		if name == protocol.MethodInitialize {
-			return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is initialized already")
+			return nil, nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is initialized already")
 		}
 	case ending:
-		return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is shut down")
+		return nil, nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is shut down")
 	}
 	if m, ok := s.table[name]; ok {
 		return m(params)
@@ -184,7 +184,7 @@ func (s *server) call(name string, params []byte) (work, error) {
 	if passed[name] {
 		return s.pass(name, bytes.Clone(params))
 	}
-	return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "no such method: %.100q", name)
+	return nil, nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "no such method: %.100q", name)
 }
 
 // notification finds what handles a notification; nil for those that do not
@@ -197,7 +197,8 @@ func (s *server) notification(name string, params []byte) (work, error) {
 		return nil, nil
 	}
 	if m, ok := s.table[name]; ok {
-		return m(params)
+		_, rest, err := m(params)
+		return rest, err
 	}
 	return nil, nil
 }

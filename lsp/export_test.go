@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.lsp.dev/protocol"
+
 	"github.com/cloudops/cloudops/executor"
 )
 
@@ -15,10 +17,13 @@ func ServeProbed(ctx context.Context, cfg Config, arming time.Duration, probes m
 	s := newServer(ctx, cfg)
 	s.arming = arming
 	for name, f := range probes {
-		s.table[name] = func([]byte) (work, error) { return f, nil }
+		s.table[name] = func([]byte) (any, work, error) { return nil, f, nil }
 	}
-	s.table["test/text"] = inDocument(s, func(_ context.Context, d *document, _ *struct{}) (string, error) { return d.text, nil })
-	s.table["test/decode"] = func([]byte) (work, error) { panic("hush: vol-1") }
+	s.table["test/text"] = inOrder(func(p *protocol.HoverParams) (any, work, error) {
+		d := s.documents.get(string(p.TextDocument.URI))
+		return nil, func(context.Context) (any, error) { return d.text, nil }, nil
+	})
+	s.table["test/decode"] = func([]byte) (any, work, error) { panic("hush: vol-1") }
 	s.table["test/prompt"] = decode(func(ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })
 	return s.serve()
 }

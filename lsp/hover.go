@@ -18,42 +18,50 @@ const patience = time.Second
 
 // hover shows what memory knows of the identifier, name or ARN under the
 // cursor. It never asks AWS.
-func (s *server) hover(ctx context.Context, d *document, p *protocol.HoverParams) (*protocol.Hover, error) {
+func (s *server) hover(p *protocol.HoverParams) (known any, rest work, err error) {
 	if !s.settings.hover() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	can := s.can()
-	token, rs := s.named(ctx, d, d.offset(fromPosition(p.Position), can.encoding))
-	if len(rs) == 0 {
-		return nil, nil
-	}
-	return toHover(s.hoverText(token.Text, rs, can.markdown), can.markdown, d.span(token.Start, token.End, can.encoding)), nil
+	return s.named(p.TextDocument, p.Position, func(d *document, t index.Token, rs []storage.Record) (any, error) {
+		if len(rs) == 0 {
+			return nil, nil
+		}
+		return toHover(s.hoverText(t.Text, rs, can.markdown), can.markdown, d.span(t.Start, t.End, can.encoding)), nil
+	})
 }
 
-// named finds the longest token at an offset that names resources. A daemon
-// that can't say in time means none.
-func (s *server) named(ctx context.Context, d *document, offset int) (index.Token, []storage.Record) {
-	tokens := d.at(offset)
-	if len(tokens) == 0 {
-		return index.Token{}, nil
+// named finds the longest token at a position that names resources, and what
+// then makes of it. Where memory knows, that is at once. A daemon that can't
+// say in time means none.
+func (s *server) named(doc protocol.TextDocumentIdentifier, at protocol.Position, then func(*document, index.Token, []storage.Record) (any, error)) (known any, rest work, err error) {
+	var tokens []index.Token
+	d := s.documents.get(string(doc.URI))
+	if d != nil { // else it was not opened here
+		tokens = d.at(d.offset(fromPosition(at), s.can().encoding))
 	}
-	texts := make([]string, len(tokens))
-	for i, t := range tokens {
-		texts[i] = t.Text
+	if t, rs, ok := s.records.recall(tokens); ok {
+		known, err = then(d, t, rs)
+		return known, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	found, err := s.records.lookup(ctx, texts)
-	if err != nil {
-		s.log.Debug("looking up what is under the cursor", "error", err)
-		return index.Token{}, nil
-	}
-	for _, t := range tokens {
-		if rs := found[t.Text]; len(rs) > 0 {
-			return t, rs
+	return nil, func(ctx context.Context) (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		texts := make([]string, len(tokens))
+		for i, t := range tokens {
+			texts[i] = t.Text
 		}
-	}
-	return index.Token{}, nil
+		found, err := s.records.lookup(ctx, texts)
+		if err != nil {
+			s.log.Debug("looking up what is under the cursor", "error", err)
+		}
+		for _, t := range tokens {
+			if rs := found[t.Text]; len(rs) > 0 {
+				return then(d, t, rs)
+			}
+		}
+		return then(d, index.Token{}, nil)
+	}, nil
 }
 
 // hoverText renders records. Where a name was hovered, which others may carry

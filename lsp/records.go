@@ -56,6 +56,23 @@ func (r *records) wake() {
 	signal(r.changed)
 }
 
+// recall returns the first token that names something, none where none does,
+// and whether that is known without asking.
+func (r *records) recall(tokens []index.Token) (index.Token, []storage.Record, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range tokens {
+		rs, ok := r.known[t.Text]
+		if !ok {
+			return index.Token{}, nil, false
+		}
+		if len(rs) > 0 {
+			return t, rs, true
+		}
+	}
+	return index.Token{}, nil, true
+}
+
 // lookup returns what the tokens name, asking the daemon for those not known.
 func (r *records) lookup(ctx context.Context, tokens []string) (map[string][]storage.Record, error) {
 	found := make(map[string][]storage.Record, len(tokens))

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
@@ -42,6 +43,8 @@ type stream struct {
 
 	mu  sync.Mutex // guards out
 	out io.Writer
+	// file is out where the system can be asked about it.
+	file syscall.RawConn
 
 	// calls counts those that were read and not yet answered.
 	calls sync.WaitGroup
@@ -50,6 +53,9 @@ type stream struct {
 func newStream(in io.Reader, out io.Writer) *stream {
 	s := &stream{in: bufio.NewReaderSize(in, 64<<10), out: out}
 	s.closer, _ = in.(io.Closer)
+	if f, ok := out.(syscall.Conn); ok {
+		s.file, _ = f.SyscallConn()
+	}
 	return s
 }
 
@@ -234,6 +240,13 @@ func (s *stream) write(body []byte) error {
 	frame := append(fmt.Appendf(make([]byte, 0, len(body)+32), "Content-Length: %d\r\n\r\n", len(body)), body...)
 	_, err := s.out.Write(frame)
 	return err
+}
+
+// takes reports whether an answer of n bytes can be written without waiting
+// for the editor to read. False means perhaps.
+func (s *stream) takes(n int) bool {
+	const frame = 128 // what is added to an answer
+	return s.file != nil && n+frame <= pipeBuf && writable(s.file)
 }
 
 // Close ends the input, where it can be closed.

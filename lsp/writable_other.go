@@ -1,0 +1,11 @@
+//go:build !linux
+
+package lsp
+
+import "syscall"
+
+const pipeBuf = 512 // what POSIX promises
+
+// writable reports whether pipeBuf bytes can be written without waiting, which
+// is not known here.
+func writable(syscall.RawConn) bool { return false }
