@@ -11,12 +11,16 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloudops/cloudops/scanner"
 )
 
-// fakeAccount and fakeRegions are what fakeAWS has.
-const fakeAccount = "123456789012"
+// What fakeAWS has: one account, two regions, and a role for who brings the token.
+const (
+	fakeAccount = "123456789012"
+	fakeToken   = "a.web.token"
+)
 
 var fakeRegions = []string{"eu-west-1", "us-west-2"}
 
@@ -76,6 +80,13 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch action := r.FormValue("Action"); action {
 	case "GetCallerIdentity":
 		items = "<GetCallerIdentityResult><Arn>arn:aws:iam::" + fakeAccount + ":user/me</Arn><Account>" + fakeAccount + "</Account></GetCallerIdentityResult>"
+	case "AssumeRoleWithWebIdentity":
+		if r.FormValue("WebIdentityToken") != fakeToken {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		items = "<AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAFAKE</AccessKeyId><SecretAccessKey>fake</SecretAccessKey><SessionToken>fake</SessionToken><Expiration>" +
+			time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + "</Expiration></Credentials></AssumeRoleWithWebIdentityResult>"
 	case "DescribeRegions":
 		for _, region := range fakeRegions {
 			items += "<item><regionName>" + region + "</regionName><optInStatus>opt-in-not-required</optInStatus></item>"

@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -163,12 +164,22 @@ func unreachable(err error) error {
 	var dns *net.DNSError
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var plain tls.RecordHeaderError
+	var refusal proxyRefusal
+	var dial *net.OpError
 	var network net.Error
 	why, hint := "the connection failed", "check the network, the region and the endpoint"
 	switch {
 	case errors.As(err, &dns):
 		why = "the name " + dns.Name + " does not resolve"
-	case errors.As(err, &authority), errors.As(err, &hostname):
+	case errors.As(err, &refusal):
+		why, hint = fmt.Sprintf("the proxy answers with HTTP status %d", int(refusal)), "check aws.https_proxy in config.yaml"
+	case errors.As(err, &dial) && dial.Op == "proxyconnect":
+		why, hint = "the proxy can't be reached", "check aws.https_proxy in config.yaml"
+	case errors.As(err, &plain), strings.Contains(err.Error(), "gave HTTP response to HTTPS client"):
+		why, hint = "it does not speak TLS", "write the endpoint with http://"
+	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
 		why, hint = "its certificate is not trusted", "behind a proxy that opens TLS, set AWS_CA_BUNDLE"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		why = "it did not answer in time"

@@ -75,6 +75,12 @@ func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
 				}
 				return proxy, nil
 			}
+			t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+				if answer.StatusCode != http.StatusOK {
+					return proxyRefusal(answer.StatusCode)
+				}
+				return nil
+			}
 			t.TLSHandshakeTimeout = s.wait.connect
 			t.ResponseHeaderTimeout = s.wait.silence
 			t.IdleConnTimeout = idleConnection
@@ -129,6 +135,11 @@ func parseProxy(raw string) (*url.URL, error) {
 	return u, nil
 }
 
+// proxyRefusal is the HTTP status by which a proxy refuses to connect.
+type proxyRefusal int
+
+func (p proxyRefusal) Error() string { return fmt.Sprintf("the proxy answers %d", int(p)) }
+
 // loopback says whether a host is this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
@@ -148,8 +159,9 @@ func retryer(attempts int) aws.Retryer {
 func repeatable(err error) aws.Ternary {
 	var network net.Error
 	var certificate *tls.CertificateVerificationError
+	var refusal proxyRefusal
 	switch {
-	case errors.As(err, &certificate), errors.As(err, &network) && network.Timeout():
+	case errors.As(err, &certificate), errors.As(err, &refusal), errors.As(err, &network) && network.Timeout():
 		return aws.FalseTernary
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return aws.TrueTernary

@@ -1,0 +1,218 @@
+package scanner_test
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARoleIsAssumedAndSeesWhatItMay(t *testing.T) {
+	e := seeded(t)
+	client := iam.NewFromConfig(e.Config(awstest.West))
+	role := "arn:aws:iam::" + awstest.ProdAccount + ":role/reader"
+	if _, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("reader"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("reader"), PolicyName: aws.String("p"), PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, e.ConfigFile, "[profile reader]\nrole_arn = "+role+"\nsource_profile = prod\nregion = us-west-2\n")
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("reader", "")
+	if _, known := h.KnownIdentity(env, awstest.ProdAccount); known {
+		t.Error("an identity is known before AWS was asked")
+	}
+	r := mustScan(t, h, env, scanner.Options{Regions: []string{awstest.West}})
+	if r.Resources != 4 || len(r.Problems) != 3 {
+		t.Errorf("%+v, want the four instances, and RDS twice and S3 denied", r)
+	}
+	for _, p := range r.Problems {
+		if p.Code != "denied" || !strings.Contains(p.Hint, "to profile reader") {
+			t.Errorf("problem: %+v", p)
+		}
+	}
+	id, known := h.KnownIdentity(env, awstest.ProdAccount)
+	if !known || !strings.HasSuffix(id.ARN, ":assumed-role/reader/cloudops") || id.Source != "AssumeRoleProvider" || time.Until(id.Expires) < time.Minute {
+		t.Errorf("the caller is %+v", id)
+	}
+	// Another session is of that account too, and nobody asked for it yet.
+	if _, known := h.KnownIdentity(e.Environment("prod", "http://127.0.0.1:1"), awstest.ProdAccount); known {
+		t.Error("one session's identity is taken for another's")
+	}
+}
+
+func TestAWebIdentityIsTradedForARole(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	env := f.environment(t)
+	env.Profile, env.ConfigFile = "web", filepath.Join(filepath.Dir(env.CredentialsFile), "config")
+	token := filepath.Join(t.TempDir(), "token")
+	write(t, token, fakeToken)
+	write(t, env.ConfigFile, "[profile web]\nrole_arn = arn:aws:iam::"+fakeAccount+":role/reader\nweb_identity_token_file = "+token+"\n")
+	id, err := h.Identity(within(t, time.Minute), env, "")
+	if err != nil || id.Source != "WebIdentityCredentials" || time.Until(id.Expires) < time.Minute {
+		t.Errorf("%+v %v", id, err)
+	}
+	env.Workspaces = []string{filepath.Dir(token)}
+	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "workspace") {
+		t.Errorf("with the token in a workspace: %v", err)
+	}
+}
+
+func TestALoginThatExpiredSaysHowToRenewIt(t *testing.T) {
+	dir := t.TempDir()
+	env := scanner.Environment{Home: dir, Profile: "corp"}
+	write(t, filepath.Join(dir, ".aws", "config"), "[profile corp]\nsso_start_url = https://corp.example\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = dev\n")
+	sum := sha1.Sum([]byte("https://corp.example"))
+	write(t, filepath.Join(dir, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"),
+		`{"accessToken":"planted-sso-token","expiresAt":"2020-01-01T00:00:00Z"}`)
+	h := newHome(t, scanner.Config{})
+	_, err := h.Identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "aws sso login --profile corp") || strings.Contains(err.Error(), "planted") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCredentialProcesses(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	env := f.environment(t)
+	dir := filepath.Dir(env.CredentialsFile)
+	env.ConfigFile = filepath.Join(dir, "config")
+	t.Setenv("CLOUDOPS_KEY", "planted-key")
+	printed := `{"Version":1,"AccessKeyId":"AKIAPLANTED","SecretAccessKey":"planted-secret"`
+	write(t, env.ConfigFile, fmt.Sprintf(`
+[profile good]
+credential_process = env > %[1]s/variables; echo '%[2]s}'
+[profile wrong]
+credential_process = echo '%[2]s'; echo planted-secret >&2
+[profile fails]
+credential_process = echo planted-secret >&2; exit 3
+`, dir, printed))
+
+	stderr := os.Stderr
+	defer func() { os.Stderr = stderr }()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	os.Stderr = log
+
+	if id, err := h.Identity(within(t, time.Minute), env, "good"); err != nil || id.Source != "ProcessProvider" {
+		t.Errorf("%+v %v", id, err)
+	}
+	if variables, err := os.ReadFile(filepath.Join(dir, "variables")); err != nil || strings.Contains(string(variables), "planted") || !strings.Contains(string(variables), "PATH=") {
+		t.Errorf("the process got %s %v", variables, err)
+	}
+	for _, profile := range []string{"wrong", "fails"} {
+		_, err := h.Identity(within(t, time.Minute), env, profile)
+		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "the credential_process of profile "+profile) {
+			t.Errorf("%s: %v", profile, err)
+		}
+		if err != nil && strings.Contains(err.Error()+scanner.Explain(err).Message, "lanted") {
+			t.Errorf("%s shows what the process printed: %v", profile, err)
+		}
+	}
+	if said, err := os.ReadFile(log.Name()); err != nil || len(said) != 0 {
+		t.Errorf("standard error got %s %v", said, err)
+	}
+
+	// A repository's own file runs nothing.
+	workspace := t.TempDir()
+	env.ConfigFile, env.Workspaces = filepath.Join(workspace, "config"), []string{workspace}
+	write(t, env.ConfigFile, "[profile evil]\ncredential_process = touch "+workspace+"/ran\n")
+	if _, err := h.Identity(within(t, time.Minute), env, "evil"); err == nil || !strings.Contains(err.Error(), "workspace") {
+		t.Errorf("a file in a workspace: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(workspace, "ran")); err == nil {
+		t.Error("the process of a workspace's file ran")
+	}
+}
+
+func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	h.SetPatience(300 * time.Millisecond)
+	env := f.environment(t)
+	env.ConfigFile = filepath.Join(filepath.Dir(env.CredentialsFile), "config")
+	// It ends with the test, which takes the file away.
+	held := filepath.Join(t.TempDir(), "held")
+	write(t, held, "")
+	write(t, env.ConfigFile, "[profile hangs]\ncredential_process = while test -e "+held+"; do sleep 0.1; done\n")
+	began := time.Now()
+	_, err := h.Identity(within(t, time.Minute), env, "hangs")
+	if err == nil || scanner.Explain(err).Hint == "" || time.Since(began) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+}
+
+func TestEditedFilesCountAtOnce(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	env := f.environment(t)
+	env.Profile = "default"
+	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(env.CredentialsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another file of the same size and time takes its place.
+	content, err := os.ReadFile(env.CredentialsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := env.CredentialsFile + ".new"
+	write(t, other, strings.Replace(string(content), "[default]", "[another]", 1))
+	if err := os.Chtimes(other, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, env.CredentialsFile); err != nil {
+		t.Fatal(err)
+	}
+	key := mainKey()
+	key.AccountID = fakeAccount
+	for what, ask := range map[string]func() error{
+		"identity": func() error { _, err := h.Identity(within(t, time.Minute), env, ""); return err },
+		"scan":     func() error { _, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); return err },
+		"describe": func() error { _, err := h.Describe(within(t, time.Minute), env, key); return err },
+		"run":      func() error { _, _, err := h.AWS(within(t, time.Minute), env, "", ""); return err },
+	} {
+		if err := ask(); !errors.Is(err, scanner.ErrUnknownProfile) || !strings.Contains(err.Error(), `"default"; choose from: another`) {
+			t.Errorf("%s with a profile that was removed: %v", what, err)
+		}
+	}
+	if id, known := h.KnownIdentity(env, fakeAccount); known {
+		t.Errorf("the removed profile is still %+v", id)
+	}
+	env.Profile = "another"
+	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+		t.Errorf("the profile that took its place: %v", err)
+	}
+}
