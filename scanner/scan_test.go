@@ -351,6 +351,82 @@ func TestWithoutTheListOfRegionsTheProfilesOwnIsRead(t *testing.T) {
 	if r.Resources != 9 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Hint, "ec2:DescribeRegions") {
 		t.Errorf("%+v", r)
 	}
+	if gaps := h.Gaps(storage.Filter{}); len(gaps) != 1 || gaps[0] != "other regions of prod (123456789012): AWS did not tell which there are" {
+		t.Errorf("gaps: %q", gaps)
+	}
+	p.Heal()
+	mustScan(t, h, e.Environment("prod", p.URL), scanner.Options{Regions: []string{awstest.West}})
+	gaps := strings.Join(h.Gaps(storage.Filter{}), "; ")
+	if !strings.Contains(gaps, "never scanned") || strings.Contains(gaps, "other regions") {
+		t.Errorf("gaps once the regions are known: %q", gaps)
+	}
+}
+
+func TestRegionsOfOtherPartitionsAreNoGaps(t *testing.T) {
+	e := seeded(t)
+	p := proxied(t, e)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("prod", p.URL)
+	o := scanner.Options{Services: []string{"ec2"}, Regions: []string{awstest.West, awstest.West, "cn-north-1"}}
+	for range 2 {
+		r := mustScan(t, h, env, o)
+		if r.Resources != 4 || len(r.Problems) != 1 || r.Problems[0].Region != "cn-north-1" || !strings.Contains(r.Problems[0].Message, "aws-cn") {
+			t.Errorf("%+v", r)
+		}
+		for _, s := range h.Ledger() {
+			if strings.HasPrefix(s.Region, "cn-") || strings.HasPrefix(s.Region, "us-gov-") {
+				t.Errorf("the ledger has %+v", s)
+			}
+		}
+		p.Spoil(awstest.Fault{Service: "ec2", Operation: "DescribeRegions", Kind: awstest.Deny})
+	}
+}
+
+func TestBucketsAreKeptWhateverTheirDetails(t *testing.T) {
+	e := seeded(t)
+	p := proxied(t, e)
+	h := newHome(t, scanner.Config{})
+	h.SetPatience(time.Second)
+	env := e.Environment("prod", p.URL)
+	// The region that is scanned is not that of all buckets.
+	o := scanner.Options{Services: []string{"s3"}, Regions: []string{awstest.West}}
+	for _, c := range []struct {
+		fault  awstest.Fault
+		code   string
+		hint   string
+		tagged int
+	}{
+		{awstest.Fault{Service: "s3", Operation: "GetBucketTagging", Kind: awstest.Deny}, "denied", "s3:GetBucketTagging", 0},
+		{awstest.Fault{Service: "s3", Operation: "GetBucketVersioning", Kind: awstest.Deny}, "denied", "s3:GetBucketVersioning", 2},
+		{awstest.Fault{Service: "s3", Operation: "GetBucketTagging", Region: awstest.East, Kind: awstest.Hang}, "unreachable", "network", 1},
+	} {
+		p.Heal()
+		p.Spoil(c.fault)
+		r := mustScan(t, h, env, o)
+		if r.Resources != 2 || r.Removed != 0 || r.Shards != 1 || len(r.Problems) != 1 || r.Problems[0].Code != c.code || !strings.Contains(r.Problems[0].Hint, c.hint) {
+			t.Errorf("%+v: %+v", c.fault, r)
+		}
+		all, err := h.store.Estate.ByType(t.Context(), "s3_bucket")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tagged := 0
+		for _, b := range all {
+			if b.Tags["env"] == "production" && b.Metadata["tags_unknown"] == nil {
+				tagged++
+			}
+		}
+		if len(all) != 2 || tagged != c.tagged {
+			t.Errorf("%+v: %d buckets of which %d are tagged, want %d", c.fault, len(all), tagged, c.tagged)
+		}
+		if s := shardState(h, awstest.ProdAccount, "global", "s3_bucket"); s.State != "complete" {
+			t.Errorf("%+v: the ledger says %+v", c.fault, s)
+		}
+	}
+	// A region that left one bucket unanswered is not waited for again.
+	if n := len(p.Calls("s3", "GetBucketVersioning", awstest.East)); n != 0 {
+		t.Errorf("the silent region was asked %d times more", n)
+	}
 }
 
 func TestAllRegionsAreReadByDefault(t *testing.T) {

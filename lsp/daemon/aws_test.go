@@ -536,3 +536,37 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 		t.Errorf("in the clear: %q %v", leaks, err)
 	}
 }
+
+func TestAProfileThatDoesNotExistIsToldEverywhere(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	scanned(t, dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")}))
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prdo", "")})
+	for _, r := range []struct {
+		method string
+		params any
+	}{
+		{MethodEstateScan, ScanParams{}},
+		{MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true}},
+		{MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB}},
+		{MethodExecutionPropose, ProposeParams{Argv: []string{"aws", "rds", "stop-db-instance", "--db-instance-identifier", awstest.MainDB}}},
+	} {
+		var e *Error
+		err := c.Call(t.Context(), r.method, r.params, nil)
+		if !errors.As(err, &e) || !strings.Contains(e.Message+e.Hint, `unknown AWS profile: "prdo"`) || !strings.Contains(e.Message+e.Hint, "default, empty, prod, staging") {
+			t.Errorf("%s: %v", r.method, err)
+		}
+	}
+	var turn json.RawMessage
+	err := c.Call(t.Context(), MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB}, &turn)
+	if said := fmt.Sprint(string(turn), err); !strings.Contains(said, "unknown AWS profile") || !strings.Contains(said, "prdo") {
+		t.Errorf("chat: %s", said)
+	}
+	// The profile of a command counts more than the session's.
+	plan := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{
+		Argv: []string{"aws", "rds", "stop-db-instance", "--db-instance-identifier", awstest.MainDB, "--profile", "prod"},
+	})
+	if len(plan.Plan.Targets) != 1 {
+		t.Errorf("plan: %+v", plan.Plan)
+	}
+}
