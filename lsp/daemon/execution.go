@@ -134,7 +134,8 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	x.mu.Lock()
 	interactive, surface := x.interactive, executor.SurfaceMessage
 	if x.kind == "terminal" {
-		surface = executor.SurfaceTerminal
+		// A script may say that it is one; the kernel knows better.
+		interactive, surface = interactive && x.peer.terminal, executor.SurfaceTerminal
 	}
 	x.mu.Unlock()
 	if !interactive {

@@ -87,6 +87,7 @@ func testDaemon(home string) int {
 		return 1
 	}
 	addTestMethods(s)
+	s.identify = atTerminal
 	ln, err := s.bind()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -154,6 +155,7 @@ func serving(t *testing.T, cfg ServerConfig) (s *server, stop func() error) {
 		t.Fatal(err)
 	}
 	addTestMethods(s)
+	s.identify = atTerminal
 	ln, err := s.bind()
 	if err != nil {
 		s.abandon()
@@ -179,6 +181,14 @@ func serving(t *testing.T, cfg ServerConfig) (s *server, stop func() error) {
 	}
 	t.Cleanup(func() { stop() })
 	return s, stop
+}
+
+// atTerminal is checkPeer for tests, which run without a terminal and stand for
+// people who sit at one.
+func atTerminal(nc net.Conn) (peer, error) {
+	p, err := checkPeer(nc)
+	p.terminal = true
+	return p, err
 }
 
 // dialing connects to a daemon of this process.

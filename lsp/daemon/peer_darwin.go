@@ -25,5 +25,8 @@ func peerOf(c *net.UnixConn) (uid int, p peer, err error) {
 	if credErr != nil {
 		return 0, peer{}, credErr
 	}
+	if proc, err := unix.SysctlKinfoProc("kern.proc.pid", p.pid); err == nil {
+		p.terminal = proc.Eproc.Tdev != -1
+	}
 	return int(cred.Uid), p, nil
 }

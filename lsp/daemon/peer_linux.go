@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,5 +28,15 @@ func peerOf(c *net.UnixConn) (uid int, p peer, err error) {
 	p.pid = int(cred.Pid)
 	// The path stays empty when the process is gone or hidden.
 	p.executable, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", cred.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cred.Pid))
+	p.terminal = err == nil && hasTerminal(string(stat))
 	return int(cred.Uid), p, nil
+}
+
+// hasTerminal reads the device of the controlling terminal out of a process's
+// stat. The program's name, in parentheses, may hold anything.
+func hasTerminal(stat string) bool {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const device = 4 // after state, parent, group and session
+	return len(fields) > device && fields[device] != "0"
 }

@@ -1,13 +1,19 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/creack/pty"
 )
 
 // TestAnotherUserIsRefused needs root, to be another user; elsewhere the
@@ -67,6 +73,109 @@ func TestAnotherUserIsRefused(t *testing.T) {
 	nc.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A script, a cron job or an agent's tool that says it is a terminal is none:
+// the kernel tells whether a person could be typing there.
+func TestAProcessWithoutATerminalIsNone(t *testing.T) {
+	dir := filepath.Dir(testHome(t))
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, want := range []bool{false, true} {
+		cmd := exec.Command(os.Args[0], "connect", l.Addr().String())
+		if want {
+			tty, err := pty.Start(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tty.Close()
+		} else {
+			cmd.SysProcAttr = detached()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nc := accepted(t, l)
+		p, err := checkPeer(nc)
+		if err != nil || p.terminal != want {
+			t.Errorf("%+v %v, want a terminal %v", p, err, want)
+		}
+		nc.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	for stat, want := range map[string]bool{
+		"7 (sh) S 1 7 7 34816 7": true, "7 (sh) S 1 7 7 0 -1": false, "": false, "7 (sh) S": false,
+		"7 (a) S 1 7 7 34816) S 1 7 7 0 -1": false,
+	} {
+		if hasTerminal(stat) != want {
+			t.Errorf("%q: want a terminal %v", stat, want)
+		}
+	}
+	x := &session{kind: "terminal", interactive: true}
+	var e *Error
+	if _, err := executionDecide(t.Context(), x, nil, DecideParams{Plan: "p", Decision: "ask"}); !errors.As(err, &e) || e.Code != CodeRefused {
+		t.Errorf("asked without a terminal: %v, want a refusal", err)
+	}
+}
+
+// A lock may name a socket elsewhere, but none that no folder guards.
+func TestAbstractSocketsAreRefused(t *testing.T) {
+	name := "@cloudops-test-" + strconv.Itoa(os.Getpid())
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Chdir(filepath.Dir(testHome(t))) // a name without a folder is looked for here
+	for _, path := range []string{name, "relative.sock", ""} {
+		if nc, err := dialSocket(path); err == nil || !strings.Contains(err.Error(), "refusing") {
+			t.Errorf("%q: %v %v, want a refusal", path, nc, err)
+		}
+	}
+}
+
+// A planted lock leads nowhere: no folder is made, and no open one entered.
+func TestAPlantedLockLeadsNowhere(t *testing.T) {
+	home := testHome(t)
+	open := filepath.Join(filepath.Dir(home), "open")
+	if err := os.Mkdir(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(open, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: there, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	missing := filepath.Join(filepath.Dir(home), "missing")
+	for _, socket := range []string{there, filepath.Join(missing, "s"), "@abstract"} {
+		planted, err := takeLock(home, Build{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := planted.record(lockState{pid: 1, socket: socket}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		c, err := Dial(ctx, ClientConfig{Home: home, Kind: "terminal", Executable: "-"})
+		cancel()
+		if err == nil {
+			c.Close()
+			t.Errorf("%s was dialed", socket)
+		}
+		planted.release(time.Time{})
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a folder was made where the lock said")
 	}
 }
 

@@ -8,4 +8,6 @@ import (
 )
 
 // peerOf cannot ask here: the socket's private folder is the only guard.
-func peerOf(*net.UnixConn) (uid int, p peer, err error) { return os.Getuid(), peer{}, nil }
+func peerOf(*net.UnixConn) (uid int, p peer, err error) {
+	return os.Getuid(), peer{terminal: true}, nil
+}

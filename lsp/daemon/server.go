@@ -105,6 +105,8 @@ type server struct {
 	endWork context.CancelFunc
 	// stop gets the reason to end, once.
 	stop chan string
+	// identify is checkPeer.
+	identify func(net.Conn) (peer, error)
 	// patience is how long a connection may stay without a handshake.
 	patience time.Duration
 	// generation is the estate's latest.
@@ -149,7 +151,7 @@ func newServer(cfg ServerConfig) (*server, error) {
 	}
 	s := &server{
 		cfg: cfg, log: cfg.Log, lock: l, methods: methods(),
-		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime,
+		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, identify: checkPeer,
 	}
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(cfg.Idle, s.idled)
@@ -207,7 +209,7 @@ func (s *server) accept(ln net.Listener) {
 
 // adopt serves one connection in goroutines of its own.
 func (s *server) adopt(nc net.Conn) {
-	who, err := checkPeer(nc)
+	who, err := s.identify(nc)
 	if err != nil {
 		s.log.Warn("refusing a connection", "error", err.Error())
 		nc.Close()

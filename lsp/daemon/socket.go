@@ -62,6 +62,11 @@ func privateDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("making the folder %s: %w", dir, err)
 	}
+	return checkPrivate(dir)
+}
+
+// checkPrivate refuses a folder that anybody else can reach.
+func checkPrivate(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return fmt.Errorf("checking the folder %s: %w", dir, err)
@@ -112,7 +117,10 @@ func listen(path string) (*net.UnixListener, error) {
 // dialSocket connects to a socket in a folder that is the user's own, held by a
 // process of the user's own.
 func dialSocket(path string) (net.Conn, error) {
-	if err := privateDir(filepath.Dir(path)); err != nil {
+	if !filepath.IsAbs(path) { // such as a name that no folder guards
+		return nil, fmt.Errorf("refusing the socket %q: it is not the path of a file", path)
+	}
+	if err := checkPrivate(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
@@ -130,6 +138,8 @@ func dialSocket(path string) (net.Conn, error) {
 type peer struct {
 	pid        int
 	executable string
+	// terminal: it has a controlling terminal, or the system does not tell.
+	terminal bool
 }
 
 // checkPeer refuses other users.
@@ -138,7 +148,7 @@ func checkPeer(nc net.Conn) (peer, error) {
 	if !ok {
 		// An in-process pipe: the peer is this process.
 		exe, _ := os.Executable()
-		return peer{pid: os.Getpid(), executable: exe}, nil
+		return peer{pid: os.Getpid(), executable: exe, terminal: true}, nil
 	}
 	uid, p, err := peerOf(u)
 	if err != nil {
