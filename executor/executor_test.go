@@ -323,7 +323,8 @@ func TestApprovalsAreBoundAndUsedOnce(t *testing.T) {
 		t.Error(w.status())
 	}
 
-	p = w.plan(stopDB(id)...)
+	// A restart leaves everything as it was shown, so that only the use tells.
+	p = w.plan("rds", "reboot-db-instance", "--db-instance-identifier", id)
 	q, again := w.ask(p), w.ask(p)
 	a, err := q.Answer(t.Context(), q.Run, p.Digest)
 	if err != nil {
@@ -352,7 +353,7 @@ func TestApprovalsAreBoundAndUsedOnce(t *testing.T) {
 		t.Errorf("nothing ran: %v", err)
 	}
 	other := newWorld(t, Config{}, "prod", "")
-	mine := other.approve(other.plan("rds", "start-db-instance", "--db-instance-identifier", id))
+	mine := other.approve(other.plan(stopDB(id)...))
 	if _, err := w.Run(t.Context(), mine, nil); !errors.Is(err, ErrVoid) {
 		t.Errorf("another daemon's approval ran: %v", err)
 	}

@@ -156,6 +156,9 @@ func TestAPlantedLockLeadsNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	if nc, err := dialSocket(there); err == nil || !strings.Contains(err.Error(), "refusing") {
+		t.Errorf("%v %v, want a refusal", nc, err)
+	}
 	missing := filepath.Join(filepath.Dir(home), "missing")
 	for _, socket := range []string{there, filepath.Join(missing, "s"), "@abstract"} {
 		planted, err := takeLock(home, Build{})
