@@ -96,6 +96,9 @@ func mission(t *testing.T, o victimOrder, after time.Duration) (lines []string, 
 }
 
 func TestKilledScansLoseNothingThatTheyAcknowledged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	kills := 10
 	if os.Getenv("CLOUDOPS_SOAK") != "" {
 		kills = 300

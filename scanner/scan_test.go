@@ -242,6 +242,9 @@ func TestListsGoPageByPage(t *testing.T) {
 }
 
 func TestAThrottledRegionLeavesTheRest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	e := seeded(t)
 	p := proxied(t, e)
 	h := newHome(t, scanner.Config{})

@@ -87,6 +87,9 @@ func writeForever(dir string) error {
 }
 
 func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	ctx := context.Background()
 	h := newHome(t)
 	acked, begun := map[int]int{}, map[int]int{} // by set
@@ -227,6 +230,9 @@ func read(s *Service, conversations []string) (contents, error) {
 }
 
 func TestBitFlipsAreNoticedAndCostOnlyThemselves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	ctx := context.Background()
 	h := newHome(t)
 	s := h.open(t)

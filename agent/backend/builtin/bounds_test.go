@@ -15,6 +15,9 @@ const hang = time.Minute
 
 // Questions about a large estate are answered, whatever they ask.
 func TestLargeEstatesAreAnswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	var rs []storage.Resource
 	for i := range 10000 {
 		rs = append(rs, instance(fmt.Sprintf("i-%017x", i), fmt.Sprintf("srv-%05d", i), prod, "us-west-2", "running", "production"))
@@ -32,6 +35,9 @@ func TestLargeEstatesAreAnswered(t *testing.T) {
 
 // The longest prompts are answered, whatever they hold.
 func TestLongPromptsAreAnswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	c := newChat(t, estate)
 	for _, part := range []string{"stop ", "turn ", "turn please ", "please ", "stop it. ", "stop web-1 and ", "stop nosuch\n", "don't ", "web-2 ", "web-1, ",
 		"a ", "\"", "' ", "is web-1 up? ", "stop all ", "banana\n", "1 ", "=", "list instances. ", "if ", "power web-2 ", "describe nosuch. ", "the first ", "http://web-1:1/ "} {
