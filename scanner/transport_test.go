@@ -90,6 +90,24 @@ func TestADrippingServerIsGivenUp(t *testing.T) {
 	}
 }
 
+// Development servers drop connections whenever they like, without a word.
+func TestDroppedConnectionsAreNoProblem(t *testing.T) {
+	f := newFakeAWS(t)
+	drops := httptest.NewUnstartedServer(f)
+	drops.Config.IdleTimeout = time.Millisecond
+	drops.Start()
+	t.Cleanup(drops.Close)
+	env := f.environment(t)
+	env.EndpointURL = drops.URL
+	h := newHome(t, scanner.Config{})
+	for range 5 {
+		r, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil)
+		if err != nil || len(r.Problems) != 0 || r.Resources == 0 {
+			t.Fatalf("%+v %v", r, err)
+		}
+	}
+}
+
 func TestCertificates(t *testing.T) {
 	f := newFakeAWS(t)
 	secure := httptest.NewTLSServer(f)
