@@ -135,6 +135,14 @@ func parseProxy(raw string) (*url.URL, error) {
 	return u, nil
 }
 
+// Shown is the settings as they may be printed: without the proxy's password.
+func (c Config) Shown() Config {
+	if u, err := parseProxy(c.HTTPSProxy); err == nil && u != nil {
+		c.HTTPSProxy = u.Redacted()
+	}
+	return c
+}
+
 // proxyRefusal is the HTTP status by which a proxy refuses to connect.
 type proxyRefusal int
 

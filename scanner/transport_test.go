@@ -169,6 +169,9 @@ func TestOnlyTheConfiguredProxyIsUsed(t *testing.T) {
 	}
 	f := newFakeAWS(t)
 	cfg := scanner.Config{HTTPSProxy: strings.Replace(proxy.URL, "http://", "http://me:planted-password@", 1)}
+	if shown := cfg.Shown().HTTPSProxy; strings.Contains(shown, "planted") || !strings.Contains(shown, "me:") {
+		t.Errorf("it is shown as %s", shown)
+	}
 	h := newHome(t, cfg)
 	env := f.environment(t)
 	env.EndpointURL = ""
