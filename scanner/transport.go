@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // idleConnection is how long an unused connection is kept: less than the five
@@ -89,7 +91,7 @@ func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
 				t.TLSClientConfig.RootCAs = roots
 			}
 		})
-	return timed{client.Freeze(), s.wait.call}, nil
+	return timed{services.WholeBodies{Next: client.Freeze()}, s.wait.call}, nil
 }
 
 // timed is an HTTP client that ends a call, its answer included, after a while.

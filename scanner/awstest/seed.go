@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // The accounts and regions of the seeded estate.
@@ -195,6 +197,7 @@ func (s *Server) config(id, secret, token string) aws.Config {
 		BaseEndpoint: aws.String(s.Endpoint),
 		// A creation that the SDK repeats by itself fails, or makes two.
 		RetryMaxAttempts: 1,
+		HTTPClient:       services.WholeBodies{Next: awshttp.NewBuildableClient()},
 	}
 }
 
