@@ -28,7 +28,7 @@ var onlyIn = []struct {
 	{"crypto/cipher", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"crypto/aes", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"github.com/zalando/go-keyring", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
-	{"net/http", "only AWS is called, and only there", []string{"executor/runner", "scanner", "scanner/awstest"}},
+	{"net/http", "only AWS is called, and only there", []string{"executor/runner", "scanner", "scanner/aws", "scanner/awstest"}},
 	{"go.etcd.io/bbolt", "the engine owns its files", []string{"storage/engine"}},
 }
 
