@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -123,7 +122,7 @@ func (s *stream) frame() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if line == "" {
+		if len(line) == 0 {
 			if length >= 0 {
 				return s.body(length)
 			}
@@ -132,10 +131,9 @@ func (s *stream) frame() ([]byte, error) {
 			}
 			return nil, &malformed{bad}
 		}
-		const field = "content-length:"
-		at := strings.LastIndex(strings.ToLower(line), field)
+		at, value := contentLength(line)
 		if at < 0 {
-			if !strings.Contains(line, ":") {
+			if !bytes.Contains(line, []byte(":")) {
 				bad = "the header is not a list of fields"
 			}
 			continue
@@ -143,30 +141,43 @@ func (s *stream) frame() ([]byte, error) {
 		if at > 0 {
 			s.complain(nil, jsonrpc2.ParseError, "bytes between two messages were skipped")
 		}
-		length, err = strconv.ParseInt(strings.TrimSpace(line[at+len(field):]), 10, 64)
+		length, err = strconv.ParseInt(value, 10, 64)
 		if err != nil || length <= 0 {
 			length, bad = -1, "the Content-Length is not a positive number"
 		}
 	}
 }
 
-// headerLine returns one line without its end. Of an overlong one only the
-// tail is kept.
-func (s *stream) headerLine() (string, error) {
-	const most = 256
-	var kept []byte
-	for {
-		part, err := s.in.ReadSlice('\n')
-		kept = append(kept, part[max(0, len(part)-most):]...)
-		kept = kept[max(0, len(kept)-most):]
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err != nil:
-			return "", err
-		default:
-			return strings.TrimRight(string(kept), "\r\n"), nil
+// contentLength finds the last Content-Length of a line: where it begins, or
+// -1, and its value.
+func contentLength(line []byte) (at int, value string) {
+	field := []byte("Content-Length:")
+	for at = len(line) - len(field); at >= 0; at-- {
+		if rest := line[at+len(field):]; bytes.EqualFold(line[at:at+len(field)], field) {
+			return at, string(bytes.TrimSpace(rest))
 		}
 	}
+	return -1, ""
+}
+
+// headerLine returns one line without its end, valid until the next read. Of an
+// overlong one only the tail is kept.
+func (s *stream) headerLine() ([]byte, error) {
+	const most = 256
+	line, err := s.in.ReadSlice('\n')
+	var kept []byte
+	for errors.Is(err, bufio.ErrBufferFull) {
+		kept = append(kept[:0], line[len(line)-most:]...)
+		line, err = s.in.ReadSlice('\n')
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kept != nil {
+		line = append(kept, line...)
+	}
+	line = bytes.TrimRight(line, "\r\n")
+	return line[max(0, len(line)-most):], nil
 }
 
 func (s *stream) body(length int64) ([]byte, error) {
@@ -175,6 +186,14 @@ func (s *stream) body(length int64) ([]byte, error) {
 			return nil, err
 		}
 		return nil, &malformed{fmt.Sprintf("the message is longer than %d bytes", maxMessage)}
+	}
+	if length <= int64(s.in.Size()) { // as most are: read where it lies
+		body, err := s.in.Peek(int(length))
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.in.Discard(len(body))
+		return body, err
 	}
 	if cap(s.buf) > keepBuffer {
 		s.buf = nil

@@ -46,6 +46,7 @@ func visible(s string) string {
 		return s
 	}
 	var b strings.Builder
+	b.Grow(len(s))
 	marks := maxMarks // one at the start would land on what stands before
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -100,6 +101,7 @@ func Notification(s string) string {
 func Markdown(s string) string {
 	s = visible(s)
 	var b strings.Builder
+	b.Grow(len(s) + 8)
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
@@ -150,6 +152,9 @@ func isPunctuation(c byte) bool { return ' ' < c && c < 0x7f && !isWord(c) }
 // run of backticks in the text.
 func Code(s string) string {
 	s = visible(s)
+	if strings.IndexByte(s, '`') < 0 && strings.Trim(s, " ") == s && s != "" {
+		return "`" + s + "`"
+	}
 	longest, run := 0, 0
 	for i := 0; i < len(s); i++ {
 		if s[i] != '`' {

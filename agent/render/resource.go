@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -57,7 +58,7 @@ func hover(st style, records []storage.Record, gaps []string, now time.Time) str
 	}
 	for _, r := range records[:min(len(records), maxHovered)] {
 		lines := heading(st, r.Type, r.Name, r.ID)
-		lines = append(lines, facts(st, r.ID, r.ARN, r.State, r.Region, r.AccountID, r.AccountName)...)
+		lines = facts(lines, st, r.ID, r.ARN, r.State, r.Region, r.AccountID, r.AccountName)
 		if r.Summary != "" {
 			lines = append(lines, st.item+st.code(r.Summary))
 		}
@@ -87,16 +88,17 @@ func heading(st style, typ, name, id string) []string {
 	if name == "" {
 		name = id
 	}
+	lines := make([]string, 0, 16) // all that follows
 	head := st.bold(st.text(Kind(typ))) + " " + st.code(name)
 	if st.item == "- " {
-		return []string{head, ""} // or the list would belong to the paragraph
+		return append(lines, head, "") // or the list would belong to the paragraph
 	}
-	return []string{head}
+	return append(lines, head)
 }
 
-// facts are what every resource has.
-func facts(st style, id, arn, state, region, account, accountName string) []string {
-	lines := []string{st.item + "id " + st.code(id)}
+// facts appends what every resource has.
+func facts(lines []string, st style, id, arn, state, region, account, accountName string) []string {
+	lines = append(lines, st.item+"id "+st.code(id))
 	if arn != "" && arn != id {
 		lines = append(lines, st.item+"ARN "+st.code(arn))
 	}
@@ -142,15 +144,15 @@ func tagOrder(tags map[string]string) []string {
 		}
 		return 1
 	}
-	keys := slices.Sorted(maps.Keys(tags))
-	slices.SortStableFunc(keys, func(a, b string) int { return weight(a) - weight(b) })
+	keys := slices.AppendSeq(make([]string, 0, len(tags)), maps.Keys(tags))
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(weight(a)-weight(b), strings.Compare(a, b)) })
 	return keys
 }
 
 // tags lists tags on one line, at most n of them; 0 means all.
 func tags(st style, all map[string]string, n int) string {
 	keys := tagOrder(all)
-	var s []string
+	s := make([]string, 0, len(keys))
 	for i, k := range keys {
 		if n > 0 && i == n {
 			s = append(s, fmt.Sprintf("and %d more", len(keys)-n))
@@ -177,7 +179,7 @@ func resource(st style, r storage.Resource) string {
 			lines = append(lines, st.item+name+" "+st.code(value))
 		}
 	}
-	lines = append(lines, facts(st, r.ID, r.ARN, r.State, r.Region, r.AccountID, r.AccountName)...)
+	lines = facts(lines, st, r.ID, r.ARN, r.State, r.Region, r.AccountID, r.AccountName)
 	add("type", r.Type)
 	add("service", r.Service)
 	add("engine", strings.TrimSpace(r.Engine+" "+r.EngineVersion))
