@@ -563,9 +563,21 @@ func TestPlansAreCapped(t *testing.T) {
 	if _, err := w.Prompt(first.ID, SurfaceTerminal); !errors.Is(err, ErrNoPlan) {
 		t.Errorf("the replaced plan: %v", err)
 	}
-	var err error
+	// Another terminal asks for the same again, as long as nobody is being asked.
+	again, err := w.Plan(t.Context(), w.env, c, Origin{Session: "again"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Pending(); len(got) != 1 || got[0].ID != again.ID {
+		t.Errorf("%d wait after the same command of another session", len(got))
+	}
+	second = again
 	for i := 0; i < maxPerResource+1 && err == nil; i++ {
-		_, err = w.Plan(t.Context(), w.env, c, Origin{Session: fmt.Sprint("other-", i)})
+		var p Plan
+		if p, err = w.Plan(t.Context(), w.env, c, Origin{Session: fmt.Sprint("other-", i)}); err == nil {
+			second = p
+			_, err = w.Prompt(p.ID, SurfaceTerminal)
+		}
 	}
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), awstest.MainDB) {
 		t.Errorf("no cap per resource: %v", err)

@@ -31,9 +31,10 @@ type pending struct {
 	env   scanner.Environment
 	bound bound
 	exec  Execution
-	// recorded and timer are guarded by Executor.mu; before recorded is set the
-	// plan only holds its place.
+	// What follows is guarded by Executor.mu. Before recorded is set the plan
+	// only holds its place; asking counts the open prompts.
 	recorded bool
+	asking   int
 	timer    *time.Timer
 }
 
@@ -41,8 +42,8 @@ type pending struct {
 // ErrRefused its errors are the scanner's: scanner.ErrGone says that AWS has no
 // such resource, and where it looked.
 //
-// A plan waits for five minutes. A newer plan of the same session for the same
-// command takes its place.
+// A plan waits for five minutes. A newer plan for the same command by the same
+// identity takes its place, unless a person is being asked about it elsewhere.
 func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command, o Origin) (Plan, error) {
 	if err := e.ready(); err != nil {
 		return Plan{}, err
@@ -321,11 +322,12 @@ func (e *Executor) admit(p *pending) (older []string, err error) {
 	}
 	session, resource := 0, map[string]int{}
 	for id, q := range e.pending {
-		if q.plan.Origin.Session == p.plan.Origin.Session {
-			if q.recorded && q.plan.Line == p.plan.Line && q.plan.Identity.ARN == p.plan.Identity.ARN {
-				older = append(older, id)
-				continue
-			}
+		own := q.plan.Origin.Session == p.plan.Origin.Session
+		if q.recorded && (own || q.asking == 0) && q.plan.Line == p.plan.Line && q.plan.Identity.ARN == p.plan.Identity.ARN {
+			older = append(older, id)
+			continue
+		}
+		if own {
 			session++
 		}
 		for _, t := range q.plan.Targets {

@@ -23,8 +23,8 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 		return nil, err
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	p, err := e.waiting(planID)
-	e.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,7 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 	default:
 		return nil, refuse("nobody can be asked on the surface %s", show(string(on)))
 	}
+	p.asking++
 	return q, nil
 }
 
@@ -64,10 +65,12 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 	now := e.times.now()
 	run := subtle.ConstantTimeCompare([]byte(title), []byte(p.Run)) == 1 && ctx.Err() == nil
 	if run && now.Before(q.opened.Add(p.ArmAfter)) {
+		e.closed(p.Plan.ID)
 		return Approved{}, fmt.Errorf("%w: the answer came faster than a person reads; nothing was decided, ask again", ErrRejected)
 	}
 	if run {
 		if err := e.ready(); err != nil {
+			e.closed(p.Plan.ID)
 			return Approved{}, err
 		}
 	}
@@ -97,6 +100,15 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 		return Approved{}, errors.Join(fmt.Errorf("%w: the answer was for something else than this plan; ask for a new one", ErrVoid), err)
 	}
 	return e.grant(taken, "approved "+p.where())
+}
+
+// closed notes that a prompt was used up and its plan goes on waiting.
+func (e *Executor) closed(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.pending[id]; p != nil {
+		p.asking--
+	}
 }
 
 func (p *Prompt) where() string {
