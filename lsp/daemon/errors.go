@@ -77,7 +77,7 @@ func meanings() []struct {
 		{seal.ErrWrongKey, CodeDegraded, ""},
 		{seal.ErrUnavailable, CodeDegraded, ""},
 		{seal.ErrUnauthenticated, CodeDegraded, "restore the file from a backup, or scan again"},
-		{storage.ErrCorrupt, CodeDegraded, "scan again, or restore a backup"},
+		{storage.ErrCorrupt, CodeDegraded, ""},
 		{storage.ErrInUse, CodeUnavailable, "end the process that has the store open"},
 		{storage.ErrNotFound, CodeNotFound, ""},
 		{context.Canceled, codeCancelled, ""},
