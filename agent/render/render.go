@@ -127,7 +127,7 @@ func bare(s string, i int) bool {
 	case '(':
 		return i > 0
 	case ')':
-		return i > 0 && !isDigit(s[i-1]) // 1) begins a list
+		return strings.Trim(s[:i], " 0123456789") != "" // 1) begins a list
 	case '-', '_':
 		return inWord
 	case '.': // www. begins a link, 1. a list
