@@ -198,7 +198,7 @@ func (t *turn) askWhich(p *plan, texts string) agent.Reply {
 		q.Choices = append(q.Choices, t.choice(a.verb, th, t.write(parts)))
 	}
 	if len(p.parts) == 1 {
-		q.About = title(a.verb)
+		q.About = t.write(p.parts)
 	}
 	return agent.Reply{Clarification: &q}
 }

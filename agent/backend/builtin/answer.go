@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,15 +29,25 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 		}
 		return agent.Reply{}, false
 	}
-	if picked := t.pick(words, asked.Choices); len(picked) > 0 {
+	picked, described := t.pick(words, asked.Choices)
+	switch {
+	case described && len(picked) == len(asked.Choices) && len(picked) > 1:
+		return agent.Reply{Clarification: asked}, true // it tells none of them apart
+	case described && len(picked) > 1:
+		return t.narrower(asked, picked), true
+	case len(picked) > 0:
 		var prompts []string
 		for _, c := range picked {
 			prompts = append(prompts, c.Prompt)
 		}
-		return t.interpret(strings.Join(prompts, " and ")), true
+		return t.interpretOwn(strings.Join(prompts, " and ")), true
 	}
-	if len(numbers(words)) > 0 && len(asked.Choices) > 0 && len(names(words)) == 0 {
-		return agent.Reply{Clarification: asked}, true // there is no such choice
+	if n := numbers(words); len(n) > 0 && len(asked.Choices) > 0 && len(names(words)) == 0 {
+		again := *asked
+		if no := fmt.Sprintf("There are %d choices.\n\n", len(asked.Choices)); !strings.HasPrefix(again.Question, no) {
+			again.Question = no + again.Question
+		}
+		return agent.Reply{Clarification: &again}, true
 	}
 	if quiet(words) && !has(words, prompt.Yes|prompt.Kind) || has(words, prompt.Greeting) {
 		return agent.Reply{}, false
@@ -44,15 +55,47 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 	if has(words, prompt.Yes) && len(content(words)) == 0 {
 		return agent.Reply{Clarification: asked}, true
 	}
-	if asked.About != "" {
-		return t.interpret(asked.About + " " + t.Prompt), true
+	if about := asked.About; about != "" {
+		if len(names(words)) > 0 {
+			about, _, _ = strings.Cut(about, " ") // what is named now takes the place of what was said
+		}
+		return t.interpret(about + " " + t.Prompt), true
 	}
 	return agent.Reply{}, false
 }
 
-// pick is the choices that an answer means; none when it does not fit.
-func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
-	picked := numbers(words)
+// narrower asks again, about the choices that an answer leaves.
+func (t *turn) narrower(asked *agent.Clarification, left []agent.Choice) agent.Reply {
+	q := agent.Clarification{Question: fmt.Sprintf("That leaves %d. Which one?", len(left)), Choices: left}
+	if asked.About != "" {
+		q.About = asked.About + " " + t.Prompt
+	}
+	for _, r := range t.IdentifiedResources {
+		th := identified(r)
+		of := func(c agent.Choice) bool { return c.Resource == th.Canonical() }
+		if slices.ContainsFunc(left, of) || !slices.ContainsFunc(asked.Choices, of) {
+			t.mention(th)
+		}
+	}
+	return agent.Reply{Clarification: &q}
+}
+
+// interpretOwn answers a prompt that we wrote, whose resources need not be
+// among those identified in the person's.
+func (t *turn) interpretOwn(text string) agent.Reply {
+	for name, rs := range t.estate.Resolve(prompt.Candidates(prompt.Split(text))) {
+		if low := strings.ToLower(name); len(t.named[low]) == 0 {
+			t.named[low] = t.things(rs)
+		}
+	}
+	return t.interpret(text)
+}
+
+// pick is the choices that an answer means; none when it does not fit. They are
+// described where the answer says what they are, not which: several are then
+// what it could mean.
+func (t *turn) pick(words []item, choices []agent.Choice) (picked []agent.Choice, described bool) {
+	counted := numbers(words)
 	var rest []item
 	everything, yes := false, false
 	for _, it := range words {
@@ -60,7 +103,7 @@ func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
 		case len(numbers([]item{it})) > 0:
 		case it.word("both"):
 			if len(choices) != 2 {
-				return nil
+				return nil, false
 			}
 			everything = true
 		case it.word("all", "every", "each", "everything"):
@@ -73,32 +116,32 @@ func (t *turn) pick(words []item, choices []agent.Choice) []agent.Choice {
 	}
 	empty := len(rest) == 0 || quiet(rest) && !has(rest, prompt.Kind) || onlyPronouns(rest)
 	switch {
-	case len(picked) > 0:
+	case len(counted) > 0:
 		var out []agent.Choice
-		for _, n := range picked {
+		for _, n := range counted {
 			if n < 0 {
 				n = len(choices)
 			}
 			if !empty || everything || n > len(choices) || n < 1 {
-				return nil
+				return nil, false
 			}
 			out = append(out, choices[n-1])
 		}
-		return out
+		return out, false
 	case everything:
 		if !empty || len(choices) >= mostChoices {
-			return nil
+			return nil, false
 		}
-		return choices
+		return choices, false
 	case yes && empty:
 		if len(choices) != 1 {
-			return nil
+			return nil, false
 		}
-		return choices
-	case empty:
-		return nil
+		return choices, false
+	case empty, !same(names(rest)):
+		return nil, false
 	}
-	return t.fitting(rest, choices)
+	return t.fitting(rest, choices), true
 }
 
 // numbers are the choices that words count out; -1 is the last.
@@ -127,41 +170,33 @@ func names(words []item) []string {
 	return out
 }
 
+// same reports whether texts are all the same.
+func same(texts []string) bool {
+	return !slices.ContainsFunc(texts, func(s string) bool { return !strings.EqualFold(s, texts[0]) })
+}
+
 func onlyPronouns(items []item) bool {
 	return !slices.ContainsFunc(items, func(it item) bool {
 		return !it.is(prompt.Pronoun | prompt.Polite | prompt.Preposition | prompt.Article)
 	})
 }
 
-// fitting is the one choice whose resource an answer names or describes.
+// fitting is the choices whose resources an answer names or describes. Where
+// not all could be shown, a description may mean others: it is looked up anew.
 func (t *turn) fitting(rest []item, choices []agent.Choice) []agent.Choice {
 	q := prompt.Read(plainWords(rest))
 	named := len(names(rest)) > 0
+	if !named && len(choices) >= mostChoices {
+		return nil
+	}
 	var out []agent.Choice
 	for _, c := range choices {
-		i := slices.IndexFunc(t.before, func(th thing) bool { return th.Canonical() == c.Resource })
-		if i < 0 {
-			for _, it := range rest {
-				for _, th := range t.named[strings.ToLower(it.name)] {
-					if it.name != "" && th.Canonical() == c.Resource && q.Match(th.Record) {
-						out = append(out, c)
-					}
-				}
-			}
-			continue
-		}
-		fits := q.Match(t.before[i].Record)
-		for _, it := range rest {
-			if it.name != "" {
-				fits = fits && slices.ContainsFunc(t.named[strings.ToLower(it.name)], func(th thing) bool { return th.Canonical() == c.Resource })
-			}
-		}
-		if fits && (named || !q.Empty()) {
+		fits := func(th thing) bool { return th.Canonical() == c.Resource && q.Match(th.Record) }
+		switch {
+		case named && slices.ContainsFunc(t.named[strings.ToLower(names(rest)[0])], fits),
+			!named && !q.Empty() && slices.ContainsFunc(t.before, fits):
 			out = append(out, c)
 		}
-	}
-	if len(out) != 1 {
-		return nil
 	}
 	return out
 }

@@ -376,6 +376,48 @@ func TestConversations(t *testing.T) {
 	}
 }
 
+// An answer that fits some of the choices leaves those, and never brings in
+// what the question was not about.
+func TestAnswersNarrowTheQuestion(t *testing.T) {
+	var rs []storage.Resource
+	for i, where := range []struct{ account, region string }{
+		{prod, "us-west-2"}, {prod, "us-west-2"}, {prod, "eu-west-1"}, {staging, "eu-west-1"},
+	} {
+		rs = append(rs, instance(fmt.Sprintf("i-%017x", i+1), "gateway", where.account, where.region, "running", "production"))
+	}
+	for i := range 15 {
+		rs = append(rs, instance(fmt.Sprintf("i-a%016x", i), fmt.Sprintf("app box %d", i), staging, []string{"us-west-2", "eu-west-1"}[i%2], "running", "production"))
+	}
+	rs = append(rs, instance("i-0c2c2c2c2c2c2c2c2", "web-2", prod, "us-west-2", "running", "production"),
+		instance("i-0d2d2d2d2d2d2d2d2", "web-3", prod, "us-west-2", "running", "production"))
+	c := newChat(t, rs)
+	stop := func(id, account, region string) string {
+		return fmt.Sprintf("stop-instances %s %s/%s", id, account, region)
+	}
+	first, second := stop("i-00000000000000001", prod, "us-west-2"), stop("i-00000000000000002", prod, "us-west-2")
+	for _, turns := range [][]struct{ prompt, want, holds string }{
+		{{"stop gateway", "clarification 4", "4 resources"}, {"us-west-2", "clarification 2", "That leaves 2"}, {"the second", second, ""}},
+		{{"stop gateway", "clarification 4", ""}, {"the ones in us-west-2", "clarification 2", ""}, {"both", first + ", " + second, ""}},
+		{{"stop gateway", "clarification 4", ""}, {"eu-west-1", "clarification 2", ""}, {"staging", stop("i-00000000000000004", staging, "eu-west-1"), ""}},
+		{{"stop gateway", "clarification 4", ""}, {"the instance", "clarification 4", ""}, {"4", stop("i-00000000000000004", staging, "eu-west-1"), ""}},
+		{{"stop gateway", "clarification 4", ""}, {"7", "clarification 4", "There are 4 choices"}, {"9", "clarification 4", "There are 4 choices"}, {"2", first, ""}},
+		{{"stop gateway", "clarification 4", ""}, {"ap-south-1", "clarification 4", "Nothing fits"}},
+		{{"stop gateway", "clarification 4", ""}, {"gateway", "clarification 4", ""}, {"2", first, ""}},
+		{{"stop gateway", "clarification 4", ""}, {"web-2", stopWeb2, ""}},
+		{{"stop gateway and web-2", "clarification 4", ""}, {"us-west-2", "clarification 2", ""}, {"1", first + ", " + stopWeb2, ""}},
+		{{"stop the app box", "clarification 10", "15 resources"}, {"us-west-2", "clarification 8", ""}, {"app box 4", stop("i-a0000000000000004", staging, "us-west-2"), ""}},
+		{{"stop an instance", "clarification 10", ""}, {"web-2 and web-3", stopWeb2 + ", " + stop("i-0d2d2d2d2d2d2d2d2", prod, "us-west-2"), ""}},
+	} {
+		c.id = ""
+		for i, turn := range turns {
+			a := c.say(t, turn.prompt)
+			if got := sum(a.Reply); got != turn.want || !strings.Contains(a.Text, turn.holds) {
+				t.Errorf("%q, turn %d\n got %s: %s\nwant %s: …%s…", turn.prompt, i, got, a.Text, turn.want, turn.holds)
+			}
+		}
+	}
+}
+
 // A choice that is sent as a prompt of its own means the same as its number.
 func TestChoicesResolve(t *testing.T) {
 	c := newChat(t, estate)

@@ -101,10 +101,25 @@ func phrases(items []item, verb string) []phrase {
 		default:
 			cur.left = append(cur.left, it.Text)
 		}
-		said = append(said, it.Text)
+		said = append(said, it.said())
 	}
 	flush()
 	return out
+}
+
+// said is a word or name so that it reads the same again.
+func (it item) said() string {
+	switch {
+	case it.name != "":
+		if q, ok := prompt.Quote(it.name); ok {
+			return q
+		}
+	case it.Quoted:
+		if q, ok := prompt.Quote(it.Text); ok {
+			return q
+		}
+	}
+	return it.Text
 }
 
 // ceases reports whether a word makes "stop rebooting web-1" of a verb: it
