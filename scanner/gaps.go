@@ -52,7 +52,11 @@ func (l *ledger) gaps(f storage.Filter) []string {
 	}
 	said := []string{}
 	for _, g := range groups {
-		said = append(said, fmt.Sprintf("%s in %s of %s: %s", g.types, several(regions[g]), l.spokenAccount(g.account), spokenState[g.state]))
+		where := "in " + several(regions[g]) + " "
+		if slices.Equal(regions[g], []string{globalRegion}) {
+			where = ""
+		}
+		said = append(said, fmt.Sprintf("%s %sof %s: %s", g.types, where, l.spokenAccount(g.account), spokenState[g.state]))
 	}
 	if slices.ContainsFunc(read, func(c services.Collector) bool { return !c.Global }) {
 		said = append(said, l.unknownRegions(f)...)

@@ -102,7 +102,7 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, stateDenied, "x")
 	l.expect([]Shard{{"1", "global", "s3_bucket"}})
 	want := "ec2_instance in a-a-1 of prod (1): denied; rds_instance in a-a-1 of prod (1): never scanned; " +
-		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 of prod (1): never scanned; s3_bucket in global of prod (1): never scanned"
+		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 of prod (1): never scanned; s3_bucket of prod (1): never scanned"
 	if got := strings.Join(l.gaps(filterOf(Shard{})), "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -155,7 +155,7 @@ func chosenCollectors(names []string) ([]services.Collector, error) {
 	for _, name := range names {
 		if !slices.Contains(known, strings.ToLower(name)) {
 			slices.Sort(known)
-			return nil, explained(nil, codeFailed, fmt.Sprintf("the service %q is unknown", name),
+			return nil, explained(ErrOptions, codeFailed, fmt.Sprintf("there is no service %q", name),
 				"choose from: "+strings.Join(slices.Compact(known), ", "), nil)
 		}
 	}

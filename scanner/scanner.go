@@ -34,6 +34,8 @@ var (
 	ErrUnreachable = errors.New("AWS unreachable")
 	// ErrEndpoint: the endpoint is not allowed here.
 	ErrEndpoint = errors.New("endpoint refused")
+	// ErrOptions: a region or service that there is not was asked for.
+	ErrOptions = errors.New("wrong option")
 	// ErrGone: AWS says that the resource does not exist.
 	ErrGone = services.ErrGone
 )
@@ -140,6 +142,24 @@ type Problem struct {
 	Message string `json:"message"`
 	// Hint says what the user can do.
 	Hint string `json:"hint,omitempty"`
+}
+
+// String says in a line what did not work, where, and what to do.
+func (p Problem) String() string {
+	var where []string
+	for _, s := range [...]string{p.Profile, p.AccountID, p.Region, p.Service} {
+		if s != "" && s != globalRegion {
+			where = append(where, s)
+		}
+	}
+	s := p.Message
+	if len(where) > 0 {
+		s = strings.Join(where, " ") + ": " + s
+	}
+	if p.Hint != "" {
+		s += "; " + p.Hint
+	}
+	return s
 }
 
 // Progress is how far a scan is. Total grows while accounts are discovered.
@@ -261,7 +281,7 @@ func checkRegion(name string) error {
 	if regionForm.MatchString(name) {
 		return nil
 	}
-	return explained(nil, codeFailed, fmt.Sprintf("%q is not the name of a region", name), "write it like us-west-2", nil)
+	return explained(ErrOptions, codeFailed, fmt.Sprintf("%q is not the name of a region", name), "write it like us-west-2", nil)
 }
 
 // Validate refuses settings that can't work.

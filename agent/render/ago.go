@@ -14,7 +14,7 @@ func Ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
 	case d < -time.Minute:
-		return "at " + clock(t) // a clock is wrong: say what was noted
+		return "at " + Clock(t) // a clock is wrong: say what was noted
 	case d < 10*time.Second:
 		return "just now"
 	case d < time.Minute:
@@ -35,8 +35,8 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// clock is a moment in full.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// Clock is a moment in full, the same for readers everywhere.
+func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // confirmed says when AWS last told of a resource.
 func confirmed(t, now time.Time) string {

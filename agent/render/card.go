@@ -16,12 +16,21 @@ import (
 // characters. Command lines, ids and ARNs are never cut.
 const maxWords = 160
 
-// CardTerminal is the card of a plan for a terminal, without a final newline.
-func CardTerminal(p executor.Plan) string {
+// CardTerminal is the card of a plan for a terminal of that many columns,
+// without a final newline; 0 columns leave lines as long as they are. Command
+// lines are never broken.
+func CardTerminal(p executor.Plan, columns int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n    %s\n", Terminal(p.Title), Terminal(p.Line))
-	for _, f := range card(p) {
-		fmt.Fprintf(&b, "\n  %-9s %s", f.name, Terminal(f.text))
+	fmt.Fprintf(&b, "    %s\n", Terminal(p.Line))
+	fs := card(p, quoteIfOdd)
+	risk := slices.IndexFunc(fs, func(f field) bool { return f.name == "risk" })
+	fs = slices.Concat(fs[risk:risk+1], fs[:risk], fs[risk+1:])
+	for _, f := range fs {
+		text := Terminal(f.text)
+		if f.name != "undo" {
+			text = wrap(text, columns, 12)
+		}
+		fmt.Fprintf(&b, "\n  %-9s %s", f.name, text)
 	}
 	return b.String()
 }
@@ -34,7 +43,7 @@ func CardNotification(p executor.Prompt) string {
 		Notification(p.Plan.Title) + " (risk: " + Notification(string(p.Plan.Risk)) + ")",
 		"Command: " + Notification(p.Plan.Line),
 	}
-	for _, f := range card(p.Plan) {
+	for _, f := range card(p.Plan, quote) {
 		name := f.name
 		if name == "" {
 			name = "and"
@@ -47,14 +56,15 @@ func CardNotification(p executor.Prompt) string {
 // field is one line of a card, not yet escaped.
 type field struct{ name, text string }
 
-// card is what a person has to know to decide, in the order of weight.
-func card(p executor.Plan) []field {
+// card is what a person has to know to decide. set puts foreign words so that
+// they can't pass for the card's own.
+func card(p executor.Plan, set func(string) string) []field {
 	var fs []field
 	if p.Effect != "" {
 		fs = append(fs, field{"effect", p.Effect})
 	}
 	for _, t := range p.Targets {
-		fs = append(fs, target(t)...)
+		fs = append(fs, target(t, set)...)
 	}
 	if len(p.Targets) == 0 {
 		fs = append(fs, field{"target", "none: it reads more than one resource"})
@@ -88,7 +98,7 @@ func card(p executor.Plan) []field {
 	fs = append(fs, field{"undo", undo})
 	fs = append(fs, origin(p.Origin)...)
 	if !p.Expires.IsZero() {
-		fs = append(fs, field{"expires", clock(p.Expires) + ", " + span(p.Expires.Sub(p.Created)) + " after it was proposed"})
+		fs = append(fs, field{"expires", Clock(p.Expires) + ", " + span(p.Expires.Sub(p.Created)) + " after it was proposed"})
 	}
 	return fs
 }
@@ -104,7 +114,7 @@ func endpoint(s string) string {
 }
 
 // target is the lines of one resource.
-func target(t executor.Target) []field {
+func target(t executor.Target, set func(string) string) []field {
 	name := Kind(t.Type)
 	if t.Name != "" && t.Name != t.ID {
 		name += " " + quote(t.Name) + ","
@@ -121,7 +131,7 @@ func target(t executor.Target) []field {
 	}
 	var facts []string
 	for _, k := range slices.Sorted(maps.Keys(t.Facts)) {
-		facts = append(facts, quote(k+"="+t.Facts[k]))
+		facts = append(facts, set(k+"="+t.Facts[k]))
 	}
 	if len(facts) > 0 {
 		fs = append(fs, field{"facts", strings.Join(facts, " ")})
@@ -132,7 +142,7 @@ func target(t executor.Target) []field {
 			tags = append(tags, fmt.Sprintf("and %d more", len(t.Tags)-maxTags))
 			break
 		}
-		tags = append(tags, quote(k+"="+t.Tags[k]))
+		tags = append(tags, set(k+"="+t.Tags[k]))
 	}
 	if len(tags) > 0 {
 		fs = append(fs, field{"tags", strings.Join(tags, " ")})
@@ -188,6 +198,50 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
+// quoteIfOdd quotes words but those of plain letters, digits and marks, which
+// can neither end where they should not nor look like another word.
+func quoteIfOdd(s string) string {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("=-_.:/@+", r)
+	}
+	if s == "" || strings.ContainsFunc(s, odd) || len(s) > maxWords {
+		return quote(s)
+	}
+	return s
+}
+
+// Outcome says in a sentence what became of a plan, for a terminal.
+func Outcome(x executor.Execution) string {
+	switch x.Status {
+	case "succeeded":
+		switch {
+		case x.StateAfter == "":
+			return "Done."
+		case len(x.Targets) != 1:
+			return Terminal("Done: " + x.StateAfter + ".")
+		}
+		s := "Done: " + x.Targets[0].ID + " is " + x.StateAfter
+		if x.StateBefore != "" && x.StateBefore != x.StateAfter {
+			s += "; it was " + x.StateBefore
+		}
+		return Terminal(s + ".")
+	case "rejected", "expired", "void", "planned":
+		why := x.Error
+		if why == "" {
+			why = x.Decision
+		}
+		if why == "" {
+			why = x.Status
+		}
+		return Terminal("Not run: " + why + ".")
+	case "failed":
+		return Terminal("Failed: " + x.Error)
+	case "running":
+		return "It is running; `cloudops executions` shows what became of it."
+	}
+	return Terminal("What became of it is unknown: " + x.Error)
+}
+
 // ExecutionLine is one line of a list of executions, for a terminal.
 func ExecutionLine(x executor.Execution) string {
 	at := x.Planned
@@ -196,8 +250,9 @@ func ExecutionLine(x executor.Execution) string {
 			at = t
 		}
 	}
-	s := clock(at) + "  " + x.Status + "  " + x.Line
-	if x.StateBefore != "" || x.StateAfter != "" {
+	s := Clock(at) + "  " + x.Status + "  " + x.Line
+	ran := x.StateAfter != "" || !x.Started.IsZero()
+	if ran && (x.StateBefore != "" || x.StateAfter != "") {
 		s += "  (" + orUnknown(x.StateBefore) + " → " + orUnknown(x.StateAfter) + ")"
 	}
 	if x.Error != "" {

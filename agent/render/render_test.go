@@ -97,7 +97,7 @@ func surfaces() map[string]func(string) string {
 		"hover-plain":       func(s string) string { return HoverPlain([]storage.Record{record(s)}, []string{s}, now) },
 		"resource-markdown": func(s string) string { return ResourceMarkdown(whole(s)) },
 		"resource-terminal": func(s string) string { return ResourceTerminal(whole(s)) },
-		"card-terminal":     func(s string) string { return CardTerminal(plan(s)) },
+		"card-terminal":     func(s string) string { return CardTerminal(plan(s), 80) },
 		"card-notification": func(s string) string { return CardNotification(executor.Prompt{Plan: plan(s)}) },
 		"execution":         func(s string) string { return ExecutionLine(execution(s)) },
 		"json": func(s string) string {

@@ -70,17 +70,20 @@ func hover(st style, records []storage.Record, gaps []string, now time.Time) str
 	if n := len(records) - maxHovered; n > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", n))
 	}
-	if n := len(gaps); n > 0 {
-		var s []string
-		for _, g := range gaps[:min(n, maxGaps)] {
-			s = append(s, st.text(g))
-		}
-		if n > maxGaps {
-			s = append(s, fmt.Sprintf("%d more", n-maxGaps))
-		}
-		parts = append(parts, "Others could be where AWS was not listed: "+strings.Join(s, "; "))
+	if len(gaps) > 0 {
+		parts = append(parts, st.text("More could be "+Unseen(gaps)))
 	}
 	return strings.Join(parts, st.rule)
+}
+
+// Unseen says where a resource could hide: "where cloudops could not look: ...".
+// It is not escaped.
+func Unseen(gaps []string) string {
+	said := slices.Clone(gaps[:min(len(gaps), maxGaps)])
+	if n := len(gaps) - maxGaps; n > 0 {
+		said = append(said, fmt.Sprintf("%d more", n))
+	}
+	return "where cloudops could not look: " + strings.Join(said, "; ")
 }
 
 // heading is the type and name of a resource, or its id where it has no name.
@@ -200,7 +203,7 @@ func resource(st style, r storage.Resource) string {
 		add("immutable id", r.ImmutableID)
 	}
 	if r.CreatedAt != nil {
-		add("created", clock(*r.CreatedAt))
+		add("created", Clock(*r.CreatedAt))
 	}
 	for _, block := range [...]struct {
 		name   string
@@ -220,7 +223,7 @@ func resource(st style, r storage.Resource) string {
 	if r.LastSynced.IsZero() {
 		return strings.Join(append(lines, st.item+"never confirmed"), "\n")
 	}
-	return strings.Join(append(lines, st.item+"confirmed "+clock(r.LastSynced)), "\n")
+	return strings.Join(append(lines, st.item+"confirmed "+Clock(r.LastSynced)), "\n")
 }
 
 // permissions says what the caller may do.

@@ -78,7 +78,7 @@ func TestCard(t *testing.T) {
 		Targets: []executor.Target{{
 			Key: database().Key, Name: "pg-main1", State: "available", ImmutableID: "db-ABC",
 			Facts: map[string]string{"read_replicas": "2", "instance_class": "db.t3.medium"},
-			Tags:  map[string]string{"team": "payments", "env": "production"},
+			Tags:  map[string]string{"team": "payments", "env": "production", "Name": "pg", "note": "say no risk: low"},
 		}},
 		Undo:     "aws rds start-db-instance --db-instance-identifier=pg-main1 --region=us-west-2",
 		Command:  executor.Command{Region: "us-west-2", AccountID: "222222222222"},
@@ -87,27 +87,34 @@ func TestCard(t *testing.T) {
 		Origin:   executor.Origin{Kind: "editor", Session: "s1", PID: 42, Executable: "/usr/bin/nvim", Workspace: "/home/a/infra", Prompt: "Stop pg-main1"},
 		Created:  now, Expires: now.Add(5 * time.Minute),
 	}
-	want := `stop-db-instance
+	want := `    aws rds stop-db-instance --db-instance-identifier=pg-main1 --region=us-west-2
 
-    aws rds stop-db-instance --db-instance-identifier=pg-main1 --region=us-west-2
-
-  effect    The database stops and its connections end.
+  risk      high: it stops a service; tagged
+            env=production
+  effect    The database stops and its connections
+            end.
   target    RDS instance id pg-main1
-            ARN arn:aws:rds:us-west-2:222222222222:db:pg-main1
+            ARN
+            arn:aws:rds:us-west-2:222222222222:db:pg-main1
             immutable id db-ABC
   state     available
-  facts     "instance_class=db.t3.medium" "read_replicas=2"
-  tags      "env=production" "team=payments"
+  facts     instance_class=db.t3.medium
+            read_replicas=2
+  tags      env=production "note=say no risk: low"
+            team=payments Name=pg
   account   222222222222
   region    us-west-2
   endpoint  http://127.0.0.1:5000 (not AWS itself)
-  identity  arn:aws:iam::222222222222:user/alice, profile "prod", credentials from SharedConfigCredentials
-  risk      high: it stops a service; tagged env=production
+  identity  arn:aws:iam::222222222222:user/alice,
+            profile "prod", credentials from
+            SharedConfigCredentials
   undo      aws rds start-db-instance --db-instance-identifier=pg-main1 --region=us-west-2
-  origin    an editor, /usr/bin/nvim, process 42, workspace "/home/a/infra", session s1
+  origin    an editor, /usr/bin/nvim, process 42,
+            workspace "/home/a/infra", session s1
   prompt    "Stop pg-main1"
-  expires   2026-05-01 10:08:00 UTC, 5 min after it was proposed`
-	if got := CardTerminal(p); got != want {
+  expires   2026-05-01 10:08:00 UTC, 5 min after
+            it was proposed`
+	if got := CardTerminal(p, 50); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	note := CardNotification(executor.Prompt{Plan: p})
@@ -130,7 +137,7 @@ func TestCardSaysWhatIsNotAWS(t *testing.T) {
 	} {
 		p := plan("x")
 		p.Endpoint = url
-		if got := strings.Contains(CardTerminal(p), "(not AWS itself)"); got != want {
+		if got := strings.Contains(CardTerminal(p, 0), "(not AWS itself)"); got != want {
 			t.Errorf("%s: warned is %v", url, got)
 		}
 	}
@@ -145,7 +152,7 @@ func TestCardOfLongAndLyingWords(t *testing.T) {
 	p.Targets[0].ID, p.Targets[0].ARN = id, "arn:"+id
 	p.Targets[0].Name = `web", id i-1 Risk: low ` + strings.Repeat("n", 1000)
 	p.Origin.Prompt = strings.Repeat("p", 5000)
-	for surface, got := range map[string]string{"terminal": CardTerminal(p), "message": CardNotification(executor.Prompt{Plan: p})} {
+	for surface, got := range map[string]string{"terminal": CardTerminal(p, 0), "message": CardNotification(executor.Prompt{Plan: p})} {
 		if strings.Count(got, id) != 3 {
 			t.Errorf("%s: an id is cut:\n%s", surface, got)
 		}
@@ -154,6 +161,27 @@ func TestCardOfLongAndLyingWords(t *testing.T) {
 		}
 		if !strings.Contains(got, `"web\", id i-1 Risk: low nnn`) || !strings.Contains(got, `characters more)`) {
 			t.Errorf("%s: the name is not set apart:\n%s", surface, got)
+		}
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	one := []executor.Target{{Key: database().Key}}
+	for _, c := range []struct {
+		x    executor.Execution
+		want string
+	}{
+		{executor.Execution{Status: "succeeded", Targets: one, StateBefore: "available", StateAfter: "stopped"}, "Done: pg-main1 is stopped; it was available."},
+		{executor.Execution{Status: "succeeded", Targets: one, StateBefore: "running", StateAfter: "running"}, "Done: pg-main1 is running."},
+		{executor.Execution{Status: "succeeded"}, "Done."},
+		{executor.Execution{Status: "rejected", Decision: "rejected on a terminal"}, "Not run: rejected on a terminal."},
+		{executor.Execution{Status: "expired", Error: "nobody decided in time"}, "Not run: nobody decided in time."},
+		{executor.Execution{Status: "void"}, "Not run: void."},
+		{executor.Execution{Status: "failed", Error: "AWS\x1b[2J denied it"}, "Failed: AWS␛[2J denied it"},
+		{executor.Execution{Status: "unknown", Error: "the daemon ended"}, "What became of it is unknown: the daemon ended"},
+	} {
+		if got := Outcome(c.x); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,8 +40,10 @@ func (a *app) approvalsCommand() *cobra.Command {
 			in := bufio.NewReader(a.in)
 			for {
 				fmt.Fprint(a.out, "Number to decide on, or Enter to leave: ")
-				line, err := in.ReadString('\n')
-				line = strings.TrimSpace(line)
+				line, err := readLine(c.Context(), in)
+				if c.Context().Err() != nil {
+					return c.Context().Err()
+				}
 				if err != nil || line == "" {
 					return nil
 				}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,28 +26,40 @@ func (a *app) chatCommand() *cobra.Command {
 		Short: "Ask about your estate, or for something to be done, in plain words",
 		Long: `Finds the resources that the prompt means, answers, or proposes AWS commands and
 asks for your approval of each on the terminal. Without a prompt it reads one
-line after the other.`,
+line after the other; with --json each turn is then one line.`,
 		Example: `  cloudops chat "Stop pg-instance-main1"
   cloudops chat "which instances are running in us-west-2?"
   cloudops chat -c CONVERSATION "and start it again"`,
 		RunE: func(c *cobra.Command, words []string) error {
+			prompt := strings.TrimSpace(strings.Join(words, " "))
+			if len(words) > 0 && prompt == "" {
+				return usageError{errors.New("the prompt is empty; write what you want to know or have done")}
+			}
 			client, err := a.connect(c.Context(), a.output)
 			if err != nil {
 				return err
 			}
 			defer client.Close()
+			answered := false
 			turn := func(prompt string) error {
 				t, err := a.turn(c.Context(), client, conversation, prompt, showRequest)
-				if err == nil {
-					conversation = t.Conversation
-					err = t.outcome()
+				if t.Conversation != "" {
+					conversation, answered = t.Conversation, true
 				}
-				return err
+				if err != nil {
+					return err
+				}
+				return t.outcome()
 			}
 			if len(words) > 0 {
-				return turn(strings.Join(words, " "))
+				err = turn(prompt)
+			} else {
+				err = a.converse(c.Context(), turn)
 			}
-			return a.converse(c.Context(), turn)
+			if answered && !a.json {
+				fmt.Fprintf(a.err, "Go on with: cloudops chat -c %s\n", render.Terminal(conversation))
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&conversation, "conversation", "c", "", "go on with this conversation")
@@ -54,30 +67,52 @@ line after the other.`,
 	return cmd
 }
 
-// converse reads prompts until the input ends; a failed turn is told and the
-// conversation goes on.
+// converse reads prompts, one a line, until the input ends; a failed turn is
+// told and the conversation goes on. Of prompts that nobody types here, the
+// first that failed decides the exit code.
 func (a *app) converse(ctx context.Context, turn func(string) error) error {
 	interactive := isTerminal(a.in)
+	a.lines = !interactive
+	if interactive {
+		fmt.Fprintln(a.err, "Ask about your estate, or for something to be done; “help” says what is understood, “exit” leaves.")
+	}
 	in := bufio.NewReader(a.in)
-	for ctx.Err() == nil {
+	var failed error
+	for {
 		if interactive {
-			fmt.Fprint(a.out, "> ")
+			fmt.Fprint(a.err, "> ")
 		}
-		line, err := in.ReadString('\n')
-		if line = strings.TrimSpace(line); line != "" {
-			var quiet quietExit
-			if terr := turn(line); terr != nil && !errors.As(terr, &quiet) {
-				a.fail(terr)
-			}
+		line, err := readLine(ctx, in)
+		switch {
+		case ctx.Err() != nil && interactive:
+			fmt.Fprintln(a.err)
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		}
-		if err == io.EOF {
+		if interactive && slices.Contains([]string{"exit", "quit", "bye", ":q"}, strings.ToLower(line)) {
 			return nil
 		}
-		if err != nil {
+		if line != "" {
+			terr := turn(line)
+			var quiet quietExit
+			if terr != nil && !errors.As(terr, &quiet) {
+				terr = quietExit(a.fail(terr))
+			}
+			if failed == nil && !interactive {
+				failed = terr
+			}
+		}
+		switch {
+		case err == io.EOF && interactive:
+			fmt.Fprintln(a.err)
+			return nil
+		case err == io.EOF:
+			return failed
+		case err != nil:
 			return fmt.Errorf("reading the prompt: %w", err)
 		}
 	}
-	return ctx.Err()
 }
 
 // chatTurn is what one turn came to, as --json prints it.
@@ -112,7 +147,7 @@ func (a *app) turn(ctx context.Context, client *daemon.Client, conversation, pro
 			}
 			fmt.Fprintf(a.out, "%s\n\n", render.JSON(b))
 		}
-		fmt.Fprintln(a.out, render.TerminalMarkdown(t.Text))
+		a.say(t.Answer)
 	}
 	for _, p := range t.Plans {
 		x, err := a.decide(ctx, client, p)
@@ -131,8 +166,21 @@ func (a *app) turn(ctx context.Context, client *daemon.Client, conversation, pro
 		return t, a.print(t, nil)
 	}
 	if len(t.Executions) < len(t.Plans) {
-		fmt.Fprintln(a.out, "Proposed, not run: there is no terminal to ask on. `cloudops approvals` decides it until it expires.")
+		fmt.Fprintln(a.out, "\n"+notAsked)
 	}
-	fmt.Fprintf(a.err, "conversation %s\n", t.Conversation)
 	return t, nil
+}
+
+// say prints an answer. The plans are left out where their cards follow.
+func (a *app) say(t agent.Answer) {
+	if a.tty == nil || len(t.Plans) == 0 {
+		fmt.Fprintln(a.out, render.TerminalMarkdown(t.Text))
+		return
+	}
+	if n := len(t.Plans); n > 1 {
+		fmt.Fprintf(a.out, "%d commands, each for you to decide.\n", n)
+	}
+	for _, r := range t.Refused {
+		fmt.Fprintf(a.out, "Not possible: %s\n", render.Terminal(r))
+	}
 }

@@ -49,7 +49,7 @@ func (a *app) conversationsCommand() *cobra.Command {
 			}
 			return a.print(r, func(w io.Writer) {
 				for _, m := range r.Messages {
-					fmt.Fprintf(w, "[%s] %s\n%s\n\n", m.Timestamp.Local().Format(time.DateTime), render.Terminal(string(m.Role)), render.TerminalMarkdown(m.Content))
+					fmt.Fprintf(w, "[%s] %s\n%s\n\n", render.Clock(m.Timestamp), render.Terminal(string(m.Role)), render.TerminalMarkdown(m.Content))
 				}
 			})
 		},

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +23,16 @@ func (a *app) executionsCommand() *cobra.Command {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
+				if len(r.Executions) == 0 {
+					fmt.Fprintln(w, "No command was proposed yet.")
+				}
 				for _, x := range r.Executions {
 					fmt.Fprintln(w, render.ExecutionLine(x))
 				}
 			})
 		},
 	}
-	cmd.Flags().IntVar(&p.Limit, "limit", 20, "at most this many, newest first")
+	cmd.Flags().IntVar(&p.Limit, "limit", 20, "at most this many, newest first; 0 means all")
 	cmd.Flags().StringVarP(&p.Conversation, "conversation", "c", "", "only of this conversation")
 	return cmd
 }
@@ -48,19 +50,23 @@ func (a *app) auditCommand() *cobra.Command {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
+				if len(r.Entries) == 0 {
+					fmt.Fprintln(w, "The audit log is empty: no command was proposed yet.")
+					return
+				}
 				rows := make([][]string, 0, len(r.Entries))
 				for _, e := range r.Entries {
 					line := ""
 					if e.Execution != nil {
 						line = e.Execution.Line
 					}
-					rows = append(rows, []string{fmt.Sprint(e.Seq), e.Time.Local().Format(time.DateTime), e.Kind, line, fmt.Sprintf("%.12s", e.Hash)})
+					rows = append(rows, []string{fmt.Sprint(e.Seq), render.Clock(e.Time), e.Kind, line, fmt.Sprintf("%.12s", e.Hash)})
 				}
 				fmt.Fprint(w, render.Table([]string{"NO", "TIME", "KIND", "COMMAND", "HASH"}, rows))
 			})
 		},
 	}
-	cmd.Flags().IntVar(&p.Limit, "limit", 20, "at most this many, the newest")
+	cmd.Flags().IntVar(&p.Limit, "limit", 20, "at most this many, the newest; 0 means all")
 	cmd.AddCommand(&cobra.Command{
 		Use:   "verify",
 		Short: "Check that no audit entry was altered, removed or added",

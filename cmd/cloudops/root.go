@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,8 @@ type stdio struct {
 type app struct {
 	stdio
 	json bool
+	// lines: JSON of several values is printed one a line.
+	lines bool
 	// tty is nil where nobody can be asked; connect sets it.
 	tty *terminal
 }
@@ -50,6 +54,14 @@ type quietExit int
 
 func (q quietExit) Error() string { return fmt.Sprintf("exit %d", int(q)) }
 
+// stopped is what the person at the keyboard ended, in words.
+type stopped string
+
+func (s stopped) Error() string { return string(s) }
+
+// Is makes it a context.Canceled.
+func (stopped) Is(target error) bool { return target == context.Canceled }
+
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, std stdio) int {
 	a := &app{stdio: std}
@@ -61,6 +73,13 @@ func run(ctx context.Context, args []string, std stdio) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	// A wrong flag ends parsing before --json is seen.
+	if end := slices.Index(args, "--"); !a.json {
+		if end < 0 {
+			end = len(args)
+		}
+		a.json = slices.Contains(args[:end], "--json")
 	}
 	var quiet quietExit
 	if errors.As(err, &quiet) {
@@ -114,10 +133,14 @@ CLOUDOPS_HOME (default ~/.cloudops) holds the store, config.yaml and the logs.`,
 // args is a check of positional arguments with the usage exit code.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, given []string) error {
-		if err := check(c, given); err != nil {
-			return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+		switch err := check(c, given); {
+		case err == nil:
+			return nil
+		case c.HasSubCommands() && len(given) > 0:
+			return usageError{fmt.Errorf("there is no %s %q; see `%s --help`", c.CommandPath(), given[0], c.CommandPath())}
+		default:
+			return usageError{fmt.Errorf("write it as: %s; see `%s --help`", c.UseLine(), c.CommandPath())}
 		}
-		return nil
 	}
 }
 
@@ -127,7 +150,14 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 		text(a.out)
 		return nil
 	}
+	return a.printJSON(v)
+}
+
+func (a *app) printJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
+	if a.lines {
+		b, err = json.Marshal(v)
+	}
 	if err != nil {
 		return fmt.Errorf("encoding the result: %w", err)
 	}
@@ -138,12 +168,14 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 // fail reports an error, with what to do next, and picks the exit code.
 func (a *app) fail(err error) int {
 	code, name := classify(err)
-	message, hint := err.Error(), hintOf(err)
+	// What JSON-RPC calls it is of no use to people.
+	message, hint := strings.TrimPrefix(err.Error(), "invalid params: "), hintOf(err)
+	if message == context.Canceled.Error() {
+		message = "stopped before it was done"
+	}
 	if a.json {
-		b, _ := json.MarshalIndent(map[string]any{"error": map[string]string{
-			"code": name, "message": message, "hint": hint,
-		}}, "", "  ")
-		a.out.Write(append(render.JSON(b), '\n'))
+		// An output that takes nothing can't be told so either.
+		_ = a.printJSON(map[string]any{"error": map[string]string{"code": name, "message": message, "hint": hint}})
 		return code
 	}
 	fmt.Fprintln(a.err, "cloudops:", render.Terminal(message))

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +45,13 @@ exit code is 3.`,
 			if x == nil {
 				return a.proposed(r.Plan)
 			}
-			if err := a.print(*x, func(w io.Writer) { printExecution(w, *x) }); err != nil {
+			if err := a.print(*x, func(w io.Writer) {
+				if r.Execution != nil && x.Status == "succeeded" {
+					fmt.Fprintln(w, render.TerminalBlock(x.Output)) // a read is what AWS answered
+					return
+				}
+				printExecution(w, *x)
+			}); err != nil {
 				return err
 			}
 			return outcome(*x)
@@ -53,27 +61,42 @@ exit code is 3.`,
 	return cmd
 }
 
-// decide puts a plan before the person at this terminal. It returns nil where
-// there is nobody to ask.
+// decide puts a plan before the person at this terminal and returns what became
+// of it, also where the answer was no. It returns nil where there is nobody to
+// ask.
 func (a *app) decide(ctx context.Context, client *daemon.Client, p executor.Plan) (*executor.Execution, error) {
 	if a.tty == nil {
 		return nil, nil
 	}
 	var r daemon.DecideResult
 	err := client.Call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: p.ID, Decision: "ask"}, &r)
-	if err != nil {
+	if err == nil {
+		return &r.Execution, nil
+	}
+	if !errors.Is(err, executor.ErrRejected) {
 		return nil, err
 	}
-	return &r.Execution, nil
+	var list daemon.ExecutionListResult
+	if lerr := client.Call(ctx, daemon.MethodExecutionList, daemon.ExecutionListParams{Limit: 1000}, &list); lerr != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(list.Executions, func(x executor.Execution) bool { return x.PlanID == p.ID })
+	if i < 0 {
+		return nil, err
+	}
+	return &list.Executions[i], nil
 }
+
+// notAsked is said of plans that nobody here can decide on.
+const notAsked = "Proposed, not run: there is no terminal to ask on. `cloudops approvals` decides it until it expires."
 
 // proposed prints a plan that nobody here can decide on.
 func (a *app) proposed(p executor.Plan) error {
 	err := a.print(struct {
 		Plan executor.Plan `json:"plan"`
 	}{p}, func(w io.Writer) {
-		fmt.Fprintln(w, render.CardTerminal(p))
-		fmt.Fprintln(w, "Proposed, not run: there is no terminal to ask on. `cloudops approvals` decides it until it expires.")
+		fmt.Fprintln(w, render.CardTerminal(p, 0))
+		fmt.Fprintln(w, "\n"+notAsked)
 	})
 	if err != nil {
 		return err
@@ -93,9 +116,10 @@ func (a *app) output(method string, params []byte) {
 	}
 }
 
+// printExecution ends with what became of the plan, below what AWS answered.
 func printExecution(w io.Writer, x executor.Execution) {
-	fmt.Fprintln(w, render.ExecutionLine(x))
 	if x.Output != "" {
 		fmt.Fprintln(w, render.TerminalBlock(x.Output))
 	}
+	fmt.Fprintln(w, render.Outcome(x))
 }

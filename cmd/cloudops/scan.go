@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ stays.`,
 			var r scanner.Result
 			err = client.Call(c.Context(), daemon.MethodEstateScan, daemon.ScanParams{Options: o, Token: "scan"}, &r)
 			bar.done()
+			if c.Context().Err() != nil {
+				return stopped("the scan was stopped; what it read is kept")
+			}
 			if err != nil {
 				return err
 			}
@@ -59,8 +63,12 @@ func printScan(w io.Writer, r scanner.Result) {
 	if r.Cancelled {
 		verb = "Stopped after scanning"
 	}
-	fmt.Fprintf(w, "%s %d account(s) in %.1f s: %d resources, %d new or changed, %d gone.\n",
-		verb, len(r.Accounts), float64(r.Duration)/1000, r.Resources, r.Changed, r.Removed)
+	accounts := "accounts"
+	if len(r.Accounts) == 1 {
+		accounts = "account"
+	}
+	fmt.Fprintf(w, "%s %d %s in %.1f s: %d resources, %d new or changed, %d gone.\n",
+		verb, len(r.Accounts), accounts, float64(r.Duration)/1000, r.Resources, r.Changed, r.Removed)
 	for _, p := range r.Problems {
 		where := ""
 		for _, s := range []string{p.Profile, p.AccountID, p.Region, p.Service} {
@@ -96,12 +104,13 @@ type progress struct{ bar *progressbar.ProgressBar }
 
 func (a *app) progress() progress {
 	f, ok := a.err.(*os.File)
-	if !ok || a.json || !term.IsTerminal(int(f.Fd())) {
+	if !ok || a.json || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return progress{}
 	}
 	return progress{progressbar.NewOptions(-1,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionShowCount())}
 }

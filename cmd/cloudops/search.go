@@ -39,6 +39,9 @@ query it lists everything that the filters let through.`,
 			if p.Limit < 0 {
 				return usageError{fmt.Errorf("--limit must not be negative")}
 			}
+			if p.Limit == 0 {
+				p.Limit = mostFound
+			}
 			var r daemon.SearchResult
 			if err := a.call(c.Context(), daemon.MethodEstateSearch, p, &r); err != nil {
 				return err
@@ -58,13 +61,20 @@ query it lists everything that the filters let through.`,
 	f.StringVar(&p.Region, "region", "", "only this region")
 	f.StringVar(&p.State, "state", "", "only this state, such as running")
 	f.StringArrayVar(&tags, "tag", nil, "only with this tag, as KEY=VALUE, repeatable")
-	f.IntVar(&p.Limit, "limit", 20, "at most this many")
+	f.IntVar(&p.Limit, "limit", 20, "at most this many; 0 means all")
 	return cmd
 }
 
+// mostFound is what the daemon gives at most.
+const mostFound = 10_000
+
 func printSearch(w io.Writer, r daemon.SearchResult) {
 	if r.Total == 0 {
-		fmt.Fprintln(w, "Nothing matches. `cloudops status` shows what was scanned.")
+		if len(r.Gaps) == 0 {
+			fmt.Fprintln(w, "Nothing matches. `cloudops status` shows what was scanned.")
+			return
+		}
+		fmt.Fprintf(w, "Nothing matches. It may be %s. Scan with: cloudops scan\n", render.Terminal(render.Unseen(r.Gaps)))
 		return
 	}
 	rows := make([][]string, 0, len(r.Resources))

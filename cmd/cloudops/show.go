@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,9 @@ func (a *app) showCommand() *cobra.Command {
 address or a DNS name. --live asks AWS instead of the store.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error {
-			p.Identifier = given[0]
+			if p.Identifier = strings.TrimSpace(given[0]); p.Identifier == "" {
+				return usageError{errors.New("write an id, a name, an ARN, an address or a DNS name")}
+			}
 			var r daemon.GetResult
 			if err := a.call(c.Context(), daemon.MethodEstateGet, p, &r); err != nil {
 				return err

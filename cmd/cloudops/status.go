@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -58,12 +60,11 @@ func (a *app) statusCommand() *cobra.Command {
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
 				}
-				rows := make([][]string, 0, len(s.Shards))
-				for _, sh := range s.Shards {
-					rows = append(rows, []string{sh.AccountID, sh.Region, sh.Type, sh.State,
-						fmt.Sprint(sh.Count), render.Ago(sh.At, time.Now()), sh.Problem})
+				if len(s.Shards) == 0 {
+					fmt.Fprintln(w, "\nNothing was scanned yet. Scan with: cloudops scan")
+					return
 				}
-				fmt.Fprint(w, "\n", render.Table([]string{"ACCOUNT", "REGION", "TYPE", "STATE", "COUNT", "LISTED", "PROBLEM"}, rows))
+				fmt.Fprint(w, "\n", shardTable(s.Shards, time.Now()))
 			})
 			if err == nil && len(hello.Problems) > 0 {
 				return quietExit(exitUnavailable)
@@ -71,4 +72,40 @@ func (a *app) statusCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// shardTable shows what was listed, regions of one kind together; --json has
+// each by itself. The age is that of the oldest.
+func shardTable(shards []scanner.ShardState, now time.Time) string {
+	type kind struct{ account, typ, state, problem string }
+	type group struct {
+		regions []string
+		count   int
+		oldest  time.Time
+	}
+	groups := map[kind]*group{}
+	var order []kind
+	for _, sh := range shards {
+		k := kind{sh.AccountID, sh.Type, sh.State, sh.Problem}
+		g := groups[k]
+		if g == nil {
+			g = &group{oldest: sh.At}
+			groups[k], order = g, append(order, k)
+		}
+		g.regions = append(g.regions, sh.Region)
+		g.count += sh.Count
+		if sh.At.Before(g.oldest) {
+			g.oldest = sh.At
+		}
+	}
+	rows := make([][]string, 0, len(order))
+	for _, k := range order {
+		g := groups[k]
+		where := strings.Join(g.regions, ", ")
+		if len(g.regions) > 2 {
+			where = fmt.Sprintf("%d regions", len(g.regions))
+		}
+		rows = append(rows, []string{k.account, k.typ, where, k.state, fmt.Sprint(g.count), render.Ago(g.oldest, now), k.problem})
+	}
+	return render.Table([]string{"ACCOUNT", "TYPE", "WHERE", "STATE", "COUNT", "LISTED", "PROBLEM"}, rows)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/term"
+
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
@@ -34,36 +36,46 @@ func (t *terminal) ask(ctx context.Context, p executor.Prompt) (daemon.PromptRes
 	if p.Plan.Risk == executor.RiskCritical && len(p.Plan.Targets) > 0 {
 		want = p.Plan.Targets[0].ID
 	}
-	fmt.Fprintf(t.tty, "\n%s\n", render.CardTerminal(p.Plan))
+	fmt.Fprintf(t.tty, "\n%s\n", render.CardTerminal(p.Plan, t.columns()))
 	if err := dropTypeAhead(t.tty); err != nil {
 		return daemon.PromptResult{}, fmt.Errorf("reading the terminal: %w", err)
 	}
 	fmt.Fprintf(t.tty, "Type %s to run it; anything else rejects: ", render.Terminal(want))
-	line, err := t.readLine(ctx)
+	line, err := readLine(ctx, bufio.NewReader(t.tty))
 	if err != nil {
 		fmt.Fprintln(t.tty)
 		return daemon.PromptResult{}, err
 	}
-	if strings.TrimSpace(line) != want {
+	if line != want {
 		return daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
 	}
 	return daemon.PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
 }
 
-// readLine reads one line, or fails when ctx ends first.
-func (t *terminal) readLine(ctx context.Context) (string, error) {
+// columns is how wide the terminal is; 0 where it does not say.
+func (t *terminal) columns() int {
+	columns, _, err := term.GetSize(int(t.tty.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+// readLine reads one line, or fails when ctx ends first. A last line without an
+// end comes with io.EOF.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	type result struct {
 		line string
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		line, err := bufio.NewReader(t.tty).ReadString('\n')
+		line, err := in.ReadString('\n')
 		done <- result{line, err}
 	}()
 	select {
 	case r := <-done:
-		return r.line, r.err
+		return strings.TrimSpace(r.line), r.err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

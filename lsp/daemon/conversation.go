@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // maxPrompt bounds one turn, in bytes.
@@ -38,7 +40,7 @@ func (p ConversationParams) validate() error {
 func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (any, error) {
 	messages, err := p.Store.Chat.History(ctx, params.ID, params.Limit)
 	if err != nil {
-		return nil, err
+		return nil, noConversation(params.ID, err)
 	}
 	return MessagesResult{Messages: messages}, nil
 }
@@ -57,7 +59,7 @@ func (p SendParams) validate() error {
 func conversationSend(ctx context.Context, x *session, p *Parts, params SendParams) (any, error) {
 	origin := x.origin()
 	origin.Conversation, origin.Prompt = params.ID, params.Prompt
-	return p.Agent.Send(ctx, agent.Message{
+	answer, err := p.Agent.Send(ctx, agent.Message{
 		Conversation: params.ID,
 		Prompt:       params.Prompt,
 		Environment:  x.environment(),
@@ -67,4 +69,13 @@ func conversationSend(ctx context.Context, x *session, p *Parts, params SendPara
 			x.conn.notify(NoteText, TextNote{Token: params.Token, Text: text})
 		}
 	})
+	return answer, noConversation(params.ID, err)
+}
+
+// noConversation says that an error means that there is no such conversation.
+func noConversation(id string, err error) error {
+	if id != "" && errors.Is(err, storage.ErrNotFound) {
+		return refusef(CodeNotFound, "list them with: cloudops conversations", "there is no conversation %q", id)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.lsp.dev/jsonrpc2"
 
+	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
@@ -69,6 +70,8 @@ func meanings() []struct {
 		{executor.ErrRefused, CodeRefused, ""},
 		{scanner.ErrEndpoint, CodeRefused, ""},
 		{scanner.ErrUnknownProfile, CodeNotFound, ""},
+		{agent.ErrPrompt, int(jsonrpc2.InvalidParams), ""},
+		{scanner.ErrOptions, int(jsonrpc2.InvalidParams), ""},
 		{scanner.ErrNoCredentials, CodeDenied, ""},
 		{scanner.ErrDenied, CodeDenied, ""},
 		{scanner.ErrUnreachable, CodeUnavailable, ""},

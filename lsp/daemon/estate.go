@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
+	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
@@ -132,7 +132,7 @@ func absent(identifier string, gaps []string) error {
 			"%q does not exist in the accounts and regions that were scanned", identifier)
 	}
 	return refusef(CodeNotFound, "scan with: cloudops scan",
-		"%q is not known; it may be where cloudops could not look: %s", identifier, strings.Join(gaps, "; "))
+		"%q is not known; it may be %s", identifier, render.Unseen(gaps))
 }
 
 func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error) {

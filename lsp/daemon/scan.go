@@ -117,7 +117,7 @@ func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
 		s.scans.current = nil
 		s.scans.problems = nil
 		for _, problem := range job.result.Problems {
-			s.scans.problems = append(s.scans.problems, problem.Message)
+			s.scans.problems = append(s.scans.problems, problem.String())
 		}
 		close(job.done)
 	}()

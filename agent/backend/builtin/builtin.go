@@ -28,6 +28,8 @@ import (
 type Ledger interface {
 	Ledger() []scanner.ShardState
 	Age(storage.Record) time.Time
+	// Gaps says where a resource that a filter fits could hide.
+	Gaps(storage.Filter) []string
 }
 
 // Backend is the builtin backend. Safe for concurrent use.

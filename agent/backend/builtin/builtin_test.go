@@ -45,6 +45,17 @@ func (shards) Ledger() []scanner.ShardState {
 	return out
 }
 
+func (s shards) Gaps(f storage.Filter) []string {
+	fits := func(want, have string) bool { return want == "" || want == have }
+	var gaps []string
+	for _, sh := range s.Ledger() {
+		if sh.State != "complete" && fits(f.Type, sh.Type) && fits(f.Region, sh.Region) && fits(f.AccountID, sh.AccountID) {
+			gaps = append(gaps, fmt.Sprintf("%s in %s of %s: %s", sh.Type, sh.Region, sh.AccountID, sh.State))
+		}
+	}
+	return gaps
+}
+
 func instance(id, name, account, region, state, env string) storage.Resource {
 	return storage.Resource{
 		Type: "ec2_instance", ID: id, Name: name, ARN: fmt.Sprintf("arn:aws:ec2:%s:%s:instance/%s", region, account, id),

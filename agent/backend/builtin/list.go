@@ -127,7 +127,7 @@ func (t *turn) list(c clause, q prompt.Qualifiers) string {
 	t.mention(ths[:min(len(ths), mostListed)]...)
 	s := fmt.Sprintf("%s%s.", count(len(ths), ths), narrowing(q))
 	if gaps := t.gaps(q); gaps != "" {
-		s += " Not counted, because cloudops could not look there: " + gaps
+		s += " More could be " + gaps
 	}
 	return s + "\n\n" + t.lines(ths)
 }
@@ -149,7 +149,7 @@ func (t *turn) overview() string {
 	slices.Sort(out)
 	s := fmt.Sprintf("The estate has %s.\n\n%s", count(len(ths), ths), strings.Join(out, "\n"))
 	if gaps := t.gaps(prompt.Qualifiers{}); gaps != "" {
-		s += "\n\nNot counted, because cloudops could not look there: " + gaps
+		s += "\n\nMore could be " + gaps
 	}
 	return s
 }

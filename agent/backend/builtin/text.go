@@ -224,8 +224,11 @@ func (t *turn) notThere(name string) string {
 // complete says how old and complete that part of the estate is that a
 // description is about. Absence is only certain where all was listed.
 func (t *turn) complete(q prompt.Qualifiers) string {
+	if len(t.ledger.Ledger()) == 0 {
+		return "Nothing was scanned yet: run `cloudops scan`."
+	}
 	if gaps := t.gaps(q); gaps != "" {
-		return "It may be where cloudops could not look: " + gaps
+		return "It may be " + gaps
 	}
 	var oldest time.Time
 	for _, s := range t.shards(q) {
@@ -252,25 +255,26 @@ func (t *turn) shards(q prompt.Qualifiers) []scanner.ShardState {
 
 // gaps says where resources could be that were never listed; "" for nowhere.
 func (t *turn) gaps(q prompt.Qualifiers) string {
-	const most = 5
-	var gaps []string
-	for _, s := range t.shards(q) {
-		if s.State != "complete" {
-			gaps = append(gaps, fmt.Sprintf("%s in %s, account %s: %s", kind(s.Type, 2), place(s), s.AccountID, s.State))
+	any := func(list []string) []string {
+		if len(list) == 0 {
+			return []string{""}
 		}
+		return list
 	}
-	if n := len(gaps); n > most {
-		gaps = append(gaps[:most], fmt.Sprintf("%d more", n-most))
+	var gaps []string
+	for _, typ := range any(q.Types) {
+		for _, region := range any(q.Regions) {
+			for _, account := range any(q.Accounts) {
+				for _, g := range t.ledger.Gaps(storage.Filter{Type: typ, Region: region, AccountID: account}) {
+					if !slices.Contains(gaps, g) {
+						gaps = append(gaps, g)
+					}
+				}
+			}
+		}
 	}
 	if len(gaps) == 0 {
 		return ""
 	}
-	return render.Markdown(strings.Join(gaps, "; ")) + "."
-}
-
-func place(s scanner.ShardState) string {
-	if s.Region == "" {
-		return "all regions"
-	}
-	return s.Region
+	return render.Markdown(render.Unseen(gaps)) + "."
 }
