@@ -83,6 +83,9 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 	}
 	if word, ok := refersBack(words, names); ok || len(names) == 0 && awaitsAnswer(history) {
 		f.add(FoundByHistory, word, a.mentioned(history))
+		if low := strings.ToLower(word); low == "other" || low == "others" {
+			f.add(FoundByHistory, word, a.offered(history))
+		}
 	}
 	if len(f.resources) == 0 {
 		if rs := a.described(words); len(rs) > 0 {
@@ -150,7 +153,7 @@ func refersBack(words []prompt.Word, names []prompt.Span) (string, bool) {
 		end = names[0].From
 	}
 	for _, w := range words[:end] {
-		if w.Is(prompt.Pronoun|prompt.Ordinal) || !w.Quoted && (w.Lower == "both" || w.Lower == "again") {
+		if w.Is(prompt.Pronoun|prompt.Ordinal) || !w.Quoted && (w.Lower == "both" || w.Lower == "again" || w.Lower == "undo") {
 			return w.Text, true
 		}
 	}
@@ -187,6 +190,24 @@ func (a *Agent) mentioned(history []storage.Message) []storage.Record {
 	return nil
 }
 
+// offered is the resources that the newest question of ours let choose from.
+func (a *Agent) offered(history []storage.Message) []storage.Record {
+	for i := len(history) - 1; i >= max(0, len(history)-recentTurns); i-- {
+		reply := decodeReply(history[i].Metadata.Reply)
+		if reply == nil || reply.Clarification == nil {
+			continue
+		}
+		var rs []storage.Record
+		for _, c := range reply.Clarification.Choices {
+			if r, ok := a.byKey(c.Resource); ok {
+				rs = append(rs, r)
+			}
+		}
+		return rs
+	}
+	return nil
+}
+
 // byKey finds the record of a canonical key.
 func (a *Agent) byKey(key string) (storage.Record, bool) {
 	id := key
@@ -219,11 +240,12 @@ func (a *Agent) described(words []prompt.Word) []storage.Record {
 		rs, _ := a.store.Estate.Search("", storage.Filter{Type: t}, math.MaxInt32)
 		for _, r := range rs {
 			if q.Match(r) {
-				if out = append(out, r); len(out) > mostDescribed {
-					return nil
-				}
+				out = append(out, r)
 			}
 		}
+	}
+	if out = q.Closest(out); len(out) > mostDescribed {
+		return nil
 	}
 	return out
 }

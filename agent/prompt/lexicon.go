@@ -71,7 +71,7 @@ func lexicon() map[string]Class {
 		class Class
 		words string
 	}{
-		{Action, "stop halt shutdown shut poweroff power turn switch start boot bring spin restart reboot cycle bounce powercycle power-cycle fire"},
+		{Action, "stop halt shutdown shut take poweroff power turn switch start boot bring spin restart reboot cycle bounce powercycle power-cycle fire"},
 		{ActionForm, `stops stopping stopped halts halting halted shuts shutting shutdowns powered powering powers turned turning turns
 			switched switching switches starts starting started boots booting booted brought bringing brings spun spinning spins
 			restarts restarting restarted reboots rebooting rebooted cycles cycling cycled bounced bouncing bounces`},
@@ -112,7 +112,7 @@ func lexicon() map[string]Class {
 		{Want, "want need like wish love prefer try going have got trying able help make sure ensure let"},
 		{Here, "here there"},
 		{Label, "named called name tagged tag tags labelled labeled account accounts region regions profile env id identifier arn option number choice type kind zone state"},
-		{Noun, "status state states details detail info information facts summary overview uptime health estate inventory account everything"},
+		{Noun, "ip ips address addresses dns hostname status state states details detail info information facts summary overview uptime health estate inventory account everything"},
 		{Cancel, "cancel abort nevermind wait scratch forget ignore disregard kidding oops"},
 	} {
 		for _, w := range strings.Fields(e.words) {

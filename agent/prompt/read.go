@@ -16,6 +16,8 @@ type Qualifiers struct {
 	Plural   bool
 	Regions  []string
 	Accounts []string
+	// AccountNames are given as "the staging account".
+	AccountNames []string
 	// States are the states that a state word stands for.
 	States []string
 	// StateWords are those words.
@@ -29,7 +31,7 @@ type Qualifiers struct {
 
 // Empty reports whether nothing narrows.
 func (q Qualifiers) Empty() bool {
-	return q.Kind == "" && len(q.Regions)+len(q.Accounts)+len(q.States)+len(q.Tags)+len(q.Words) == 0
+	return q.Kind == "" && len(q.Regions)+len(q.Accounts)+len(q.AccountNames)+len(q.States)+len(q.Tags)+len(q.Words) == 0
 }
 
 // Read collects the qualifiers among words; names are taken out before.
@@ -59,6 +61,8 @@ func Read(ws []Word) Qualifiers {
 		case w.Is(State) && states[low] != nil && stateHere(ws, i):
 			q.States = append(q.States, states[low]...)
 			q.StateWords = append(q.StateWords, low)
+		case w.Plain() && ofAccount(ws, i):
+			q.AccountNames = append(q.AccountNames, w.Text)
 		case w.Plain():
 			q.Words = append(q.Words, w.Text)
 		}
@@ -73,6 +77,11 @@ func stateHere(ws []Word, i int) bool {
 		return true
 	}
 	return i == len(ws)-1 || ws[i].After != 0
+}
+
+// ofAccount tells "the staging account" from the word staging.
+func ofAccount(ws []Word, i int) bool {
+	return i < len(ws)-1 && ws[i].After == 0 && ws[i+1].Lower == "account" && !ws[i+1].Quoted
 }
 
 func tag(t string) (key, value string, ok bool) {
@@ -121,6 +130,9 @@ func (q Qualifiers) Match(r index.Record) bool {
 			return false
 		}
 	}
+	if len(q.AccountNames) > 0 && !slices.ContainsFunc(q.AccountNames, func(n string) bool { return alike(r.AccountName, n) }) {
+		return false
+	}
 	return !slices.ContainsFunc(q.Words, func(w string) bool { return !Mentions(r, w) })
 }
 
@@ -145,10 +157,18 @@ func Mentions(r index.Record, word string) bool {
 		}
 	}
 	for _, text := range []string{r.Name, r.ID, r.AccountName, r.Summary} {
-		for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(" -_./·,", c) }) {
-			if alike(part, word) {
-				return true
-			}
+		if alikeParts(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// alikeParts reports whether a part of a text is like a word.
+func alikeParts(text, word string) bool {
+	for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(" -_./·,", c) }) {
+		if alike(part, word) {
+			return true
 		}
 	}
 	return false
@@ -160,13 +180,46 @@ var short = map[string]string{
 	"postgresql": "postgres", "pg": "postgres", "maria": "mariadb", "qa": "quality",
 }
 
-func alike(a, b string) bool {
-	long := func(s string) string {
-		s = strings.ToLower(s)
-		if l, ok := short[s]; ok {
-			return l
-		}
-		return s
+func full(s string) string {
+	s = strings.ToLower(s)
+	if l, ok := short[s]; ok {
+		return l
 	}
-	return long(a) == long(b)
+	return s
+}
+
+// environments are what tags such as env say.
+var environments = map[string]bool{"production": true, "staging": true, "development": true, "quality": true, "test": true}
+
+// environment is what a tag says of the environment that a resource belongs to.
+func environment(tags map[string]string) string {
+	for k, v := range tags {
+		if low := strings.ToLower(k); low == "env" || low == "environment" || low == "stage" {
+			return full(v)
+		}
+	}
+	return ""
+}
+
+// Closest drops, of resources that fit, those whose tags name another
+// environment than the description, as long as there are some that name it:
+// "the prod database" is not the staging one of the account called prod.
+func (q Qualifiers) Closest(rs []index.Record) []index.Record {
+	for _, w := range q.Words {
+		env := full(w)
+		if !environments[env] || !slices.ContainsFunc(rs, func(r index.Record) bool { return environment(r.Tags) == env }) {
+			continue
+		}
+		rs = slices.DeleteFunc(slices.Clone(rs), func(r index.Record) bool {
+			has := environment(r.Tags)
+			return has != "" && has != env && !alikeParts(r.Name, w)
+		})
+	}
+	return rs
+}
+
+// alike compares a text with a word, which may be a short form or a plural.
+func alike(text, word string) bool {
+	a, b := full(text), full(word)
+	return a == b || len(b) > 3 && !strings.HasSuffix(b, "ss") && a == strings.TrimSuffix(b, "s")
 }

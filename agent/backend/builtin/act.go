@@ -241,6 +241,14 @@ func (t *turn) request(p *plan, c clause, earlier []thing) []thing {
 	}
 	for _, ph := range c.phrases {
 		ths, out := t.look(ph, near, slices.Concat(earlier, now))
+		if out == elsewhere && ph.q.Kind != "" {
+			// "the postgres db" need not be the instance called postgres.
+			word := ph.q
+			word.Words = append(slices.Clone(word.Words), ph.name)
+			if alike := t.search(word); len(alike) > 0 {
+				ths, out, ph.name = alike, several, ""
+			}
+		}
 		ths, out = able(c.verb, ths, out)
 		p.parts = append(p.parts, part{c.verb, ph.said})
 		at := &p.parts[len(p.parts)-1]
@@ -407,7 +415,11 @@ func (t *turn) unknownName(p *plan, verb string, ph phrase) {
 	if p.unknown++; p.unknown > mostDescribed {
 		return
 	}
-	for _, th := range t.close(name) {
+	near := t.close(name)
+	if len(near) == 0 {
+		near = t.search(ph.q) // of which the name is a part
+	}
+	for _, th := range near[:min(len(near), mostChoices)] {
 		if _, ok := catalog.For(verb, th.Type); ok {
 			p.suggest = append(p.suggest, step{verb, th})
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // answerToQuestion reads a prompt as the answer to our question in the turn
@@ -60,6 +61,53 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 			about, _, _ = strings.Cut(about, " ") // what is named now takes the place of what was said
 		}
 		return t.interpret(about + " " + t.Prompt), true
+	}
+	return agent.Reply{}, false
+}
+
+// theOther reads "and the other one": what our newest question let choose from,
+// and no turn since then was about.
+func (t *turn) theOther() (agent.Reply, bool) {
+	verb, other := "", false
+	for _, it := range withoutFillers(items(t.Prompt, t.known)) {
+		switch {
+		case it.word("other", "others"):
+			other = true
+		case it.is(prompt.Action) && verbs[it.Lower] != "" && verb == "":
+			verb = verbs[it.Lower]
+		case !it.is(prompt.Polite|prompt.Article|prompt.Conjunction|prompt.Pronoun|prompt.Now) || it.is(prompt.Negation|prompt.Time|prompt.Condition):
+			return agent.Reply{}, false
+		}
+	}
+	if !other {
+		return agent.Reply{}, false
+	}
+	var since []string
+	for i := len(t.ChatHistory) - 1; i >= 0; i-- {
+		h := t.ChatHistory[i]
+		switch {
+		case h.Role == storage.RoleUser:
+			continue
+		case h.Reply == nil || h.Reply.Clarification == nil:
+			since = append(since, h.Resources...)
+			continue
+		case h.Reply.Clarification.About == "":
+			return agent.Reply{}, false // its choices stand for more than themselves
+		}
+		var left []string
+		for _, c := range h.Reply.Clarification.Choices {
+			if c.Resource != "" && !slices.Contains(since, c.Resource) {
+				text := c.Prompt
+				if _, object, ok := strings.Cut(text, " "); ok && verb != "" {
+					text = title(verb) + " " + object
+				}
+				left = append(left, text)
+			}
+		}
+		if len(left) == 0 || len(left) == len(h.Reply.Clarification.Choices) {
+			return agent.Reply{}, false
+		}
+		return t.interpretOwn(strings.Join(left, " and ")), true
 	}
 	return agent.Reply{}, false
 }

@@ -113,6 +113,9 @@ func (t *turn) reply() agent.Reply {
 	if len(t.Prompt) <= longestAnswer {
 		reply, answered = t.answerToQuestion()
 	}
+	if !answered && len(t.Prompt) <= longestAnswer {
+		reply, answered = t.theOther()
+	}
 	if !answered {
 		reply = t.interpret(t.Prompt)
 	}

@@ -250,6 +250,11 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"web-2 needs a reboot", "clarification 1", ""}, {"yes please", "reboot-instances i-0c2c2c2c2c2c2c2c2 " + prod + "/us-west-2", ""}},
 	{{"sotp web-2", "clarification 1", "did not understand"}, {"ok", stopWeb2, ""}},
 
+	{{"stop web-1", "clarification 2", ""}, {"1", stopWest, ""}, {"and the other one", stopEast, ""}},
+	{{"stop web-1", "clarification 2", ""}, {"1", stopWest, ""}, {"reboot the other one too", "reboot-instances i-0b1b1b1b1b1b1b1b1 " + staging + "/eu-west-1", ""}},
+	{{"stop web-1", "clarification 2", ""}, {"1", stopWest, ""}, {"don't stop the other one", "information", ""}},
+	{{"the other one", "information", ""}},
+
 	// What was said before.
 	{{"describe web-2", "information", ""}, {"stop it", stopWeb2, ""}},
 	{{"is pg-instance-main1 running?", "information", "Yes"}, {"please stop that", stopMain, ""}},
@@ -257,6 +262,23 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"is web-2 running? Stop it.", "clarification 1", "Yes"}, {"yes", stopWeb2, ""}},
 	{{"stop it", "clarification", "Which"}},
 	{{"yes", "information", "approved on their card"}},
+
+	// Groups and parts of names are asked about.
+	{{"stop all web-1", "clarification 2", "That means 2 EC2 instances"}},
+	{{"stop every pg", "clarification 5", "Which do you want to stop?"}},
+	{{"stop the postgres databases", "clarification", ""}},
+	{{"stop instance", "clarification", ""}},
+	{{"stop the prod database", "clarification 4", "aurora-main"}},
+	{{"list prod instances", "information", "4 EC2 instances matching `prod`"}},
+	{{"stop web-2 in the prod account", stopWeb2, ""}},
+	{{"stop web-1 in the nosuch account", "clarification 2", "Nothing fits"}},
+	{{"take web-2 offline", stopWeb2, ""}},
+	{{"take down web-2", stopWeb2, ""}},
+	{{"take a snapshot of web-2", "information", "can't `take`"}},
+	{{"web-2 should be stopped", "clarification 1", "Do you want to stop"}},
+	{{"should web-2 be stopped?", "information", ""}},
+	{{"web-2 should not be stopped", "information", ""}},
+	{{"web-2 must be rebooted", "clarification 1", "Do you want to reboot"}},
 
 	// Never a command.
 	{{"don't stop web-2", "information", "in your message"}},
@@ -356,6 +378,15 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"list databases in eu-west-1", "information", "denied"}},
 	{{"list instances not in us-west-2", "information", "can only list"}},
 	{{"overview", "information", "The estate has"}},
+	{{"how old is this data?", "information", "AWS was last listed "}},
+	{{"when was the last scan?", "information", "cloudops scan"}},
+	{{"is the estate up to date?", "information", "More could be where cloudops could not look"}},
+	{{"rescan my estate", "information", "`cloudops scan` lists it again"}},
+	{{"which regions do I use?", "information", "account 111122223333 (prod), us-west-2: "}},
+	{{"list accounts", "information", "account 444455556666 (staging)"}},
+	{{"what costs the most?", "information", "I can't answer"}},
+	{{"is nosuch-db running?", "information", "`nosuch-db` is not in the estate"}},
+	{{"undo", "information", "can't `undo`"}},
 	{{"help", "information", "Act"}},
 	{{"what can you do?", "information", "Act"}},
 	{{"hello", "information", "Hello"}},

@@ -274,7 +274,7 @@ func (c *clause) read() {
 		if c.asks && c.mode == request {
 			c.mode = wish
 		}
-	case has(head, prompt.Want) && has(head, prompt.ActionForm):
+	case has(head, prompt.Want) && has(head, prompt.ActionForm), obliged(head) && !c.asks:
 		c.mode = wish
 	case head[0].is(prompt.Unsupported):
 		c.mode, c.said = unsupported, head[0].Text
@@ -294,6 +294,12 @@ func (c *clause) read() {
 	default:
 		c.mode = statement
 	}
+}
+
+// obliged reads "web-1 should be stopped", which says it without asking for it.
+func obliged(head []item) bool {
+	i := slices.IndexFunc(head, func(it item) bool { return it.word("should", "must", "needs", "has", "ought", "shall") })
+	return i > 0 && slices.ContainsFunc(head[:i], func(it item) bool { return it.name != "" }) && verbOfForm(head[i:]) != ""
 }
 
 // live takes "describe web-1 live" as a request to ask AWS.
@@ -472,6 +478,7 @@ var particles = map[string]map[string]string{
 	"bring":  {"down": "stop", "up": "start", "online": "start", "offline": "stop"},
 	"spin":   {"down": "stop", "up": "start"},
 	"fire":   {"up": "start"},
+	"take":   {"down": "stop", "offline": "stop"},
 }
 
 // verbIn finds the first verb, where it stands, and where its particle does,

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/shlex"
+
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
@@ -83,7 +85,7 @@ func (t *turn) subjects(c clause, earlier []thing) []thing {
 			out = append(out, t.named[strings.ToLower(it.name)]...)
 		}
 		refers = refers || it.word("it", "its", "them", "they", "these", "those", "both", "this", "same", "itself") ||
-			it.word("that") && c.mode != ask || it.is(prompt.Ordinal)
+			it.word("that") && c.mode != ask || it.word("undo", "revert", "rollback") || it.is(prompt.Ordinal)
 	}
 	if len(out) > 1 {
 		q := prompt.Read(plainWords(c.items))
@@ -194,6 +196,11 @@ func verbOfForm(items []item) string {
 }
 
 func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
+	if said := strings.ToLower(c.said); said == "undo" || said == "revert" || said == "rollback" {
+		if t.undo(p, subjects) {
+			return
+		}
+	}
 	p.say("cloudops can't %s anything from here, so nothing was proposed.", render.Code(strings.ToLower(c.said)))
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
 		p.say("%s. %s", t.line(th), abilities(th.Type))
@@ -203,8 +210,42 @@ func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
 	}
 }
 
+// undo asks back about the inverse of what ran last in this conversation.
+func (t *turn) undo(p *plan, subjects []thing) bool {
+	for i := len(t.ChatHistory) - 1; i >= 0; i-- {
+		lines := t.ChatHistory[i].Executed
+		if len(lines) == 0 {
+			continue
+		}
+		argv, err := shlex.Split(lines[len(lines)-1])
+		if err != nil {
+			return false
+		}
+		ran, err := executor.Parse(argv)
+		if err != nil {
+			return false
+		}
+		inverse, ok := ran.Inverse()
+		if !ok {
+			return false
+		}
+		op, _ := catalog.Find(inverse.Service, inverse.Operation)
+		for _, th := range subjects {
+			if th.Type == op.Type {
+				p.wishes = append(p.wishes, step{op.Verb, th})
+			}
+		}
+		return len(p.wishes) > 0
+	}
+	return false
+}
+
 // lost says that a clause was not understood, and what it might have meant.
 func (t *turn) lost(p *plan, c clause, subjects []thing) {
+	if len(subjects) == 0 && asksAge(c.items) {
+		p.say("%s", t.freshness())
+		return
+	}
 	p.say("I did not understand “%s”, so nothing was proposed for it. Ask “what can you do?” for what I understand.", render.Markdown(shorten(c.text())))
 	p.about(t, subjects)
 	for _, it := range behindFillers(c.items)[:min(1, len(behindFillers(c.items)))] {

@@ -2,8 +2,10 @@ package builtin
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
@@ -22,7 +24,13 @@ func (t *turn) tell(c clause, subjects []thing) string {
 	if isHelp(head) {
 		return helpText
 	}
+	if len(subjects) == 0 && asksAge(head) {
+		return t.freshness()
+	}
 	q := prompt.Read(t.about(head))
+	if len(subjects) == 0 && q.Kind == "" && len(q.Regions)+len(q.Accounts) == 0 && slices.ContainsFunc(head, func(it item) bool { return it.word("regions", "accounts", "profiles") }) {
+		return t.where()
+	}
 	if listing := q.Plural || has(head, prompt.Quantifier) && q.Kind != "" || startsAny(head, "list", "count"); listing && !has(head, prompt.Pronoun) {
 		for _, it := range head {
 			if it.name != "" {
@@ -37,7 +45,14 @@ func (t *turn) tell(c clause, subjects []thing) string {
 	rest := q
 	rest.Words = nil
 	switch {
-	case q.Kind == "" && len(q.Words) > 0 && rest.Empty() && len(t.search(q)) == 0:
+	case q.Kind == "" && len(q.Words) > 1 && rest.Empty() && len(t.search(q)) == 0 && !slices.ContainsFunc(q.Words, identifierLike):
+		var words []string
+		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
+			words = append(words, render.Code(w))
+		}
+		return fmt.Sprintf("I can't answer “%s”: nothing in the estate is called %s. Ask “what can you do?” for what I understand.",
+			render.Markdown(shorten(c.text())), enumerate(words, "or"))
+	case q.Kind == "" && len(q.Words) > 0 && onlyStates(rest) && len(t.search(q)) == 0:
 		var out []string
 		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
 			s := t.notThere(w)
@@ -54,6 +69,80 @@ func (t *turn) tell(c clause, subjects []thing) string {
 		return t.overview()
 	}
 	return fmt.Sprintf("I can't answer “%s”. Ask “what can you do?” for what I understand. Nothing was proposed.", render.Markdown(shorten(c.text())))
+}
+
+// identifierLike reports whether a word is more likely an id or a name than
+// English.
+func identifierLike(w string) bool {
+	return strings.ContainsFunc(w, func(r rune) bool { return r < 'a' || r > 'z' })
+}
+
+// onlyStates reports whether nothing but a state narrows.
+func onlyStates(q prompt.Qualifiers) bool {
+	q.States, q.StateWords = nil, nil
+	return q.Empty()
+}
+
+// asksAge reports whether words ask how old the estate is, or for a scan.
+func asksAge(items []item) bool {
+	for i, it := range items {
+		if it.word("scan", "scanned", "scans", "rescan", "refresh", "refreshed", "fresh", "stale", "outdated", "synced", "sync") ||
+			it.word("old") && i > 0 && items[i-1].word("how") || it.word("date") && i > 1 && items[i-1].word("to") && items[i-2].word("up") {
+			return true
+		}
+	}
+	return false
+}
+
+// freshness says how old the estate is, and how to renew it.
+func (t *turn) freshness() string {
+	var newest, oldest time.Time
+	for _, s := range t.ledger.Ledger() {
+		switch {
+		case s.At.IsZero():
+			continue
+		case newest.IsZero() || s.At.After(newest):
+			newest = s.At
+		}
+		if oldest.IsZero() || s.At.Before(oldest) {
+			oldest = s.At
+		}
+	}
+	if newest.IsZero() {
+		return "Nothing was scanned yet: run `cloudops scan`."
+	}
+	s := fmt.Sprintf("AWS was last listed %s", render.Ago(newest, t.now))
+	if render.Ago(oldest, t.now) != render.Ago(newest, t.now) {
+		s += fmt.Sprintf(", the oldest part %s", render.Ago(oldest, t.now))
+	}
+	s += ". `cloudops scan` lists it again, `cloudops status` shows each part."
+	if gaps := t.gaps(prompt.Qualifiers{}); gaps != "" {
+		s += " More could be " + gaps
+	}
+	return s
+}
+
+// where counts the estate by account and region.
+func (t *turn) where() string {
+	ths := t.search(prompt.Qualifiers{})
+	if len(ths) == 0 {
+		return "The estate is empty. " + t.complete(prompt.Qualifiers{})
+	}
+	return fmt.Sprintf("The estate has %s.\n\n%s", count(len(ths), ths), t.counts(ths))
+}
+
+// counts is a line for each account and region.
+func (t *turn) counts(ths []thing) string {
+	per := map[string][]thing{}
+	for _, th := range ths {
+		place := fmt.Sprintf("%s, %s", accountMarkdown(th), render.Markdown(region(th)))
+		per[place] = append(per[place], th)
+	}
+	var out []string
+	for _, place := range slices.Sorted(maps.Keys(per)) {
+		out = append(out, fmt.Sprintf("- %s: %s", place, count(len(per[place]), per[place])))
+	}
+	return strings.Join(out, "\n")
 }
 
 func startsAny(head []item, words ...string) bool {
@@ -73,7 +162,7 @@ func (t *turn) about(head []item) []prompt.Word {
 
 func (t *turn) describe(ths []thing) string {
 	if len(ths) > mostDescribed {
-		return t.lines(ths)
+		return fmt.Sprintf("That is %s:\n\n%s", count(len(ths), ths), t.lines(ths))
 	}
 	var out []string
 	for _, th := range ths {
@@ -128,6 +217,9 @@ func (t *turn) list(c clause, q prompt.Qualifiers) string {
 	s := fmt.Sprintf("%s%s.", count(len(ths), ths), narrowing(q))
 	if gaps := t.gaps(q); gaps != "" {
 		s += " More could be " + gaps
+	}
+	if len(ths) > mostListed && slices.ContainsFunc(c.items, func(it item) bool { return it.word("many", "count", "number") }) {
+		return s + "\n\n" + t.counts(ths)
 	}
 	return s + "\n\n" + t.lines(ths)
 }

@@ -66,7 +66,7 @@ func TestNoCommandOnceItIsTurned(t *testing.T) {
 }
 
 // requests is what a prompt must hold before a command can come of it.
-var requests = regexp.MustCompile(`(?i)stop|halt|shut|power|turn|switch|start|boot|bring|spin|fire|cycle|bounce|live|aws `)
+var requests = regexp.MustCompile(`(?i)stop|halt|shut|power|turn|switch|start|boot|bring|spin|fire|cycle|bounce|take|live|aws `)
 
 // independent matches what ends the reach of a "don't" before it.
 var independent = regexp.MustCompile(`(?i)[.!?;\n\r\x{2028}\x{2029}…]|but|aws `)

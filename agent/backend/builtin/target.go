@@ -55,6 +55,7 @@ func (b *Backend) search(q prompt.Qualifiers) []thing {
 		rs, _ := b.estate.Search("", f, math.MaxInt32)
 		out = append(out, slices.DeleteFunc(rs, func(r storage.Record) bool { return !q.Match(r) })...)
 	}
+	out = q.Closest(out)
 	slices.SortFunc(out, func(x, y storage.Record) int {
 		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.AccountID, y.AccountID),
 			strings.Compare(x.Region, y.Region), strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
@@ -92,7 +93,7 @@ func (t *turn) look(p phrase, near prompt.Qualifiers, earlier []thing) ([]thing,
 	case len(p.left) > 0:
 		return nil, unclear
 	case p.name != "" && p.all:
-		return t.named[strings.ToLower(p.name)], unclear
+		return t.named[strings.ToLower(p.name)], all
 	case p.name != "":
 		return t.byName(p, near)
 	case p.ordinal != 0:
@@ -102,6 +103,9 @@ func (t *turn) look(p phrase, near prompt.Qualifiers, earlier []thing) ([]thing,
 	case p.all || p.q.Plural && p.q.Kind != "":
 		return t.search(p.q), all
 	case p.q.Kind == "" && len(p.q.Words) > 0:
+		if ths := t.search(p.q); len(ths) > 0 && (p.all || plural(p.q.Words)) {
+			return ths, all // "stop all workers"
+		}
 		return nil, unknown
 	case p.q.Empty():
 		return nil, missing
@@ -119,6 +123,12 @@ func (t *turn) look(p phrase, near prompt.Qualifiers, earlier []thing) ([]thing,
 		return ths, found
 	}
 	return ths, several
+}
+
+// plural reports whether the last word could be one.
+func plural(words []string) bool {
+	last := strings.ToLower(words[len(words)-1])
+	return len(last) > 3 && strings.HasSuffix(last, "s") && !strings.HasSuffix(last, "ss")
 }
 
 func (t *turn) byName(p phrase, near prompt.Qualifiers) ([]thing, outcome) {

@@ -195,7 +195,13 @@ func narrowing(q prompt.Qualifiers) string {
 	if len(q.Accounts) > 0 {
 		s += " in account " + enumerate(q.Accounts, "or")
 	}
-	var tags, words []string
+	var tags, words, accounts []string
+	for _, n := range q.AccountNames {
+		accounts = append(accounts, render.Code(n))
+	}
+	if len(accounts) > 0 {
+		s += " in the account " + enumerate(accounts, "or")
+	}
 	for k, v := range q.Tags {
 		tags = append(tags, render.Code(k+"="+v))
 	}
