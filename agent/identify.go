@@ -77,7 +77,9 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 	for _, s := range names {
 		rs := ordered(records[s.Name])
 		if len(rs) > 1 {
-			rs = Narrow(rs, prompt.Read(beside(words, names, s)))
+			q := prompt.Read(beside(words, names, s))
+			q.States = nil // "is web-1 stopped?" is about the running one too
+			rs = Narrow(rs, q)
 		}
 		f.add(FoundByName, s.Name, rs)
 	}
@@ -116,10 +118,13 @@ func Narrow(rs []storage.Record, q prompt.Qualifiers) []storage.Record {
 	keep(prompt.Qualifiers{Accounts: q.Accounts})
 	keep(prompt.Qualifiers{Types: q.Types})
 	keep(prompt.Qualifiers{Tags: q.Tags})
-	keep(prompt.Qualifiers{States: q.States})
+	for _, n := range q.AccountNames {
+		keep(prompt.Qualifiers{AccountNames: []string{n}})
+	}
 	for _, w := range q.Words {
 		keep(prompt.Qualifiers{Words: []string{w}})
 	}
+	keep(prompt.Qualifiers{States: q.States})
 	return rs
 }
 

@@ -97,7 +97,7 @@ func lexicon() map[string]Class {
 		{Ordinal, "first second third fourth fifth sixth seventh eighth ninth tenth last 1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th"},
 		{Article, "the my our your their his her"},
 		{Indefinite, "a an some any another"},
-		{Preposition, "in on at of from with for to by into within inside under across through via about like than between over onto"},
+		{Preposition, "in on at of from with for to by into within inside under across through via about like than between over onto per"},
 		{Conjunction, "and or but then also plus & + instead though however yet so"},
 		{Kind, `instance instances server servers machine machines vm vms box boxes host hosts ec2 node nodes
 			database databases db dbs rds cluster clusters bucket buckets s3 resource resources thing things stuff`},

@@ -166,9 +166,11 @@ func Mentions(r index.Record, word string) bool {
 
 // alikeParts reports whether a part of a text is like a word.
 func alikeParts(text, word string) bool {
-	for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(" -_./·,", c) }) {
-		if alike(part, word) {
-			return true
+	for _, marks := range [...]string{" ·,", " -_./·,"} {
+		for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(marks, c) }) {
+			if alike(part, word) {
+				return true
+			}
 		}
 	}
 	return false

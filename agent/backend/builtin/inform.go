@@ -66,6 +66,10 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 	case question:
 		p.say("%s", t.answer(c, subjects))
 	case ask:
+		if foreign(c, subjects) {
+			t.lost(p, c, subjects)
+			break
+		}
 		p.say("%s", t.tell(c, subjects))
 	default:
 		t.lost(p, c, subjects)
@@ -74,6 +78,18 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 		return subjects
 	}
 	return earlier
+}
+
+// foreign reports whether a clause that only names resources holds words that
+// say nothing of them, such as a verb of another language.
+func foreign(c clause, subjects []thing) bool {
+	head := behindFillers(c.items)
+	if len(subjects) == 0 || len(head) == 0 || head[0].is(prompt.Ask|prompt.Question) {
+		return false
+	}
+	return slices.ContainsFunc(prompt.Read(plainWords(head)).Words, func(w string) bool {
+		return !slices.ContainsFunc(subjects, func(th thing) bool { return prompt.Mentions(th.Record, w) })
+	})
 }
 
 // subjects are the resources that a clause names, or refers back to.
@@ -201,7 +217,16 @@ func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
 			return
 		}
 	}
-	p.say("cloudops can't %s anything from here, so nothing was proposed.", render.Code(strings.ToLower(c.said)))
+	switch said := strings.ToLower(c.said); {
+	case said == "undo" || said == "revert" || said == "rollback":
+		p.say("Nothing that ran in this conversation can be undone by a command that I know; `cloudops executions` lists what ran. Nothing was proposed.")
+		return
+	case len(subjects) == 0 && slices.Contains([]string{"approve", "run", "execute"}, said):
+		p.say("Plans are approved on their card, never in the chat; `cloudops approvals` shows those that wait. Nothing was proposed.")
+		return
+	default:
+		p.say("cloudops can't %s anything from here, so nothing was proposed.", render.Code(said))
+	}
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
 		p.say("%s. %s", t.line(th), abilities(th.Type))
 	}
@@ -301,6 +326,8 @@ func (t *turn) answer(c clause, subjects []thing) string {
 		return t.yesOrNo(q, subjects)
 	}
 	switch {
+	case c.verb != "" && len(subjects) > 0 && first("why") && has(head, prompt.Negation):
+		return t.whyNot(verb, subjects)
 	case len(subjects) > 0 && verb != "" && (first("why", "who", "when", "did", "was", "were", "has", "have", "had") || word("did", "was", "who", "why")):
 		return t.past(subjects)
 	case verb != "" && len(subjects) > 0:
@@ -362,6 +389,20 @@ func (t *turn) yesOrNo(q prompt.Qualifiers, subjects []thing) string {
 			yes = "Yes"
 		}
 		out = append(out, fmt.Sprintf("%s: %s is %s (%s).", yes, placed(th)+",", render.Markdown(stateOf(th)), t.confirmed(th)))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// whyNot answers "why can't I stop web-1?".
+func (t *turn) whyNot(verb string, subjects []thing) string {
+	var out []string
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		if why := t.cannot(verb, th, false); why != "" {
+			out = append(out, why)
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s. Say “%s”: nothing runs before you approve it, and what AWS would refuse is said then.",
+			t.line(th), render.Markdown(t.write([]part{{verb, t.target(th)}}))))
 	}
 	return strings.Join(out, "\n\n")
 }

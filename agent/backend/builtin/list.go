@@ -45,7 +45,9 @@ func (t *turn) tell(c clause, subjects []thing) string {
 	rest := q
 	rest.Words = nil
 	switch {
-	case q.Kind == "" && len(q.Words) > 1 && rest.Empty() && len(t.search(q)) == 0 && !slices.ContainsFunc(q.Words, identifierLike):
+	case starts(head, "what", "do") && slices.ContainsFunc(head, func(it item) bool { return it.word("have") }) && q.Empty():
+		return t.overview()
+	case q.Kind == "" && (len(q.Words) > 1 || len(q.Words) == 1 && wondering(head)) && rest.Empty() && len(t.search(q)) == 0 && !slices.ContainsFunc(q.Words, identifierLike):
 		var words []string
 		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
 			words = append(words, render.Code(w))
@@ -69,6 +71,12 @@ func (t *turn) tell(c clause, subjects []thing) string {
 		return t.overview()
 	}
 	return fmt.Sprintf("I can't answer “%s”. Ask “what can you do?” for what I understand. Nothing was proposed.", render.Markdown(shorten(c.text())))
+}
+
+// wondering reports whether a question is about more than what and where
+// something is: "what changed", "how ...", "why ...".
+func wondering(head []item) bool {
+	return len(head) > 1 && head[0].word("what", "how", "why", "when", "who") && !head[1].word("is", "are", "about")
 }
 
 // identifierLike reports whether a word is more likely an id or a name than
@@ -218,7 +226,9 @@ func (t *turn) list(c clause, q prompt.Qualifiers) string {
 	if gaps := t.gaps(q); gaps != "" {
 		s += " More could be " + gaps
 	}
-	if len(ths) > mostListed && slices.ContainsFunc(c.items, func(it item) bool { return it.word("many", "count", "number") }) {
+	by := slices.ContainsFunc(c.items, func(it item) bool { return it.word("per", "by") }) &&
+		slices.ContainsFunc(c.items, func(it item) bool { return it.word("region", "regions", "account", "accounts") })
+	if by || len(ths) > mostListed && slices.ContainsFunc(c.items, func(it item) bool { return it.word("many", "count", "number") }) {
 		return s + "\n\n" + t.counts(ths)
 	}
 	return s + "\n\n" + t.lines(ths)
