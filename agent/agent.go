@@ -181,7 +181,7 @@ func (a *Agent) Send(ctx context.Context, m Message, stream func(text string)) (
 	if m.Conversation == "" {
 		id, err := a.store.Chat.Create(ctx)
 		if err != nil {
-			return answer, fmt.Errorf("beginning a conversation: %w", err)
+			return answer, err
 		}
 		answer.Conversation = id
 	}

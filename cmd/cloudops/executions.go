@@ -77,6 +77,10 @@ func (a *app) auditCommand() *cobra.Command {
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) {
+				if r.OK && r.Records == 0 {
+					fmt.Fprintln(w, "The audit log is whole: it is empty.")
+					return
+				}
 				if r.OK {
 					fmt.Fprintf(w, "The audit log is whole: %d entries, head %.12s, compared with %s.\n", r.Records, r.Head, r.Anchor)
 					return

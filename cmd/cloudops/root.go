@@ -46,6 +46,21 @@ type app struct {
 	tty *terminal
 }
 
+// output remembers that it could not be written, so that what was lost on a full
+// disk is no success.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // usageError is a wrong call of a command.
 type usageError struct{ error }
 
@@ -64,6 +79,8 @@ func (stopped) Is(target error) bool { return target == context.Canceled }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, std stdio) int {
+	out := &output{to: std.out}
+	std.out = out
 	a := &app{stdio: std}
 	root := a.root()
 	root.SetArgs(args)
@@ -71,6 +88,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("writing the output: %w", out.err)
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -124,6 +124,18 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("cloudops %v: exit code %d, want %s", args[1:], code, args[0])
 		}
 	},
+	// lost CODE ARG...: runs cloudops with an output that takes nothing.
+	"lost": func(ts *testscript.TestScript, neg bool, args []string) {
+		full, err := os.Open(os.DevNull) // not for writing
+		ts.Check(err)
+		defer full.Close()
+		cmd := exec.Command(ts.Getenv("CLOUDOPS"), args[1:]...)
+		cmd.Env, cmd.Dir, cmd.Stdout = environ(ts), ts.MkAbs("."), full
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
+			ts.Fatalf("cloudops %v: %v, want exit code %s", args[1:], err, args[0])
+		}
+	},
 	// answers CODE ANSWER ARG...: runs cloudops on a terminal where ANSWER is
 	// typed at each question, and wants this exit code. What the terminal showed
 	// is in the file terminal.
@@ -266,12 +278,19 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	},
 }
 
+// environ is what the commands of a script see.
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, k := range []string{"PATH", "HOME", "CLOUDOPS_HOME", "XDG_RUNTIME_DIR", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		env = append(env, k+"="+ts.Getenv(k))
+	}
+	return env
+}
+
 // onTerminal runs cloudops with a controlling terminal.
 func onTerminal(ts *testscript.TestScript, answer string, args []string) (shown string, code int, err error) {
 	cmd := exec.Command(ts.Getenv("CLOUDOPS"), args...)
-	for _, k := range []string{"PATH", "HOME", "CLOUDOPS_HOME", "XDG_RUNTIME_DIR", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
-		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
-	}
+	cmd.Env = environ(ts)
 	cmd.Dir = ts.MkAbs(".")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 200})
 	if err != nil {
