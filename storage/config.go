@@ -35,7 +35,7 @@ type CollectionConfig struct {
 	Name string `json:"name,omitempty" yaml:"name,omitempty"`
 	// VectorSize is the dimension of the vectors to come.
 	VectorSize int `json:"vector_size,omitempty" yaml:"vector_size,omitempty"`
-	// Distance is cosine, euclidean or dot.
+	// Distance is cosine, euclidean, dot or manhattan.
 	Distance string `json:"distance,omitempty" yaml:"distance,omitempty"`
 	// IndexedFields adds payload fields in the clear to those that are always
 	// there. Only the estate takes any: tags.KEY, a keyword.
@@ -46,7 +46,8 @@ type CollectionConfig struct {
 // IndexedField is a payload field that stands outside the seal.
 type IndexedField struct {
 	Name string `json:"name" yaml:"name"`
-	// Type is keyword or integer.
+	// Type is keyword, integer, float, bool, geo or text. A tag whose value is no
+	// such thing is left out; a geo tag reads "latitude,longitude".
 	Type    string `json:"field_type" yaml:"field_type"`
 	Indexed bool   `json:"indexed" yaml:"indexed"`
 }
@@ -77,6 +78,10 @@ const (
 const (
 	kindKeyword = "keyword"
 	kindInteger = "integer"
+	kindFloat   = "float"
+	kindBool    = "bool"
+	kindGeo     = "geo"
+	kindText    = "text"
 )
 
 func estateFields() []IndexedField {
@@ -153,8 +158,8 @@ func (c CollectionConfig) validate(at string, builtin int, tags bool) error {
 	if c.VectorSize < 1 || c.VectorSize > 65536 {
 		errs = append(errs, fmt.Errorf("%s.vector_size %d: must be 1 to 65536", at, c.VectorSize))
 	}
-	if !slices.Contains([]string{"cosine", "euclidean", "dot"}, c.Distance) {
-		errs = append(errs, fmt.Errorf("%s.distance %q: must be cosine, euclidean or dot", at, c.Distance))
+	if !slices.Contains([]string{"cosine", "euclidean", "dot", "manhattan"}, c.Distance) {
+		errs = append(errs, fmt.Errorf("%s.distance %q: must be cosine, euclidean, dot or manhattan", at, c.Distance))
 	}
 	if h := c.HNSW; h != nil && (h.M < 0 || h.EfConstruct < 0 || h.FullScanThreshold < 0) {
 		errs = append(errs, fmt.Errorf("%s.hnsw_config: no number may be negative", at))
@@ -168,8 +173,8 @@ func (c CollectionConfig) validate(at string, builtin int, tags bool) error {
 		case i < builtin:
 		case !tags || !isTag || key == "":
 			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q is no field that can be stored in the clear", at, f.Name))
-		case f.Type != kindKeyword:
-			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q must be a keyword", at, f.Name))
+		case !slices.Contains([]string{kindKeyword, kindInteger, kindFloat, kindBool, kindGeo, kindText}, f.Type):
+			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q has the field_type %q: use keyword, integer, float, bool, geo or text", at, f.Name, f.Type))
 		case strings.ContainsAny(key, `"\`):
 			errs = append(errs, fmt.Errorf("%s.indexed_fields: %q: Qdrant cannot address a key with quotes or backslashes", at, f.Name))
 		}
@@ -178,12 +183,12 @@ func (c CollectionConfig) validate(at string, builtin int, tags bool) error {
 	return errors.Join(errs...)
 }
 
-// plainTags are the tag keys that are stored in the clear.
-func (c CollectionConfig) plainTags() []string {
-	var keys []string
+// plainTags are the types of the tag keys that are stored in the clear.
+func (c CollectionConfig) plainTags() map[string]string {
+	keys := map[string]string{}
 	for _, f := range c.IndexedFields {
 		if key, ok := strings.CutPrefix(f.Name, fieldTags+"."); ok {
-			keys = append(keys, key)
+			keys[key] = f.Type
 		}
 	}
 	return keys

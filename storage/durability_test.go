@@ -48,6 +48,23 @@ func batch(n int) []Resource {
 	return rs
 }
 
+// embedState gives a resource the vector of its state, a number.
+func embedState(_ context.Context, rs []Resource) ([][]float32, error) {
+	vectors := make([][]float32, len(rs))
+	for i, r := range rs {
+		vectors[i] = unit(r.State)
+	}
+	return vectors, nil
+}
+
+// unit is a vector that only its own number is near to.
+func unit(number string) []float32 {
+	n, v := 0, make([]float32, 384)
+	fmt.Sscan(number, &n)
+	v[n%len(v)] = 1
+	return v
+}
+
 // writeForever writes batches and messages, and prints each when it is acknowledged.
 func writeForever(dir string) error {
 	ctx := context.Background()
@@ -63,6 +80,7 @@ func writeForever(dir string) error {
 	if _, err := fmt.Sscan(os.Getenv("CLOUDOPS_TEST_WRITER_FROM"), &from); err != nil {
 		return err
 	}
+	s.Estate.EmbedWith(embedState)
 	conversation, err := s.Chat.Create(ctx)
 	if err != nil {
 		return err
@@ -78,10 +96,23 @@ func writeForever(dir string) error {
 			return err
 		}
 		fmt.Println("message", n)
-		if n%7 == 0 {
+		switch n % 7 {
+		case 0:
 			if err := s.Estate.flush(); err != nil {
 				return err
 			}
+		case 1:
+			if err := s.Estate.SetVectors(ctx, map[Key][]float32{batch(n)[0].Key(): unit(fmt.Sprint(n))}); err != nil {
+				return err
+			}
+		case 2: // what is deleted comes and goes beside the batches
+			if err := s.Estate.Upsert(ctx, instance(9*batchSize)); err != nil {
+				return err
+			}
+			if err := s.Estate.Delete(ctx, instance(9*batchSize).Key()); err != nil {
+				return err
+			}
+			fmt.Println("deleted", n)
 		}
 	}
 }
@@ -93,8 +124,11 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 	ctx := context.Background()
 	h := newHome(t)
 	acked, begun := map[int]int{}, map[int]int{} // by set
-	next := 0
-	for round := range 20 {
+	next, rounds := 0, 20
+	if os.Getenv("CLOUDOPS_SOAK") != "" {
+		rounds = 500
+	}
+	for round := range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), writerHome+"="+h.dir, fmt.Sprintf("CLOUDOPS_TEST_WRITER_FROM=%d", next))
 		cmd.Stderr = os.Stderr
@@ -159,6 +193,15 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 			}
 			if isAcked && !states[fmt.Sprint(want)] && !states[fmt.Sprint(last)] {
 				t.Fatalf("round %d: set %d has %v, acknowledged was %d, begun %d", round, set, states, want, last)
+			}
+			for state := range states {
+				if state == "none" || state == "" {
+					continue
+				}
+				hits, err := s.Estate.Nearest(ctx, unit(state), Filter{State: state}, 2*batchSize)
+				if err != nil || len(hits) != batchSize || hits[batchSize-1].Score != 1 {
+					t.Fatalf("round %d: set %d of state %s has %d vectors, %v", round, set, state, len(hits), err)
+				}
 			}
 		}
 		ms, err := s.Chat.History(ctx, conversation, 0)
@@ -237,6 +280,10 @@ func TestBitFlipsAreNoticedAndCostOnlyThemselves(t *testing.T) {
 	h := newHome(t)
 	s := h.open(t)
 	rs := instances(40)
+	s.Estate.EmbedWith(embedState)
+	for i := range rs {
+		rs[i].State = fmt.Sprint(i)
+	}
 	if _, err := s.Estate.BulkUpsert(ctx, rs); err != nil {
 		t.Fatal(err)
 	}
@@ -313,6 +360,17 @@ func checkFlip(t *testing.T, h home, where string, want contents, conversations 
 	}
 	lost := 0
 	for id, r := range want.resources {
+		hits, err := s.Estate.Nearest(context.Background(), unit(r.State), Filter{}, 1)
+		if err != nil {
+			t.Errorf("%s: Nearest: %v", where, err)
+		} else if len(hits) == 0 || hits[0].Resource.ID != id || hits[0].Score != 1 {
+			lost++ // with its point, or alone
+			if _, whole := got.resources[id]; !whole {
+				lost--
+			}
+		}
+	}
+	for id, r := range want.resources {
 		g, ok := got.resources[id]
 		if !ok {
 			lost++
@@ -320,8 +378,10 @@ func checkFlip(t *testing.T, h home, where string, want contents, conversations 
 			t.Errorf("%s: resource %s reads %+v", where, id, g)
 		}
 	}
-	if len(got.resources)+lost != len(want.resources) {
-		t.Errorf("%s: there are resources that never were", where)
+	for id := range got.resources {
+		if _, ok := want.resources[id]; !ok {
+			t.Errorf("%s: there are resources that never were", where)
+		}
 	}
 	for id, ms := range want.messages {
 		have := map[int64]Message{}

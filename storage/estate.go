@@ -22,9 +22,13 @@ type Estate struct {
 	client *qdrant.Client
 	keys   *seal.Keys
 	name   string
-	tags   []string
+	// tags are the types of the tag keys that are stored in the clear.
+	tags   map[string]string
+	size   int
 	index  *index.Index
 	faults *faults
+	// embed, if set, makes the vectors of what is about to be written.
+	embed Embed
 
 	// writing lets one writer at a time choose versions, write and publish. It
 	// guards cache.
@@ -40,7 +44,8 @@ type Estate struct {
 // openEstate loads the index from its cache, or else from the collection.
 func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg CollectionConfig, file *seal.File, f *faults) (*Estate, error) {
 	e := &Estate{
-		client: client, keys: keys, name: cfg.Name, tags: cfg.plainTags(), index: index.New(), faults: f,
+		client: client, keys: keys, name: cfg.Name, tags: cfg.plainTags(), size: cfg.VectorSize,
+		index: index.New(), faults: f,
 		watchers: map[chan Change]bool{},
 	}
 	e.cache = &cache{file: file, index: e.index}
@@ -120,8 +125,9 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	type change struct {
-		point  *qdrant.PointStruct
-		record Record
+		resource Resource
+		point    *qdrant.PointStruct
+		record   Record
 	}
 	// Of several with one key the last counts.
 	changes := map[string]change{}
@@ -149,15 +155,16 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 			errs = append(errs, fmt.Errorf("sealing a resource of type %s: %w", r.Type, err))
 			continue
 		}
-		changes[id] = change{point, record(r, version, digest)}
+		changes[id] = change{r, point, record(r, version, digest)}
 	}
 	if len(changes) == 0 {
 		return 0, errors.Join(errs...)
 	}
-	points := make([]*qdrant.PointStruct, 0, len(changes))
+	points, written := make([]*qdrant.PointStruct, 0, len(changes)), make([]Resource, 0, len(changes))
 	for _, c := range changes {
-		points = append(points, c.point)
+		points, written = append(points, c.point), append(written, c.resource)
 	}
+	errs = append(errs, e.addVectors(ctx, points, written))
 	if err := e.cache.invalidate(); err != nil {
 		return 0, errors.Join(append(errs, err)...)
 	}
@@ -298,10 +305,7 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 	result, err := e.client.Delete(ctx, &qdrant.DeletePoints{
 		CollectionName: e.name, Points: qdrant.NewPointsSelectorIDs(ids), Wait: qdrant.PtrOf(true),
 	})
-	if err == nil && result.GetStatus() != qdrant.UpdateStatus_Completed {
-		err = fmt.Errorf("the deletion was not confirmed (%s)", result.GetStatus())
-	}
-	if err != nil {
+	if err := completed(result, err); err != nil {
 		e.cache.doubtful = true
 		return 0, wrap("deleting resources", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -64,9 +65,11 @@ func (e *Estate) plain(r Resource) map[string]*qdrant.Value {
 		fieldState: qdrant.NewValueString(r.State), fieldSynced: qdrant.NewValueInt(r.LastSynced.Unix()),
 	}
 	tags := map[string]*qdrant.Value{}
-	for _, key := range e.tags {
-		if v, ok := r.Tags[key]; ok {
-			tags[key] = qdrant.NewValueString(v)
+	for key, typ := range e.tags {
+		if text, ok := r.Tags[key]; ok {
+			if v := plainTag(typ, text); v != nil {
+				tags[key] = v
+			}
 		}
 	}
 	if len(tags) > 0 {
@@ -113,7 +116,7 @@ func (e *Estate) open(p *qdrant.RetrievedPoint) (r sealedResource, version uint6
 		return r, 0, err
 	}
 	for key, v := range p.GetPayload()[fieldTags].GetStructValue().GetFields() {
-		if r.Tags[key] != v.GetStringValue() {
+		if text, ok := r.Tags[key]; !ok || !proto.Equal(v, plainTag(typeOf(v), text)) {
 			return r, 0, fmt.Errorf("%w: a plain tag differs from the sealed one", ErrCorrupt)
 		}
 	}

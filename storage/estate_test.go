@@ -456,7 +456,7 @@ func TestConfigValidate(t *testing.T) {
 		"secret field":    field("arn", "keyword", true),
 		"retyped":         field("region", "integer", true),
 		"unindexed":       field("region", "keyword", false),
-		"tag type":        field("tags.env", "integer", true),
+		"tag type":        field("tags.env", "datetime", true),
 		"unaddressable":   field(`tags.a"b`, "keyword", true),
 		"a tag of a chat": {Collections: CollectionConfigs{ChatHistory: CollectionConfig{IndexedFields: []IndexedField{{"tags.x", "keyword", true}}}}},
 	} {

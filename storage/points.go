@@ -34,13 +34,15 @@ func upsert(ctx context.Context, client *qdrant.Client, collection string, point
 	ctx, cancel := whole(ctx)
 	defer cancel()
 	result, err := client.Upsert(ctx, &qdrant.UpsertPoints{CollectionName: collection, Points: points, Wait: qdrant.PtrOf(true)})
-	if err != nil {
-		return err
-	}
-	if result.GetStatus() != qdrant.UpdateStatus_Completed {
+	return completed(result, err)
+}
+
+// completed turns a write that was not done for certain into an error.
+func completed(result *qdrant.UpdateResult, err error) error {
+	if err == nil && result.GetStatus() != qdrant.UpdateStatus_Completed {
 		return status.Errorf(codes.Unavailable, "the write was not confirmed (%s)", result.GetStatus())
 	}
-	return nil
+	return err
 }
 
 // scroll yields every point that a filter lets through, page by page.

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
@@ -44,13 +45,12 @@ func ensure(ctx context.Context, client *qdrant.Client, c CollectionConfig) erro
 		return fmt.Errorf("collection %s holds vectors of %d numbers, but the configuration says %d: set vector_size to %d", real, size, c.VectorSize, size)
 	}
 	for _, f := range c.IndexedFields {
-		if _, ok := info.GetPayloadSchema()[f.path()]; ok || !f.Indexed {
+		if have, ok := info.GetPayloadSchema()[f.path()]; ok && f.Indexed && !strings.EqualFold(have.GetDataType().String(), f.Type) {
+			return fmt.Errorf("%s of collection %s is indexed as %s, but the configuration says %s: set its field_type to %[3]s", f.Name, real, strings.ToLower(have.GetDataType().String()), f.Type)
+		} else if ok || !f.Indexed {
 			continue
 		}
-		typ := qdrant.FieldType_FieldTypeKeyword
-		if f.Type == kindInteger {
-			typ = qdrant.FieldType_FieldTypeInteger
-		}
+		typ := indexType(f.Type)
 		if _, err := client.CreateFieldIndex(ctx, &qdrant.CreateFieldIndexCollection{
 			CollectionName: real, FieldName: f.path(), FieldType: &typ, Wait: qdrant.PtrOf(true),
 		}); err != nil {
@@ -70,10 +70,28 @@ func distance(name string) qdrant.Distance {
 	switch name {
 	case "euclidean":
 		return qdrant.Distance_Euclid
+	case "manhattan":
+		return qdrant.Distance_Manhattan
 	case "dot":
 		return qdrant.Distance_Dot
 	}
 	return qdrant.Distance_Cosine
+}
+
+func indexType(name string) qdrant.FieldType {
+	switch name {
+	case kindInteger:
+		return qdrant.FieldType_FieldTypeInteger
+	case kindFloat:
+		return qdrant.FieldType_FieldTypeFloat
+	case kindBool:
+		return qdrant.FieldType_FieldTypeBool
+	case kindGeo:
+		return qdrant.FieldType_FieldTypeGeo
+	case kindText:
+		return qdrant.FieldType_FieldTypeText
+	}
+	return qdrant.FieldType_FieldTypeKeyword
 }
 
 func hnsw(c *HNSWConfig) *qdrant.HnswConfigDiff {

@@ -13,6 +13,14 @@ import (
 	"github.com/cloudops/cloudops/storage/engine"
 )
 
+// everyType is a plain tag for each type of index.
+func everyType() (fields []IndexedField) {
+	for _, typ := range []string{"keyword", "integer", "float", "bool", "geo", "text"} {
+		fields = append(fields, IndexedField{Name: "tags." + typ, Type: typ, Indexed: true})
+	}
+	return fields
+}
+
 // The engine handles exactly the RPCs, conditions and options that storage sends.
 func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 	ctx := context.Background()
@@ -31,6 +39,7 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 	for _, cfg := range []Config{
 		{},
 		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "euclidean"}}},
+		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "manhattan", IndexedFields: everyType()}}},
 	} {
 		s, err := open(ctx, cfg, newHome(t).keys, record)
 		if err != nil {
@@ -43,8 +52,16 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		vector := slices.Repeat([]float32{1}, 384)
 		_, err = s.Estate.BulkUpsert(ctx, instances(600))
 		must(err)
+		s.Estate.EmbedWith(func(context.Context, []Resource) ([][]float32, error) { return [][]float32{vector}, nil })
+		must(s.Estate.Upsert(ctx, instance(601)))
+		must(s.Estate.SetVectors(ctx, map[Key][]float32{instance(2).Key(): vector}))
+		for _, f := range []Filter{{}, {Type: "rds_instance"}, {Tags: map[string]string{"env": "production"}}} {
+			_, err = s.Estate.Nearest(ctx, vector, f, 0)
+			must(err)
+		}
 		_, err = s.Estate.List(ctx, Filter{Type: "rds_instance", State: "available"})
 		must(err)
 		_, err = s.Estate.Get(ctx, instance(1).Key())

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/qdrant/go-client/qdrant"
+
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -28,11 +30,29 @@ type entry struct {
 	Indexes []fieldIndex `json:"indexes"`
 }
 
-// fieldIndex is a payload field that is kept in memory.
+// fieldIndex is a payload field with an index. Keywords and integers are kept
+// in memory; nothing asks for the others, which are only told of.
 type fieldIndex struct {
 	Field string `json:"field"`
-	// Type is keyword or integer.
+	// Type is the name of an indexKind.
 	Type string `json:"type"`
+}
+
+type indexKind struct {
+	name  string
+	asked qdrant.FieldType
+	told  qdrant.PayloadSchemaType
+}
+
+func indexKinds() []indexKind {
+	return []indexKind{
+		{"keyword", qdrant.FieldType_FieldTypeKeyword, qdrant.PayloadSchemaType_Keyword},
+		{"integer", qdrant.FieldType_FieldTypeInteger, qdrant.PayloadSchemaType_Integer},
+		{"float", qdrant.FieldType_FieldTypeFloat, qdrant.PayloadSchemaType_Float},
+		{"bool", qdrant.FieldType_FieldTypeBool, qdrant.PayloadSchemaType_Bool},
+		{"geo", qdrant.FieldType_FieldTypeGeo, qdrant.PayloadSchemaType_Geo},
+		{"text", qdrant.FieldType_FieldTypeText, qdrant.PayloadSchemaType_Text},
+	}
 }
 
 func catalogueFiles() [2]string { return [2]string{"catalogue", "catalogue.copy"} }

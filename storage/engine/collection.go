@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -26,23 +26,12 @@ import (
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
-// point is what memory holds of a stored point. It never changes; a write
-// replaces it.
-type point struct {
-	id  uuid.UUID
-	seq uint64
-	// values are by index: an integer itself, a keyword as its word number,
-	// or none.
-	values []int64
-	// damaged: the head does not open. The point is known, and unreadable.
-	damaged bool
-}
-
 // collection is one open data file and its memory.
 type collection struct {
 	name   string
 	place  string
 	config *qdrant.CreateCollection
+	metric metric
 	keys   *seal.Keys
 	db     *bbolt.DB
 
@@ -54,9 +43,8 @@ type collection struct {
 	mu      sync.RWMutex
 	indexes []fieldIndex
 	paths   [][]string
-	// points are in order of their ids.
-	points []*point
-	words  map[string]int64
+	table   table
+	words   map[string]int64
 	// faults are problems by sequence number; 0 is the file itself.
 	faults map[uint64]Problem
 }
@@ -65,6 +53,9 @@ func dataFile(dir string) string { return filepath.Join(dir, "data.db") }
 
 func headsBucket() []byte  { return []byte("heads") }
 func bodiesBucket() []byte { return []byte("bodies") }
+
+// vectorsBucket is made with the first vector.
+func vectorsBucket() []byte { return []byte("vectors") }
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
@@ -116,6 +107,10 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	if err := proto.Unmarshal(e.Config, c.config); err != nil {
 		return nil, fmt.Errorf("%w: decoding its configuration: %v", ErrCorrupt, err)
 	}
+	var known bool
+	if c.metric, known = metricOf(c.config.GetVectorsConfig().GetParams().GetDistance()); !known {
+		return nil, fmt.Errorf("%w: its distance is unknown", ErrCorrupt)
+	}
 	for _, i := range e.Indexes {
 		path, ok := parsePath(i.Field)
 		if !ok {
@@ -153,24 +148,22 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	return c, nil
 }
 
-// load opens all heads. A head that does not open costs its point only.
+// load opens all heads and vectors. What does not open costs its point only.
 func (c *collection) load() error {
+	c.table = newTable(len(c.indexes), c.size())
 	return c.db.View(func(tx *bbolt.Tx) error {
 		heads, bodies := tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
 		if heads == nil || bodies == nil {
 			return fmt.Errorf("%w: a bucket is missing", ErrCorrupt)
 		}
-		type stored struct{ key, value, body []byte }
+		type stored struct{ key, head, body, vector []byte }
 		var all []stored
-		cursor := bodies.Cursor()
-		bk, bv := cursor.First()
+		body, vector := along(bodies), along(tx.Bucket(vectorsBucket()))
+		vectors := 0
 		err := heads.ForEach(func(k, v []byte) error {
-			for bk != nil && bytes.Compare(bk, k) < 0 {
-				bk, bv = cursor.Next()
-			}
-			s := stored{key: k, value: v}
-			if bytes.Equal(bk, k) {
-				s.body = bv
+			s := stored{k, v, body(k), vector(k)}
+			if s.vector != nil {
+				vectors++
 			}
 			all = append(all, s)
 			return nil
@@ -178,59 +171,99 @@ func (c *collection) load() error {
 		if err != nil {
 			return err
 		}
-		points := make([]*point, len(all))
-		var g errgroup.Group
-		for part := range slices.Chunk(indices(len(all)), max(1, len(all)/runtime.GOMAXPROCS(0)+1)) {
-			g.Go(func() error {
-				return guarded(func() error {
-					for _, i := range part {
-						points[i] = c.loadPoint(all[i].key, all[i].value, all[i].body)
-					}
-					return nil
-				})
-			})
+		rows := make([]row, len(all))
+		flat := make([]float32, vectors*c.size())
+		for i, s := range all {
+			if s.vector != nil {
+				rows[i].vector, flat = flat[:c.size():c.size()], flat[c.size():]
+			}
 		}
-		if err := g.Wait(); err != nil {
+		err = inParallel(len(all), func(i int) error {
+			c.loadRow(&rows[i], all[i].key, all[i].head, all[i].body, all[i].vector)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		for _, p := range points {
-			c.next = max(c.next, p.seq+1)
+		for _, r := range rows {
+			c.next = max(c.next, r.seq+1)
 		}
-		slices.SortFunc(points, func(a, b *point) int {
+		slices.SortFunc(rows, func(a, b row) int {
 			// Of two records of one id the later write counts.
 			return cmp.Or(bytes.Compare(a.id[:], b.id[:]), -cmp.Compare(a.seq, b.seq))
 		})
-		c.points = slices.CompactFunc(points, func(a, b *point) bool { return a.id == b.id })
+		rows = slices.CompactFunc(rows, func(a, b row) bool { return a.id == b.id })
+		c.table.grow(len(rows), vectors)
+		c.table.put(rows)
 		return nil
 	})
 }
 
-func indices(n int) []int {
-	is := make([]int, n)
-	for i := range is {
-		is[i] = i
+// along finds values by keys that only grow.
+func along(b *bbolt.Bucket) func(key []byte) []byte {
+	if b == nil {
+		return func([]byte) []byte { return nil }
 	}
-	return is
+	cursor := b.Cursor()
+	k, v := cursor.First()
+	return func(key []byte) []byte {
+		for k != nil && bytes.Compare(k, key) < 0 {
+			k, v = cursor.Next()
+		}
+		if bytes.Equal(k, key) {
+			return v
+		}
+		return nil
+	}
 }
 
-func (c *collection) loadPoint(key, value, body []byte) *point {
-	p := &point{}
-	if len(key) == 8 {
-		p.seq = binary.BigEndian.Uint64(key)
+// inParallel calls f for 0 to n-1, on all processors.
+func inParallel(n int, f func(int) error) error {
+	var g errgroup.Group
+	part := max(16, n/runtime.GOMAXPROCS(0)+1)
+	for from := 0; from < n; from += part {
+		g.Go(func() error {
+			return guarded(func() error {
+				for i := from; i < min(from+part, n); i++ {
+					if err := f(i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
 	}
-	h, err := c.openHead(p.seq, value)
+	return g.Wait()
+}
+
+// size is how many numbers a vector has.
+func (c *collection) size() int { return int(c.config.GetVectorsConfig().GetParams().GetSize()) }
+
+// loadRow opens what is stored of a point. Its vector, if it has one, is room
+// to be filled.
+func (c *collection) loadRow(r *row, key, stored, body, vector []byte) {
+	if len(key) == 8 {
+		r.seq = binary.BigEndian.Uint64(key)
+	}
+	h, err := c.openHead(r.seq, stored)
 	if err == nil {
-		p.id = h.id
-		p.values, err = c.evaluate(h, func() ([]byte, error) { return c.openBody(p.seq, body) })
+		r.id = h.id
+		r.values, err = c.evaluate(h, func() ([]byte, error) { return c.openBody(r.seq, body) })
 	}
 	if err != nil {
-		p.damaged = true
-		if len(value) >= len(p.id) {
-			copy(p.id[:], value)
+		r.damaged, r.vector = true, nil
+		if len(stored) >= len(r.id) {
+			copy(r.id[:], stored)
 		}
-		c.fault(p)
+		c.fault(r.point, "a stored point fails its check and was left out")
+		return
 	}
-	return p
+	if r.vector != nil {
+		if err := c.openVector(r.seq, vector, r.vector); err != nil {
+			r.vector = nil
+			c.fault(r.point, "a stored vector fails its check and was left out; the rest of its point is whole")
+		}
+	}
 }
 
 // evaluate finds the values of all indexes. body is called when an indexed
@@ -296,11 +329,33 @@ func (c *collection) openBody(seq uint64, b []byte) ([]byte, error) {
 	return c.keys.Open(b, c.at(seq, "body"))
 }
 
-// fault notes that a point is damaged.
-func (c *collection) fault(p *point) {
+func (c *collection) sealVector(seq uint64, v []float32) ([]byte, error) {
+	plain := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		plain = binary.LittleEndian.AppendUint32(plain, math.Float32bits(x))
+	}
+	return c.keys.Seal(plain, c.at(seq, "vector"))
+}
+
+func (c *collection) openVector(seq uint64, b []byte, into []float32) error {
+	plain, err := c.keys.Open(b, c.at(seq, "vector"))
+	if err != nil {
+		return err
+	}
+	if len(plain) != 4*len(into) {
+		return errMalformed
+	}
+	for i := range into {
+		into[i] = math.Float32frombits(binary.LittleEndian.Uint32(plain[4*i:]))
+	}
+	return nil
+}
+
+// fault notes what is damaged of a point.
+func (c *collection) fault(p point, message string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.faults[p.seq] = Problem{Collection: c.name, Point: p.id.String(), Message: "a stored point fails its check and was left out"}
+	c.faults[p.seq] = Problem{Collection: c.name, Point: p.id.String(), Message: message}
 }
 
 func (c *collection) problems() []Problem {
@@ -313,18 +368,12 @@ func (c *collection) problems() []Problem {
 	return all
 }
 
-// find returns the place of an id among points, and whether it is there. The
-// caller holds mu or writing.
-func (c *collection) find(id uuid.UUID) (int, bool) {
-	return slices.BinarySearchFunc(c.points, id, func(p *point, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
-}
-
 // addIndex makes an index of what is stored. The caller makes it durable.
 func (c *collection) addIndex(i fieldIndex, path []string) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	next := &collection{
-		name: c.name, place: c.place, keys: c.keys, db: c.db, words: map[string]int64{}, faults: map[uint64]Problem{}, next: 1,
+		name: c.name, place: c.place, config: c.config, metric: c.metric, keys: c.keys, db: c.db, words: map[string]int64{}, faults: map[uint64]Problem{}, next: 1,
 		indexes: append(slices.Clone(c.indexes), i), paths: append(slices.Clone(c.paths), path),
 	}
 	if err := next.load(); err != nil {
@@ -332,6 +381,6 @@ func (c *collection) addIndex(i fieldIndex, path []string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.indexes, c.paths, c.points, c.words = next.indexes, next.paths, next.points, next.words
+	c.indexes, c.paths, c.table, c.words = next.indexes, next.paths, next.table, next.words
 	return nil
 }

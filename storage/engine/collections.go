@@ -56,7 +56,10 @@ func (s collectionsService) Create(_ context.Context, r *qdrant.CreateCollection
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, ok := e.catalogue.Aliases[name]; ok || e.collections[name] != nil {
+	if _, ok := e.catalogue.Aliases[name]; ok {
+		return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Can't create collection with name %s. Alias with the same name already exists", name)
+	}
+	if e.collections[name] != nil {
 		return nil, status.Errorf(codes.AlreadyExists, "Collection `%s` already exists!", name)
 	}
 	added := entry{Name: name, Dir: uuid.NewString(), Config: config}
@@ -93,7 +96,7 @@ func (s collectionsService) UpdateAliases(_ context.Context, r *qdrant.ChangeAli
 		case e.collections[name] == nil:
 			return nil, status.Errorf(codes.NotFound, "Collection `%s` doesn't exist!", name)
 		case e.collections[alias] != nil:
-			return nil, status.Errorf(codes.InvalidArgument, "Collection with the same name already exists: `%s`", alias)
+			return nil, status.Errorf(codes.AlreadyExists, "Wrong input: Collection `%s` already exists!", alias)
 		default:
 			cat.Aliases[alias] = name
 		}
@@ -136,11 +139,11 @@ func (s collectionsService) Get(_ context.Context, r *qdrant.GetCollectionInfoRe
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, index := range c.indexes {
-		typ := qdrant.PayloadSchemaType_Keyword
-		if index.Type == "integer" {
-			typ = qdrant.PayloadSchemaType_Integer
+		for _, k := range indexKinds() {
+			if k.name == index.Type {
+				info.PayloadSchema[index.Field] = &qdrant.PayloadSchemaInfo{DataType: k.told, Points: &count}
+			}
 		}
-		info.PayloadSchema[index.Field] = &qdrant.PayloadSchemaInfo{DataType: typ, Points: &count}
 	}
 	return &qdrant.GetCollectionInfoResponse{Result: info}, nil
 }

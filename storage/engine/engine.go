@@ -78,8 +78,9 @@ type Engine struct {
 }
 
 // Open reads the catalogue and every collection in it. Errors match ErrInUse,
-// ErrCorrupt or seal.ErrWrongKey; nothing is changed on the way.
-func Open(dir string, keys *seal.Keys) (*Engine, error) {
+// ErrCorrupt or seal.ErrWrongKey; nothing is changed on the way. options are
+// added to the server's own.
+func Open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the embedded engine: %w", err)
 	}
@@ -94,11 +95,11 @@ func Open(dir string, keys *seal.Keys) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	e.server = grpc.NewServer(
+	e.server = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5e9, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(e.guard),
-	)
+	}, options...)...)
 	qdrant.RegisterQdrantServer(e.server, e)
 	qdrant.RegisterCollectionsServer(e.server, collectionsService{e: e})
 	qdrant.RegisterPointsServer(e.server, pointsService{e: e})

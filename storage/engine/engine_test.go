@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func (f *fixture) fill() {
 		5: {"kind": "a", "n": 10, "tags": map[string]any{"a.b": "x"}},
 		1: {"kind": "a", "n": 30},
 		9: {"kind": "b", "n": 20, "big": strings.Repeat("y", 5000)},
-		3: {"kind": "b", "n": 20.0},
+		3: {"kind": "b", "n": 20.5},
 		7: {"n": 10, "kind": 4},
 		2: {"kind": strings.Repeat("long", 500), "n": "10", "tags": map[string]any{"a": map[string]any{"b": "x"}}},
 		4: {},
@@ -181,7 +182,7 @@ func TestScroll(t *testing.T) {
 			"an unknown keyword":           {&qdrant.ScrollPoints{Filter: must(qdrant.NewMatch("kind", "zzz"))}, []int{}, 0},
 			"two conditions":               {&qdrant.ScrollPoints{Filter: must(qdrant.NewMatch("kind", "a"), qdrant.NewMatch(`tags."a.b"`, "x"))}, []int{5}, 0},
 			"a quoted path is one key":     {&qdrant.ScrollPoints{Filter: must(qdrant.NewMatch(`tags."a.b"`, "x"))}, []int{5}, 0},
-			// 3 has a double and 2 a text, which are no integers; ties are by id.
+			// 3 has a fraction and 2 a text, which are no integers; ties are by id.
 			"ascending":              {&qdrant.ScrollPoints{OrderBy: asc}, []int{5, 7, 8, 9, 1}, 0},
 			"descending":             {&qdrant.ScrollPoints{OrderBy: desc}, []int{1, 9, 8, 7, 5}, 0},
 			"the newest":             {&qdrant.ScrollPoints{OrderBy: desc, Limit: limit(2)}, []int{1, 9}, 0},
@@ -314,10 +315,10 @@ func TestCollectionsAndAliases(t *testing.T) {
 	if err := create("one"); status.Code(err) != codes.AlreadyExists {
 		t.Errorf("creating it again: %v", err)
 	}
-	if err := create("c"); status.Code(err) != codes.AlreadyExists {
+	if err := create("c"); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("creating one named like an alias: %v", err)
 	}
-	if err := alias("one", "two"); status.Code(err) != codes.InvalidArgument {
+	if err := alias("one", "two"); status.Code(err) != codes.AlreadyExists {
 		t.Errorf("an alias named like a collection: %v", err)
 	}
 	f.index("kind", qdrant.FieldType_FieldTypeKeyword)
@@ -374,6 +375,11 @@ func TestRefusals(t *testing.T) {
 		_, _, err := f.scroll(r)
 		return err
 	}
+	query := func(r *qdrant.QueryPoints) error {
+		r.CollectionName = "c"
+		_, err := f.points.Query(ctx(), r)
+		return err
+	}
 	for name, test := range map[string]struct {
 		err  error
 		want codes.Code
@@ -390,12 +396,18 @@ func TestRefusals(t *testing.T) {
 		"nested":              {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewFilterAsCondition(must()))}), codes.Unimplemented, "filter"},
 		"range":               {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewRange("n", &qdrant.Range{}))}), codes.Unimplemented, "range"},
 		"integer":             {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewMatchInt("n", 1))}), codes.Unimplemented, "integer"},
-		"has id":              {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewHasID(qdrant.NewID(uid(1))))}), codes.Unimplemented, "has_id"},
+		"has vector":          {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewHasVector(""))}), codes.Unimplemented, "has_vector"},
 		"some payload":        {scroll(&qdrant.ScrollPoints{WithPayload: qdrant.NewWithPayloadInclude("n")}), codes.Unimplemented, "include"},
 		"vectors":             {scroll(&qdrant.ScrollPoints{WithVectors: qdrant.NewWithVectors(true)}), codes.Unimplemented, "with_vectors"},
 		"a condition of none": {scroll(&qdrant.ScrollPoints{Filter: must(&qdrant.Condition{ConditionOneOf: &qdrant.Condition_Field{Field: &qdrant.FieldCondition{Key: "kind"}}})}), codes.InvalidArgument, "match"},
 		"no vectors":          {point(func(p *qdrant.PointStruct) { p.Vectors = nil }), codes.InvalidArgument, "vectors"},
-		"a vector":            {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectors(1, 2, 3, 4) }), codes.Unimplemented, "vector"},
+		"a sparse vector":     {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectorsSparse([]uint32{1}, []float32{1}) }), codes.Unimplemented, "sparse"},
+		"a short vector":      {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectors(1, 2, 3) }), codes.InvalidArgument, "expected dim: 4"},
+		"no number":           {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectors(1, 2, 3, float32(math.NaN())) }), codes.InvalidArgument, "finite"},
+		"infinity":            {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectors(1, 2, 3, float32(math.Inf(-1))) }), codes.InvalidArgument, "finite"},
+		"a query of nothing":  {query(&qdrant.QueryPoints{}), codes.InvalidArgument, "expected dim: 4"},
+		"a query by id":       {query(&qdrant.QueryPoints{Query: qdrant.NewQueryID(qdrant.NewID(uid(1)))}), codes.Unimplemented, "id"},
+		"a threshold":         {query(&qdrant.QueryPoints{Query: qdrant.NewQuery(1, 2, 3, 4), ScoreThreshold: qdrant.PtrOf(float32(1))}), codes.Unimplemented, "score_threshold"},
 		"a named vector": {point(func(p *qdrant.PointStruct) {
 			p.Vectors = qdrant.NewVectorsMap(map[string]*qdrant.Vector{"v": qdrant.NewVector(1)})
 		}), codes.Unimplemented, "vectors"},

@@ -14,18 +14,10 @@ type equal struct {
 }
 
 // matcher is a compiled filter: all must hold.
-type matcher []equal
-
-func (m matcher) match(p *point) bool {
-	if p.damaged {
-		return false
-	}
-	for _, e := range m {
-		if p.values[e.index] != e.word {
-			return false
-		}
-	}
-	return true
+type matcher struct {
+	equal []equal
+	// only, unless nil, are the rows that may match.
+	only map[int32]bool
 }
 
 // compile makes a matcher of a filter. Fields must have a keyword index, as
@@ -33,25 +25,47 @@ func (m matcher) match(p *point) bool {
 func (c *collection) compile(f *qdrant.Filter) (matcher, error) {
 	var m matcher
 	for _, condition := range f.GetMust() {
+		if has := condition.GetHasId(); has != nil {
+			if err := c.restrict(&m, has.GetHasId()); err != nil {
+				return m, err
+			}
+			continue
+		}
 		field := condition.GetField()
 		if field == nil { // an empty condition always holds
 			continue
 		}
 		match, ok := field.GetMatch().GetMatchValue().(*qdrant.Match_Keyword)
 		if !ok {
-			return nil, status.Errorf(codes.InvalidArgument, "the condition on %q does not say what to match", field.GetKey())
+			return m, status.Errorf(codes.InvalidArgument, "the condition on %q does not say what to match", field.GetKey())
 		}
 		index, err := c.index(field.GetKey(), "keyword")
 		if err != nil {
-			return nil, err
+			return m, err
 		}
 		word, ok := c.words[match.Keyword]
 		if !ok {
 			word = -1 // no point has it
 		}
-		m = append(m, equal{index, word})
+		m.equal = append(m.equal, equal{index, word})
 	}
 	return m, nil
+}
+
+// restrict lets a matcher through to the rows of ids only.
+func (c *collection) restrict(m *matcher, raw []*qdrant.PointId) error {
+	ids, err := parseIDs(raw)
+	if err != nil {
+		return err
+	}
+	rows := make(map[int32]bool, len(ids))
+	for _, id := range ids {
+		if r, ok := c.table.get(id); ok && (m.only == nil || m.only[r]) {
+			rows[r] = true
+		}
+	}
+	m.only = rows
+	return nil
 }
 
 func (c *collection) index(field, typ string) (int, error) {

@@ -1,9 +1,8 @@
 package engine
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -37,21 +36,122 @@ func (s pointsService) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdran
 	if err != nil {
 		return nil, err
 	}
-	raw, payloads := make([]*qdrant.PointId, len(r.GetPoints())), make([]map[string]*qdrant.Value, len(r.GetPoints()))
+	raw, writes := make([]*qdrant.PointId, len(r.GetPoints())), make([]*write, len(r.GetPoints()))
 	for i, p := range r.GetPoints() {
-		if p.GetVectors().GetVectorsOptions() == nil {
-			return nil, status.Error(codes.InvalidArgument, "Expected some vectors")
+		vector, err := c.vector(p.GetVectors())
+		if err != nil {
+			return nil, err
 		}
-		raw[i], payloads[i] = p.GetId(), p.GetPayload()
+		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}, payload: p.GetPayload()}
 	}
 	ids, err := parseIDs(raw)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.upsert(ids, payloads); err != nil {
+	for i, id := range ids {
+		writes[i].id = id
+	}
+	if err := c.upsert(writes); err != nil {
 		return nil, err
 	}
 	return completed(start), nil
+}
+
+// UpdateVectors replaces the vectors of points that are there.
+func (s pointsService) UpdateVectors(_ context.Context, r *qdrant.UpdatePointVectors) (*qdrant.PointsOperationResponse, error) {
+	start := time.Now()
+	c, err := s.e.resolve(r.GetCollectionName())
+	if err != nil {
+		return nil, err
+	}
+	raw, writes := make([]*qdrant.PointId, len(r.GetPoints())), make([]*write, len(r.GetPoints()))
+	for i, p := range r.GetPoints() {
+		vector, err := c.vector(p.GetVectors())
+		if err != nil {
+			return nil, err
+		}
+		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}}
+	}
+	ids, err := parseIDs(raw)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		writes[i].id = id
+	}
+	if err := c.updateVectors(writes); err != nil {
+		return nil, err
+	}
+	return completed(start), nil
+}
+
+// vector is what a request gives as a point's vectors, ready to be stored; nil
+// if it gives none.
+func (c *collection) vector(v *qdrant.Vectors) ([]float32, error) {
+	if v.GetVectorsOptions() == nil {
+		return nil, status.Error(codes.InvalidArgument, "Expected some vectors")
+	}
+	if v.GetVector() == nil { // an empty map
+		return nil, nil
+	}
+	return c.prepare(v.GetVector())
+}
+
+// prepare checks a vector and makes it ready to be compared.
+func (c *collection) prepare(v interface{ GetDense() *qdrant.DenseVector }) ([]float32, error) {
+	data := slices.Clone(v.GetDense().GetData())
+	if len(data) != c.size() {
+		return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Vector dimension error: expected dim: %d, got %d", c.size(), len(data))
+	}
+	for _, x := range data {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return nil, status.Error(codes.InvalidArgument, "Wrong input: a vector must hold finite numbers")
+		}
+	}
+	c.metric.prepare(data)
+	return data, nil
+}
+
+// Query returns the points nearest to a vector, the nearest first.
+func (s pointsService) Query(_ context.Context, r *qdrant.QueryPoints) (*qdrant.QueryResponse, error) {
+	start := time.Now()
+	c, err := s.e.resolve(r.GetCollectionName())
+	if err != nil {
+		return nil, err
+	}
+	query, err := c.prepare(r.GetQuery().GetNearest())
+	if err != nil {
+		return nil, err
+	}
+	limit := defaultLimit
+	if r.Limit != nil {
+		if limit = int(min(r.GetLimit(), math.MaxInt32)); limit == 0 {
+			return nil, status.Error(codes.InvalidArgument, "limit must be greater than 0")
+		}
+	}
+	c.mu.RLock()
+	m, err := c.compile(r.GetFilter())
+	var found []scored
+	if err == nil {
+		found = c.table.nearest(m, c.metric, query, limit)
+	}
+	c.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	points, scores := make([]point, len(found)), map[string]float32{}
+	for i, f := range found {
+		points[i], scores[f.id.String()] = f.point, c.metric.shown(f.score)
+	}
+	read, err := c.read(points, r.GetWithPayload().GetEnable())
+	if err != nil {
+		return nil, err
+	}
+	resp := &qdrant.QueryResponse{Time: time.Since(start).Seconds()}
+	for _, p := range read {
+		resp.Result = append(resp.Result, &qdrant.ScoredPoint{Id: p.GetId(), Payload: p.GetPayload(), Score: scores[p.GetId().GetUuid()]})
+	}
+	return resp, nil
 }
 
 // Delete removes points by id; absent ones are no error.
@@ -86,12 +186,12 @@ func (s pointsService) Get(_ context.Context, r *qdrant.GetPoints) (*qdrant.GetR
 	if err != nil {
 		return nil, err
 	}
-	var points []*point
+	var points []point
 	seen := map[uuid.UUID]bool{}
 	c.mu.RLock()
 	for _, id := range ids {
-		if at, ok := c.find(id); ok && !seen[id] && !c.points[at].damaged {
-			points = append(points, c.points[at])
+		if r, ok := c.table.get(id); ok && !seen[id] && !c.table.damaged[r] {
+			points = append(points, c.table.point(r))
 		}
 		seen[id] = true
 	}
@@ -127,21 +227,22 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 	if r.OrderBy != nil && from != nil {
 		return nil, status.Error(codes.InvalidArgument, "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value")
 	}
-	var page []*point
+	var page []point
+	var values []int64
 	var next *uuid.UUID
-	order := 0
 	c.mu.RLock()
 	m, err := c.compile(r.GetFilter())
 	switch {
 	case err != nil:
 	case r.OrderBy != nil:
-		if order, err = c.index(r.GetOrderBy().GetKey(), "integer"); err != nil {
+		index, missing := c.index(r.GetOrderBy().GetKey(), "integer")
+		if missing != nil {
 			err = status.Errorf(codes.InvalidArgument, "No range index for `order_by` key: `%s`. Please create one to use `order_by`. Check https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload schemas support Range conditions", r.GetOrderBy().GetKey())
 			break
 		}
-		page = c.ordered(m, order, limit, r.GetOrderBy().GetDirection() == qdrant.Direction_Desc)
+		page, values = c.table.ordered(m, index, limit, r.GetOrderBy().GetDirection() == qdrant.Direction_Desc)
 	default:
-		page, next = c.byID(m, from, limit)
+		page, next = c.table.byID(m, from, limit)
 	}
 	c.mu.RUnlock()
 	if err != nil {
@@ -154,8 +255,8 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 	}
 	if r.OrderBy != nil {
 		value := map[string]int64{}
-		for _, p := range page {
-			value[p.id.String()] = p.values[order]
+		for i, p := range page {
+			value[p.id.String()] = values[i]
 		}
 		for _, p := range result {
 			p.OrderValue = qdrant.NewOrderValueInt(value[p.GetId().GetUuid()])
@@ -166,42 +267,6 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 		resp.NextPageOffset = qdrant.NewID(next.String())
 	}
 	return resp, nil
-}
-
-// byID is a page in order of ids, from an id on, and the id after it.
-func (c *collection) byID(m matcher, from *uuid.UUID, limit int) (page []*point, next *uuid.UUID) {
-	at := 0
-	if from != nil {
-		at, _ = c.find(*from)
-	}
-	for _, p := range c.points[at:] {
-		if !m.match(p) {
-			continue
-		}
-		if len(page) == limit {
-			return page, &p.id
-		}
-		page = append(page, p)
-	}
-	return page, nil
-}
-
-// ordered is the first page by the values of an index; points without a value
-// are left out.
-func (c *collection) ordered(m matcher, index, limit int, descending bool) []*point {
-	var all []*point
-	for _, p := range c.points {
-		if m.match(p) && p.values[index] != none {
-			all = append(all, p)
-		}
-	}
-	slices.SortFunc(all, func(a, b *point) int {
-		if descending {
-			a, b = b, a
-		}
-		return cmp.Or(cmp.Compare(a.values[index], b.values[index]), bytes.Compare(a.id[:], b.id[:]))
-	})
-	return all[:min(limit, len(all))]
 }
 
 // Count is always exact.
@@ -217,13 +282,7 @@ func (s pointsService) Count(_ context.Context, r *qdrant.CountPoints) (*qdrant.
 func (c *collection) count() uint64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	n := uint64(0)
-	for _, p := range c.points {
-		if !p.damaged {
-			n++
-		}
-	}
-	return n
+	return c.table.count(matcher{})
 }
 
 // CreateFieldIndex indexes a field of all points, stored and to come.
@@ -237,11 +296,14 @@ func (s pointsService) CreateFieldIndex(_ context.Context, r *qdrant.CreateField
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "Invalid json path: '%s'", r.GetFieldName())
 	}
-	index := fieldIndex{Field: r.GetFieldName(), Type: "keyword"}
-	if r.GetFieldType() == qdrant.FieldType_FieldTypeInteger {
-		index.Type = "integer"
-	} else if r.FieldType == nil {
+	if r.FieldType == nil {
 		return nil, status.Error(codes.InvalidArgument, "field_type is required")
+	}
+	index := fieldIndex{Field: r.GetFieldName()}
+	for _, k := range indexKinds() {
+		if k.asked == r.GetFieldType() {
+			index.Type = k.name
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

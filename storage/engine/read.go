@@ -9,7 +9,7 @@ import (
 
 // read returns the stored form of points. Points that were deleted meanwhile
 // are absent; damaged ones too, and reported.
-func (c *collection) read(points []*point, payload bool) ([]*qdrant.RetrievedPoint, error) {
+func (c *collection) read(points []point, payload bool) ([]*qdrant.RetrievedPoint, error) {
 	found := make([]*qdrant.RetrievedPoint, 0, len(points))
 	err := c.db.View(func(tx *bbolt.Tx) error {
 		heads, bodies := tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
@@ -23,7 +23,7 @@ func (c *collection) read(points []*point, payload bool) ([]*qdrant.RetrievedPoi
 				}
 				var err error
 				if r.Payload, err = c.openPayload(p, stored, bodies.Get(key)); err != nil {
-					c.fault(p)
+					c.fault(p, "a stored point fails its check and was left out")
 					continue
 				}
 			}
@@ -37,7 +37,7 @@ func (c *collection) read(points []*point, payload bool) ([]*qdrant.RetrievedPoi
 	return found, nil
 }
 
-func (c *collection) openPayload(p *point, stored, body []byte) (map[string]*qdrant.Value, error) {
+func (c *collection) openPayload(p point, stored, body []byte) (map[string]*qdrant.Value, error) {
 	h, err := c.openHead(p.seq, stored)
 	if err != nil {
 		return nil, err

@@ -172,6 +172,7 @@ func lookup(b []byte, path []string) (found scalar, err error) {
 
 // Numbers of the qdrant.Value variants that matter here.
 const (
+	valueDouble  = 2
 	valueInteger = 3
 	valueString  = 4
 	valueStruct  = 6
@@ -204,6 +205,15 @@ func decodeValue(b []byte, rest []string) (scalar, error) {
 			return scalar{}, errMalformed
 		}
 		return scalar{kind: keyword, s: string(v)}, nil
+	case num == valueDouble && typ == protowire.Fixed64Type:
+		v, n := protowire.ConsumeFixed64(b)
+		if n < 0 {
+			return scalar{}, errMalformed
+		}
+		// An integer index takes a double that is one.
+		if f := math.Float64frombits(v); f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+			return scalar{kind: integer, n: int64(f)}, nil
+		}
 	case num == valueInteger && typ == protowire.VarintType:
 		v, n := protowire.ConsumeVarint(b)
 		if n < 0 {

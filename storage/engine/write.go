@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"syscall"
@@ -15,49 +14,45 @@ import (
 
 // write is a point on its way to disk.
 type write struct {
-	point      *point
-	head, body []byte
+	row
+	payload            map[string]*qdrant.Value
+	head, body, sealed []byte
 }
 
-// upsert replaces whole points; of several with one id the last counts.
-func (c *collection) upsert(ids []uuid.UUID, payloads []map[string]*qdrant.Value) error {
+// latest keeps of several writes of one id the last.
+func latest(writes []*write) []*write {
+	last := make(map[uuid.UUID]*write, len(writes))
+	for _, w := range writes {
+		last[w.id] = w
+	}
+	return slices.DeleteFunc(writes, func(w *write) bool { return last[w.id] != w })
+}
+
+// upsert replaces whole points.
+func (c *collection) upsert(writes []*write) error {
+	writes = latest(writes)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	last := map[uuid.UUID]int{}
-	for i, id := range ids {
-		last[id] = i
-	}
 	next := c.next
-	var writes []write
-	for i, id := range ids {
-		if last[id] != i {
-			continue
-		}
-		p := &point{id: id, seq: next}
-		if at, ok := c.find(id); ok {
-			p.seq = c.points[at].seq
+	for _, w := range writes {
+		if r, ok := c.table.get(w.id); ok {
+			w.seq = c.table.seqs[r]
 		} else {
+			w.seq = next
 			next++
 		}
-		w, err := c.sealPoint(p, payloads[i])
+	}
+	if err := inParallel(len(writes), func(i int) error { return c.seal(writes[i]) }); err != nil {
+		return err
+	}
+	err := c.db.Update(func(tx *bbolt.Tx) error {
+		heads, bodies, vectors, err := buckets(tx)
 		if err != nil {
 			return err
 		}
-		writes = append(writes, w)
-	}
-	err := c.db.Update(func(tx *bbolt.Tx) error {
-		heads, bodies := tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
-		heads.FillPercent, bodies.FillPercent = 0.9, 0.9 // keys mostly grow
 		for _, w := range writes {
-			key := seqKey(w.point.seq)
-			if err := heads.Put(key, w.head); err != nil {
-				return err
-			}
-			if w.body == nil {
-				if err := bodies.Delete(key); err != nil {
-					return err
-				}
-			} else if err := bodies.Put(key, w.body); err != nil {
+			key := seqKey(w.seq)
+			if err := errors.Join(heads.Put(key, w.head), set(bodies, key, w.body), set(vectors, key, w.sealed)); err != nil {
 				return err
 			}
 		}
@@ -69,74 +64,47 @@ func (c *collection) upsert(ids []uuid.UUID, payloads []map[string]*qdrant.Value
 	c.next = next
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var added []*point
-	for _, w := range writes {
-		delete(c.faults, w.point.seq)
-		if at, ok := c.find(w.point.id); ok {
-			c.points[at] = w.point
-		} else {
-			added = append(added, w.point)
-		}
+	rows := make([]row, len(writes))
+	for i, w := range writes {
+		rows[i] = w.row
+		delete(c.faults, w.seq)
 	}
-	c.points = merge(c.points, added)
+	c.table.put(rows)
 	return nil
 }
 
-// merge adds points to a sorted list from its end, so that a batch moves each
-// element once.
-func merge(points, added []*point) []*point {
-	slices.SortFunc(added, func(a, b *point) int { return bytes.Compare(a.id[:], b.id[:]) })
-	i, j := len(points)-1, len(added)-1
-	points = append(points, added...)
-	for k := len(points) - 1; j >= 0; k-- {
-		if i >= 0 && bytes.Compare(points[i].id[:], added[j].id[:]) > 0 {
-			points[k] = points[i]
-			i--
-		} else {
-			points[k] = added[j]
-			j--
-		}
-	}
-	return points
-}
-
-func (c *collection) sealPoint(p *point, payload map[string]*qdrant.Value) (write, error) {
-	h, body, err := split(p.id, payload)
-	if err != nil {
-		return write{}, status.Errorf(codes.InvalidArgument, "encoding the payload: %v", err)
-	}
-	if p.values, err = c.evaluate(h, func() ([]byte, error) { return body, nil }); err != nil {
-		return write{}, err
-	}
-	sealed, err := c.keys.Seal(h.encode(), c.at(p.seq, "head"))
-	if err != nil {
-		return write{}, status.Errorf(codes.Internal, "sealing a point: %v", err)
-	}
-	w := write{point: p, head: append(slices.Clone(p.id[:]), sealed...)}
-	if body != nil {
-		if w.body, err = c.keys.Seal(body, c.at(p.seq, "body")); err != nil {
-			return write{}, status.Errorf(codes.Internal, "sealing a point: %v", err)
-		}
-	}
-	return w, nil
-}
-
-// remove deletes points; absent ids are no error.
-func (c *collection) remove(ids []uuid.UUID) error {
+// updateVectors replaces the vectors of points, all of which must be there.
+func (c *collection) updateVectors(writes []*write) error {
+	writes = latest(writes)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	gone := map[uint64]bool{}
-	for _, id := range ids {
-		if at, ok := c.find(id); ok {
-			gone[c.points[at].seq] = true
+	rows := make([]int32, len(writes))
+	for i, w := range writes {
+		r, ok := c.table.get(w.id)
+		if !ok || c.table.damaged[r] {
+			return status.Errorf(codes.NotFound, "Not found: No point with id %s found", w.id)
 		}
+		rows[i], w.seq = r, c.table.seqs[r]
 	}
-	if len(gone) == 0 {
-		return nil
+	err := inParallel(len(writes), func(i int) (err error) {
+		if w := writes[i]; w.vector != nil {
+			w.sealed, err = c.sealVector(w.seq, w.vector)
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	err := c.db.Update(func(tx *bbolt.Tx) error {
-		for seq := range gone {
-			if err := errors.Join(tx.Bucket(headsBucket()).Delete(seqKey(seq)), tx.Bucket(bodiesBucket()).Delete(seqKey(seq))); err != nil {
+	err = c.db.Update(func(tx *bbolt.Tx) error {
+		_, _, vectors, err := buckets(tx)
+		if err != nil {
+			return err
+		}
+		for _, w := range writes {
+			if w.sealed == nil {
+				continue
+			}
+			if err := vectors.Put(seqKey(w.seq), w.sealed); err != nil {
 				return err
 			}
 		}
@@ -147,16 +115,91 @@ func (c *collection) remove(ids []uuid.UUID) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// A new list: readers may hold the old one.
-	kept := make([]*point, 0, len(c.points))
-	for _, p := range c.points {
-		if !gone[p.seq] {
-			kept = append(kept, p)
-		} else {
-			delete(c.faults, p.seq)
+	for i, w := range writes {
+		if w.vector != nil {
+			c.table.setVector(rows[i], w.vector)
+			delete(c.faults, w.seq)
 		}
 	}
-	c.points = kept
+	return nil
+}
+
+// buckets are those of a data file, filled densely since keys mostly grow.
+func buckets(tx *bbolt.Tx) (heads, bodies, vectors *bbolt.Bucket, err error) {
+	if vectors, err = tx.CreateBucketIfNotExists(vectorsBucket()); err != nil {
+		return nil, nil, nil, err
+	}
+	heads, bodies = tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
+	heads.FillPercent, bodies.FillPercent, vectors.FillPercent = 0.9, 0.9, 0.9
+	return heads, bodies, vectors, nil
+}
+
+// set puts a value, or deletes it when it is nil.
+func set(b *bbolt.Bucket, key, value []byte) error {
+	if value == nil {
+		return b.Delete(key)
+	}
+	return b.Put(key, value)
+}
+
+// seal fills in what is stored of a point.
+func (c *collection) seal(w *write) error {
+	h, body, err := split(w.id, w.payload)
+	if err != nil {
+		return status.Errorf(codes.InvalidArgument, "encoding the payload: %v", err)
+	}
+	if w.values, err = c.evaluate(h, func() ([]byte, error) { return body, nil }); err != nil {
+		return err
+	}
+	sealed, err := c.keys.Seal(h.encode(), c.at(w.seq, "head"))
+	if err == nil && body != nil {
+		w.body, err = c.keys.Seal(body, c.at(w.seq, "body"))
+	}
+	if err == nil && w.vector != nil {
+		w.sealed, err = c.sealVector(w.seq, w.vector)
+	}
+	if err != nil {
+		return status.Errorf(codes.Internal, "sealing a point: %v", err)
+	}
+	w.head = append(w.id[:len(w.id):len(w.id)], sealed...)
+	return nil
+}
+
+// remove deletes points; absent ids are no error.
+func (c *collection) remove(ids []uuid.UUID) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	var seqs []uint64
+	for _, id := range ids {
+		if r, ok := c.table.get(id); ok {
+			seqs = append(seqs, c.table.seqs[r])
+		}
+	}
+	if len(seqs) == 0 {
+		return nil
+	}
+	err := c.db.Update(func(tx *bbolt.Tx) error {
+		heads, bodies, vectors, err := buckets(tx)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			key := seqKey(seq)
+			if err := errors.Join(heads.Delete(key), bodies.Delete(key), vectors.Delete(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return writeError(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table.remove(ids)
+	for _, seq := range seqs {
+		delete(c.faults, seq)
+	}
 	return nil
 }
 
