@@ -79,6 +79,9 @@ const (
 	RiskCritical Risk = "critical"
 )
 
+// Grave reports whether a plan of this risk is confirmed once more.
+func (r Risk) Grave() bool { return r == RiskHigh || r == RiskCritical }
+
 // Origin is where a command came from; cards show it.
 type Origin struct {
 	// Session is the daemon's random id of the connection.
@@ -136,7 +139,10 @@ type Surface string
 
 // The surfaces. A critical plan is never decided in a message.
 const (
-	SurfaceMessage  Surface = "message"
+	SurfaceMessage Surface = "message"
+	// SurfaceCard is a whole card in an editor that has a dialog of its own for
+	// what is high or critical.
+	SurfaceCard     Surface = "card"
 	SurfaceTerminal Surface = "terminal"
 )
 

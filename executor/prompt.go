@@ -41,6 +41,8 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 			return nil, refuse("a critical plan is not decided in a message; run `cloudops approvals` in a terminal")
 		}
 		q.ArmAfter = e.times.arm
+	case SurfaceCard:
+		q.ArmAfter = e.times.arm
 	default:
 		return nil, refuse("nobody can be asked on the surface %s", show(string(on)))
 	}
@@ -112,8 +114,11 @@ func (e *Executor) closed(id string) {
 }
 
 func (p *Prompt) where() string {
-	if p.Surface == SurfaceTerminal {
+	switch p.Surface {
+	case SurfaceTerminal:
 		return "on a terminal"
+	case SurfaceCard:
+		return "on a card"
 	}
 	return "in a message"
 }

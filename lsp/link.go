@@ -30,6 +30,7 @@ type link struct {
 	client     *daemon.Client
 	failure    error // of the last attempt
 	workspaces []string
+	cards      bool
 }
 
 func newLink(s *server, cfg Config) *link {
@@ -48,9 +49,9 @@ func newLink(s *server, cfg Config) *link {
 
 // add opens the link, or opens it anew, for a session with these workspaces
 // besides those that it has.
-func (l *link) add(workspaces []string) {
+func (l *link) add(workspaces []string, cards bool) {
 	l.mu.Lock()
-	l.workspaces = append(l.workspaces, workspaces...)
+	l.workspaces, l.cards = append(l.workspaces, workspaces...), cards
 	l.mu.Unlock()
 	signal(l.wanted)
 }
@@ -88,7 +89,7 @@ func (l *link) run(ctx context.Context) {
 func (l *link) connect(ctx context.Context, told *bool) bool {
 	cfg := l.cfg
 	l.mu.Lock()
-	cfg.Environment.Workspaces = slices.Concat(l.workspaces, cfg.Environment.Workspaces)
+	cfg.Environment.Workspaces, cfg.Cards = slices.Concat(l.workspaces, cfg.Environment.Workspaces), l.cards
 	l.mu.Unlock()
 	c, err := l.dial(ctx, cfg)
 	if ctx.Err() != nil {

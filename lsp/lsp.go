@@ -80,6 +80,8 @@ type client struct {
 	resolves      bool
 	progress      bool
 	configuration bool
+	// cards: it shows whole cards; see card.go.
+	cards bool
 }
 
 // Serve speaks LSP until the editor sends exit, closes the input or dies, or

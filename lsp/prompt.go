@@ -21,12 +21,14 @@ const arming = 500 * time.Millisecond
 // comes back that isn't a title is no answer, and no answer approves nothing.
 func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptResult, error) {
 	none := daemon.PromptResult{Digest: p.Plan.Digest}
+	if p.Surface == executor.SurfaceCard && s.can().cards {
+		return s.card(ctx, p)
+	}
 	if p.Plan.Risk == executor.RiskCritical || p.Surface != executor.SurfaceMessage {
 		s.show(protocol.MessageTypeWarning, "CloudOps: this command is too dangerous for a message; decide it with `cloudops approvals` in a terminal.")
 		return none, nil
 	}
-	if s.settings.readOnly() && p.Plan.Access != string(catalog.AccessList) {
-		s.show(protocol.MessageTypeWarning, "CloudOps: the editor's setting readOnly rejects commands that change AWS.")
+	if s.forbids(p) {
 		return none, nil
 	}
 	select {
@@ -51,4 +53,13 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 		return daemon.PromptResult{Title: got.Title, Digest: p.Plan.Digest}, nil
 	}
 	return none, nil
+}
+
+// forbids says, to the person too, that the editor's settings reject a plan.
+func (s *server) forbids(p executor.Prompt) bool {
+	if !s.settings.readOnly() || p.Plan.Access == string(catalog.AccessList) {
+		return false
+	}
+	s.show(protocol.MessageTypeWarning, "CloudOps: the editor's setting readOnly rejects commands that change AWS.")
+	return true
 }

@@ -53,6 +53,22 @@ func CardNotification(p executor.Prompt) string {
 	return strings.Join(lines, "\n")
 }
 
+// Field is one line of a card; a name that is empty goes on with the one before.
+type Field struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// CardFields is the card of a plan for a page, but for its title and command
+// line. A page shows it as text, never as HTML.
+func CardFields(p executor.Plan) []Field {
+	var fs []Field
+	for _, f := range card(p, quoteIfOdd) {
+		fs = append(fs, Field{Plain(f.name), Plain(f.text)})
+	}
+	return fs
+}
+
 // field is one line of a card, not yet escaped.
 type field struct{ name, text string }
 

@@ -76,6 +76,9 @@ func visible(s string) string {
 	return b.String()
 }
 
+// Plain makes foreign text safe for one line of a page that takes text as text.
+func Plain(s string) string { return visible(s) }
+
 // Terminal makes foreign text safe for one line of a terminal.
 func Terminal(s string) string { return visible(s) }
 

@@ -45,6 +45,8 @@ type ClientConfig struct {
 	// Prompt puts a plan before the person; nil means nobody can be asked. ctx
 	// ends when the question is void.
 	Prompt func(ctx context.Context, p executor.Prompt) (PromptResult, error)
+	// Cards says that Prompt shows whole cards; see HelloParams.
+	Cards bool
 	// Note receives the daemon's notifications in order, params as JSON. It must
 	// not block. After a reconnect it gets NoteEstateChanged first.
 	Note func(method string, params []byte)
@@ -321,7 +323,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	var hello HelloResult
 	err := conn.call(ctx, MethodHello, HelloParams{
 		Protocol: ProtocolVersion, Build: c.cfg.Build, Kind: c.cfg.Kind,
-		Interactive: c.cfg.Prompt != nil, Environment: env,
+		Interactive: c.cfg.Prompt != nil, Cards: c.cfg.Cards, Environment: env,
 	}, &hello)
 	if err == nil && hello.Protocol != ProtocolVersion {
 		err = refusef(CodeRefused, "use one version of cloudops everywhere",

@@ -133,7 +133,10 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	}
 	x.mu.Lock()
 	interactive, surface := x.interactive, executor.SurfaceMessage
-	if x.kind == "terminal" {
+	switch {
+	case x.kind == "editor" && x.cards:
+		surface = executor.SurfaceCard
+	case x.kind == "terminal":
 		// A script may say that it is one; the kernel knows better.
 		interactive, surface = interactive && x.peer.terminal, executor.SurfaceTerminal
 	}

@@ -87,7 +87,10 @@ type HelloParams struct {
 	// Kind is editor or terminal.
 	Kind string `json:"kind"`
 	// Interactive: a person can be asked here.
-	Interactive bool                `json:"interactive"`
+	Interactive bool `json:"interactive"`
+	// Cards: the editor shows whole cards, and has a dialog of its own for what
+	// is high or critical.
+	Cards       bool                `json:"cards,omitempty"`
 	Environment scanner.Environment `json:"environment"`
 }
 

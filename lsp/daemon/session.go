@@ -104,6 +104,7 @@ type session struct {
 	greeted     bool
 	kind        string
 	interactive bool
+	cards       bool
 	env         scanner.Environment
 }
 
@@ -250,7 +251,7 @@ func (x *session) greet(p HelloParams) error {
 	if x.greeted {
 		return jsonrpc2.Errorf(jsonrpc2.InvalidRequest, "this connection has shaken hands already")
 	}
-	x.greeted, x.kind, x.interactive, x.env = true, p.Kind, p.Interactive, p.Environment
+	x.greeted, x.kind, x.interactive, x.cards, x.env = true, p.Kind, p.Interactive, p.Cards, p.Environment
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/shlex"
 	"golang.org/x/tools/txtar"
 
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
 
@@ -38,6 +39,7 @@ import (
 //	reply [PATH]...             prints the last result, or parts such as plans.0.line
 //	notify METHOD [JSON]
 //	answer run|reject|none|TEXT how the next prompt is answered
+//	card                        waits for the next cloudops/prompt and prints it
 //	prompt                      waits for the next prompt and prints it
 //	message                     waits for the next message and prints it
 //	progress                    waits for the end of the next progress
@@ -226,6 +228,20 @@ func (s *scenario) step(name string, args []string) {
 		for _, a := range p.Actions {
 			s.print("  [%s]\n", a.Title)
 		}
+	case "card":
+		var p struct {
+			Title, Line, Risk, Run, Reject string
+			Grave                          bool
+			Fields                         []struct{ Name, Text string }
+		}
+		raw, next := e.Asked(daemon.MethodPrompt, s.prompts, nil)
+		s.prompts = next
+		s.decode(raw, &p)
+		s.print("%s (risk: %s, grave: %t)\n%s\n", p.Title, p.Risk, p.Grave, p.Line)
+		for _, f := range p.Fields {
+			s.print("%s: %s\n", f.Name, f.Text)
+		}
+		s.print("  [%s]\n  [%s]\n", p.Reject, p.Run)
 	case "message":
 		var p struct {
 			Type    int
@@ -258,16 +274,22 @@ func (s *scenario) step(name string, args []string) {
 
 // answer is how the editor answers the server's questions.
 func (s *scenario) answer(method string, params json.RawMessage) (any, error) {
-	if method != "window/showMessageRequest" {
-		return nil, nil
+	type action struct {
+		Title  string `json:"title"`
+		Digest string `json:"digest,omitempty"`
 	}
 	var p struct {
-		Actions []struct {
-			Title string `json:"title"`
-		}
+		Actions             []action
+		Reject, Run, Digest string
+	}
+	if method != "window/showMessageRequest" && method != daemon.MethodPrompt {
+		return nil, nil
 	}
 	if err := json.Unmarshal(params, &p); err != nil {
 		return nil, err
+	}
+	if method == daemon.MethodPrompt {
+		p.Actions = []action{{p.Reject, p.Digest}, {p.Run, p.Digest}}
 	}
 	time.Sleep(reading)
 	if len(p.Actions) != 2 || p.Actions[0].Title == p.Actions[1].Title {
