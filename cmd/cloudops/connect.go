@@ -33,7 +33,7 @@ func (a *app) connect(ctx context.Context, note func(method string, params []byt
 	cfg := clientConfig(c, "terminal", slog.New(slog.NewTextHandler(io.Discard, nil)))
 	cfg.Note = note
 	if a.tty = openTerminal(); a.tty != nil {
-		cfg.Prompt = a.tty.ask
+		cfg.Prompt, cfg.Confirm = a.tty.ask, a.tty.confirm
 	}
 	client, err := daemon.Dial(ctx, cfg)
 	if err != nil {

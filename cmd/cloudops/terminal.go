@@ -52,6 +52,25 @@ func (t *terminal) ask(ctx context.Context, p executor.Prompt) (daemon.PromptRes
 	return daemon.PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
 }
 
+// confirm prints the card of an act upon what cloudops keeps and reads what the
+// person types.
+func (t *terminal) confirm(ctx context.Context, p daemon.ConfirmParams) (daemon.ConfirmResult, error) {
+	fmt.Fprintf(t.tty, "\n%s\n", render.Terminal(p.Title))
+	for _, d := range p.Details {
+		fmt.Fprintf(t.tty, "  %s\n", render.Terminal(d))
+	}
+	if err := dropTypeAhead(t.tty); err != nil {
+		return daemon.ConfirmResult{}, fmt.Errorf("reading the terminal: %w", err)
+	}
+	fmt.Fprintf(t.tty, "Type %s to do it; anything else rejects: ", render.Terminal(p.Word))
+	line, err := readLine(ctx, bufio.NewReader(t.tty))
+	if err != nil {
+		fmt.Fprintln(t.tty)
+		return daemon.ConfirmResult{}, err
+	}
+	return daemon.ConfirmResult{Nonce: p.Nonce, Word: line}, nil
+}
+
 // columns is how wide the terminal is; 0 where it does not say.
 func (t *terminal) columns() int {
 	columns, _, err := term.GetSize(int(t.tty.Fd()))

@@ -47,6 +47,9 @@ type ClientConfig struct {
 	Prompt func(ctx context.Context, p executor.Prompt) (PromptResult, error)
 	// Cards says that Prompt shows whole cards; see HelloParams.
 	Cards bool
+	// Confirm puts an act upon what cloudops keeps before the person at a
+	// terminal; nil means nobody can be asked.
+	Confirm func(ctx context.Context, p ConfirmParams) (ConfirmResult, error)
 	// Note receives the daemon's notifications in order, params as JSON. It must
 	// not block. After a reconnect it gets NoteEstateChanged first.
 	Note func(method string, params []byte)
@@ -342,14 +345,21 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	return nil, HelloResult{}, fmt.Errorf("shaking hands with the daemon: %w", err)
 }
 
-// serve answers the daemon's one request.
+// serve answers what the daemon asks.
 func (c *Client) serve(ctx context.Context, method string, params []byte) (any, error) {
-	if method != MethodPrompt || c.cfg.Prompt == nil {
-		return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(method))
+	switch {
+	case method == MethodPrompt && c.cfg.Prompt != nil:
+		return question(ctx, params, c.cfg.Prompt)
+	case method == MethodConfirm && c.cfg.Confirm != nil:
+		return question(ctx, params, c.cfg.Confirm)
 	}
-	var p executor.Prompt
+	return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(method))
+}
+
+func question[P, R any](ctx context.Context, params []byte, ask func(context.Context, P) (R, error)) (any, error) {
+	var p P
 	if err := jsonv2.Unmarshal(params, &p); err != nil {
-		return nil, invalid("the prompt is malformed")
+		return nil, invalid("the question is malformed")
 	}
-	return c.cfg.Prompt(ctx, p)
+	return ask(ctx, p)
 }

@@ -44,8 +44,8 @@ const (
 	MethodAuditVerify          = "cloudops/execution/verify"
 )
 
-// MethodPrompt is the one request that the daemon sends: it puts a plan before
-// the person at this connection.
+// MethodPrompt is what the daemon asks of a client: it puts a plan before the
+// person at this connection. MethodConfirm is the other, for terminals.
 const MethodPrompt = "cloudops/prompt"
 
 // The notifications that the daemon sends.
