@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,14 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/storage/seal"
@@ -35,16 +33,15 @@ type collection struct {
 	keys   *seal.Keys
 	db     *bbolt.DB
 
-	// writing lets one writer at a time choose sequence numbers, commit and publish.
+	// next is a sequence number that no point has.
+	next atomic.Uint64
+	// writing lets one writer at a time commit and publish.
 	writing sync.Mutex
-	next    uint64
 
 	// mu guards the fields below.
 	mu      sync.RWMutex
-	indexes []fieldIndex
-	paths   [][]string
+	indexes *indexes
 	table   table
-	words   map[string]int64
 	// faults are problems by sequence number; 0 is the file itself.
 	faults map[uint64]Problem
 }
@@ -102,8 +99,9 @@ func syncDir(dir string) error {
 func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	c := &collection{
 		name: e.Name, place: "engine/" + e.Dir, keys: keys, config: &qdrant.CreateCollection{},
-		words: map[string]int64{}, faults: map[uint64]Problem{}, next: 1,
+		faults: map[uint64]Problem{},
 	}
+	c.next.Store(1)
 	if err := proto.Unmarshal(e.Config, c.config); err != nil {
 		return nil, fmt.Errorf("%w: decoding its configuration: %v", ErrCorrupt, err)
 	}
@@ -111,12 +109,12 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	if c.metric, known = metricOf(c.config.GetVectorsConfig().GetParams().GetDistance()); !known {
 		return nil, fmt.Errorf("%w: its distance is unknown", ErrCorrupt)
 	}
-	for _, i := range e.Indexes {
-		path, ok := parsePath(i.Field)
-		if !ok {
-			return nil, fmt.Errorf("%w: its index %q is malformed", ErrCorrupt, i.Field)
-		}
-		c.indexes, c.paths = append(c.indexes, i), append(c.paths, path)
+	if c.size() < 1 {
+		return nil, fmt.Errorf("%w: its vectors have no size", ErrCorrupt)
+	}
+	var err error
+	if c.indexes, err = newIndexes(e.Indexes); err != nil {
+		return nil, err
 	}
 	file := dataFile(dir)
 	hint := fmt.Sprintf("nothing was changed; restore %s from a backup, or move the folder %s away and scan again", file, filepath.Dir(dir))
@@ -150,53 +148,62 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 
 // load opens all heads and vectors. What does not open costs its point only.
 func (c *collection) load() error {
-	c.table = newTable(len(c.indexes), c.size())
 	return c.db.View(func(tx *bbolt.Tx) error {
 		heads, bodies := tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
 		if heads == nil || bodies == nil {
 			return fmt.Errorf("%w: a bucket is missing", ErrCorrupt)
 		}
-		type stored struct{ key, head, body, vector []byte }
-		var all []stored
+		count := 0
+		if err := heads.ForEach(func(_, _ []byte) error { count++; return nil }); err != nil {
+			return err
+		}
+		c.table = newTable(len(c.indexes.fields), c.size(), count)
 		body, vector := along(bodies), along(tx.Bucket(vectorsBucket()))
-		vectors := 0
+		page := make([]stored, 0, 4096)
 		err := heads.ForEach(func(k, v []byte) error {
-			s := stored{k, v, body(k), vector(k)}
-			if s.vector != nil {
-				vectors++
+			if page = append(page, stored{c.table.add(), k, v, body(k), vector(k)}); len(page) < cap(page) {
+				return nil
 			}
-			all = append(all, s)
-			return nil
+			defer func() { page = page[:0] }()
+			return c.loadPage(page)
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = c.loadPage(page)
 		}
-		rows := make([]row, len(all))
-		flat := make([]float32, vectors*c.size())
-		for i, s := range all {
-			if s.vector != nil {
-				rows[i].vector, flat = flat[:c.size():c.size()], flat[c.size():]
-			}
+		c.table.arrange()
+		return err
+	})
+}
+
+// stored is what the data file has of a row; nil is nothing.
+type stored struct {
+	row                     int32
+	key, head, body, vector []byte
+}
+
+func (c *collection) loadPage(page []stored) error {
+	t := &c.table
+	for _, s := range page {
+		if s.vector != nil {
+			t.slots[s.row] = t.vectors.take()
 		}
-		err = inParallel(len(all), func(i int) error {
-			c.loadRow(&rows[i], all[i].key, all[i].head, all[i].body, all[i].vector)
-			return nil
-		})
-		if err != nil {
-			return err
+		if len(s.key) == 8 {
+			t.seqs[s.row] = binary.BigEndian.Uint64(s.key)
 		}
-		for _, r := range rows {
-			c.next = max(c.next, r.seq+1)
+		if next := t.seqs[s.row] + 1; c.next.Load() < next {
+			c.next.Store(next)
 		}
-		slices.SortFunc(rows, func(a, b row) int {
-			// Of two records of one id the later write counts.
-			return cmp.Or(bytes.Compare(a.id[:], b.id[:]), -cmp.Compare(a.seq, b.seq))
-		})
-		rows = slices.CompactFunc(rows, func(a, b row) bool { return a.id == b.id })
-		c.table.grow(len(rows), vectors)
-		c.table.put(rows)
+	}
+	err := inParallel(len(page), func(i int) error {
+		c.loadRow(page[i])
 		return nil
 	})
+	for _, s := range page {
+		if t.damaged[s.row] {
+			t.setVector(s.row, nil)
+		}
+	}
+	return err
 }
 
 // along finds values by keys that only grow.
@@ -239,73 +246,31 @@ func inParallel(n int, f func(int) error) error {
 // size is how many numbers a vector has.
 func (c *collection) size() int { return int(c.config.GetVectorsConfig().GetParams().GetSize()) }
 
-// loadRow opens what is stored of a point. Its vector, if it has one, is room
-// to be filled.
-func (c *collection) loadRow(r *row, key, stored, body, vector []byte) {
-	if len(key) == 8 {
-		r.seq = binary.BigEndian.Uint64(key)
-	}
-	h, err := c.openHead(r.seq, stored)
+// loadRow opens what is stored of a row, whose slot is room for the vector.
+func (c *collection) loadRow(s stored) {
+	t, seq := &c.table, c.table.seqs[s.row]
+	values := make([]int64, len(t.columns))
+	h, err := c.openHead(seq, s.head)
 	if err == nil {
-		r.id = h.id
-		r.values, err = c.evaluate(h, func() ([]byte, error) { return c.openBody(r.seq, body) })
+		t.ids[s.row] = h.id
+		err = c.indexes.evaluate(h, func() ([]byte, error) { return c.openBody(seq, s.body) }, values)
 	}
 	if err != nil {
-		r.damaged, r.vector = true, nil
-		if len(stored) >= len(r.id) {
-			copy(r.id[:], stored)
+		t.damaged[s.row] = true
+		if len(s.head) >= len(h.id) {
+			copy(t.ids[s.row][:], s.head)
 		}
-		c.fault(r.point, "a stored point fails its check and was left out")
+		c.fault(t.point(s.row), "a stored point fails its check and was left out")
 		return
 	}
-	if r.vector != nil {
-		if err := c.openVector(r.seq, vector, r.vector); err != nil {
-			r.vector = nil
-			c.fault(r.point, "a stored vector fails its check and was left out; the rest of its point is whole")
-		}
+	for i, v := range values {
+		t.columns[i][s.row] = v
 	}
-}
-
-// evaluate finds the values of all indexes. body is called when an indexed
-// value lies there.
-func (c *collection) evaluate(h head, body func() ([]byte, error)) ([]int64, error) {
-	values := make([]int64, len(c.indexes))
-	for i, path := range c.paths {
-		from := h.small
-		if slices.Contains(h.large, path[0]) {
-			var err error
-			if from, err = body(); err != nil {
-				return nil, err
-			}
-		}
-		v, err := lookup(from, path)
-		if err != nil {
-			return nil, err
-		}
-		values[i] = none
-		switch {
-		case v.kind == list:
-			return nil, status.Errorf(codes.Unimplemented, "the embedded engine does not index arrays, such as the one in %q", c.indexes[i].Field)
-		case v.kind == keyword && c.indexes[i].Type == "keyword":
-			values[i] = c.word(v.s)
-		case v.kind == integer && c.indexes[i].Type == "integer":
-			// The least integer stands for no value; nothing else needs it.
-			values[i] = max(v.n, none+1)
-		}
+	if s.vector != nil && c.openVector(seq, s.vector, t.vectors.at(t.slots[s.row])) != nil {
+		// The slot is lost until the next start, which matters to nobody.
+		t.slots[s.row] = absent
+		c.fault(t.point(s.row), "a stored vector fails its check and was left out; the rest of its point is whole")
 	}
-	return values, nil
-}
-
-// word numbers a keyword, so that equal ones take no memory.
-func (c *collection) word(s string) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, ok := c.words[s]
-	if !ok {
-		n = int64(len(c.words))
-		c.words[s] = n
-	}
-	return n
 }
 
 func (c *collection) at(seq uint64, field string) seal.Place {
@@ -330,11 +295,11 @@ func (c *collection) openBody(seq uint64, b []byte) ([]byte, error) {
 }
 
 func (c *collection) sealVector(seq uint64, v []float32) ([]byte, error) {
-	plain := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		plain = binary.LittleEndian.AppendUint32(plain, math.Float32bits(x))
+	plain := make([]byte, 4*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint32(plain[4*i:], math.Float32bits(x))
 	}
-	return c.keys.Seal(plain, c.at(seq, "vector"))
+	return c.keys.SealAsIs(plain, c.at(seq, "vector"))
 }
 
 func (c *collection) openVector(seq uint64, b []byte, into []float32) error {
@@ -369,18 +334,21 @@ func (c *collection) problems() []Problem {
 }
 
 // addIndex makes an index of what is stored. The caller makes it durable.
-func (c *collection) addIndex(i fieldIndex, path []string) error {
+func (c *collection) addIndex(i fieldIndex) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	next := &collection{
-		name: c.name, place: c.place, config: c.config, metric: c.metric, keys: c.keys, db: c.db, words: map[string]int64{}, faults: map[uint64]Problem{}, next: 1,
-		indexes: append(slices.Clone(c.indexes), i), paths: append(slices.Clone(c.paths), path),
+		name: c.name, place: c.place, config: c.config, metric: c.metric, keys: c.keys, db: c.db, faults: map[uint64]Problem{},
+	}
+	var err error
+	if next.indexes, err = newIndexes(append(slices.Clone(c.indexes.fields), i)); err != nil {
+		return err
 	}
 	if err := next.load(); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.indexes, c.paths, c.table, c.words = next.indexes, next.paths, next.table, next.words
+	c.indexes, c.table = next.indexes, next.table
 	return nil
 }

@@ -138,7 +138,7 @@ func (s collectionsService) Get(_ context.Context, r *qdrant.GetCollectionInfoRe
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, index := range c.indexes {
+	for _, index := range c.indexes.fields {
 		for _, k := range indexKinds() {
 			if k.name == index.Type {
 				info.PayloadSchema[index.Field] = &qdrant.PayloadSchemaInfo{DataType: k.told, Points: &count}

@@ -51,6 +51,9 @@ const Version = "1.18.0"
 // maxMessage bounds one request; a page of storage is far smaller.
 const maxMessage = 64 << 20
 
+// window lets a whole page of storage travel without waiting for leave.
+const window = 8 << 20
+
 // Problem is damage that was found and passed over.
 type Problem struct {
 	// Collection is the real name, such as aws_estate_1; empty for the catalogue.
@@ -97,6 +100,7 @@ func Open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, e
 	}
 	e.server = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5e9, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(e.guard),
 	}, options...)...)

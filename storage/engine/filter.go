@@ -39,15 +39,11 @@ func (c *collection) compile(f *qdrant.Filter) (matcher, error) {
 		if !ok {
 			return m, status.Errorf(codes.InvalidArgument, "the condition on %q does not say what to match", field.GetKey())
 		}
-		index, err := c.index(field.GetKey(), "keyword")
+		index, err := c.indexes.find(field.GetKey(), "keyword")
 		if err != nil {
 			return m, err
 		}
-		word, ok := c.words[match.Keyword]
-		if !ok {
-			word = -1 // no point has it
-		}
-		m.equal = append(m.equal, equal{index, word})
+		m.equal = append(m.equal, equal{index, c.indexes.known(match.Keyword)})
 	}
 	return m, nil
 }
@@ -66,15 +62,6 @@ func (c *collection) restrict(m *matcher, raw []*qdrant.PointId) error {
 	}
 	m.only = rows
 	return nil
-}
-
-func (c *collection) index(field, typ string) (int, error) {
-	for i, index := range c.indexes {
-		if index.Field == field && index.Type == typ {
-			return i, nil
-		}
-	}
-	return 0, status.Errorf(codes.InvalidArgument, "Index required but not found for %q of one of the following types: [%s]", field, typ)
 }
 
 func parseIDs(ids []*qdrant.PointId) ([]uuid.UUID, error) {

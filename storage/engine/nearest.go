@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"container/heap"
 	"math"
 	"slices"
@@ -19,7 +18,7 @@ type scored struct {
 // before orders by nearness, then by id, so that equal scores always come in
 // the same order.
 func (a scored) before(b scored) bool {
-	return a.score > b.score || a.score == b.score && bytes.Compare(a.id[:], b.id[:]) < 0
+	return a.score > b.score || a.score == b.score && compareIDs(&a.id, &b.id) < 0
 }
 
 // nearestHeap has the farthest point on top.
@@ -43,7 +42,7 @@ func (t *table) nearest(m matcher, d metric, query []float32, limit int) []score
 		if t.slots[r] == absent || !t.match(m, int32(r)) {
 			continue
 		}
-		s := scored{score: d.score(query, t.vector(int32(r)))}
+		s := scored{score: d.score(query, t.vectors.at(t.slots[r]))}
 		if len(best) == limit && s.score < best[0].score {
 			continue
 		}

@@ -97,16 +97,14 @@ func (c *collection) vector(v *qdrant.Vectors) ([]float32, error) {
 	return c.prepare(v.GetVector())
 }
 
-// prepare checks a vector and makes it ready to be compared.
+// prepare checks a vector and makes it, in place, ready to be compared.
 func (c *collection) prepare(v interface{ GetDense() *qdrant.DenseVector }) ([]float32, error) {
-	data := slices.Clone(v.GetDense().GetData())
+	data := v.GetDense().GetData()
 	if len(data) != c.size() {
 		return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Vector dimension error: expected dim: %d, got %d", c.size(), len(data))
 	}
-	for _, x := range data {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return nil, status.Error(codes.InvalidArgument, "Wrong input: a vector must hold finite numbers")
-		}
+	if length := dot(data, data); length-length != 0 && slices.ContainsFunc(data, func(x float32) bool { return x-x != 0 }) {
+		return nil, status.Error(codes.InvalidArgument, "Wrong input: a vector must hold finite numbers")
 	}
 	c.metric.prepare(data)
 	return data, nil
@@ -216,15 +214,15 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 			return nil, status.Error(codes.InvalidArgument, "limit must be greater than 0")
 		}
 	}
-	var from *uuid.UUID
+	var from uuid.UUID
 	if r.Offset != nil {
 		ids, err := parseIDs([]*qdrant.PointId{r.GetOffset()})
 		if err != nil {
 			return nil, err
 		}
-		from = &ids[0]
+		from = ids[0]
 	}
-	if r.OrderBy != nil && from != nil {
+	if r.OrderBy != nil && r.Offset != nil {
 		return nil, status.Error(codes.InvalidArgument, "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value")
 	}
 	var page []point
@@ -235,7 +233,7 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 	switch {
 	case err != nil:
 	case r.OrderBy != nil:
-		index, missing := c.index(r.GetOrderBy().GetKey(), "integer")
+		index, missing := c.indexes.find(r.GetOrderBy().GetKey(), "integer")
 		if missing != nil {
 			err = status.Errorf(codes.InvalidArgument, "No range index for `order_by` key: `%s`. Please create one to use `order_by`. Check https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload schemas support Range conditions", r.GetOrderBy().GetKey())
 			break
@@ -292,8 +290,7 @@ func (s pointsService) CreateFieldIndex(_ context.Context, r *qdrant.CreateField
 	if err != nil {
 		return nil, err
 	}
-	path, ok := parsePath(r.GetFieldName())
-	if !ok {
+	if _, ok := parsePath(r.GetFieldName()); !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "Invalid json path: '%s'", r.GetFieldName())
 	}
 	if r.FieldType == nil {
@@ -318,7 +315,7 @@ func (s pointsService) CreateFieldIndex(_ context.Context, r *qdrant.CreateField
 		}
 		cat.Collections[i].Indexes = append(slices.Clone(entry.Indexes), index)
 	}
-	if err := c.addIndex(index, path); err != nil {
+	if err := c.addIndex(index); err != nil {
 		return nil, err
 	}
 	if err := cat.save(e.dir, e.keys); err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -33,7 +34,7 @@ type head struct {
 }
 
 func (h head) encode() []byte {
-	b := protowire.AppendTag(nil, headID, protowire.BytesType)
+	b := protowire.AppendTag(make([]byte, 0, len(h.small)+64), headID, protowire.BytesType)
 	b = protowire.AppendBytes(b, h.id[:])
 	b = protowire.AppendTag(b, headSmall, protowire.BytesType)
 	b = protowire.AppendBytes(b, h.small)
@@ -94,22 +95,43 @@ func fields(b []byte, yield func(protowire.Number, []byte) error) error {
 }
 
 // split makes the head and the encoded body of a payload; a nil body is empty.
+// The texts of a payload were checked when it was received.
 func split(id uuid.UUID, payload map[string]*qdrant.Value) (h head, body []byte, err error) {
-	small, large := map[string]*qdrant.Value{}, map[string]*qdrant.Value{}
+	h.id = id
 	for name, v := range payload {
-		if proto.Size(v) <= smallValue {
-			small[name] = v
-		} else {
-			large[name] = v
-			h.large = append(h.large, name)
+		size, to := sizeOf(v), &h.small
+		if size > smallValue {
+			h.large, to = append(h.large, name), &body
+		}
+		if *to, err = appendEntry(*to, name, v, size); err != nil {
+			return h, nil, err
 		}
 	}
-	h.id = id
-	if h.small, err = proto.Marshal(&qdrant.Struct{Fields: small}); err != nil || len(large) == 0 {
-		return h, nil, err
+	return h, body, nil
+}
+
+// sizeOf is proto.Size, quicker where it is often asked.
+func sizeOf(v *qdrant.Value) int {
+	if s, ok := v.GetKind().(*qdrant.Value_StringValue); ok {
+		return protowire.SizeTag(valueString) + protowire.SizeBytes(len(s.StringValue))
 	}
-	body, err = proto.Marshal(&qdrant.Struct{Fields: large})
-	return h, body, err
+	return proto.Size(v)
+}
+
+// appendEntry adds a field, whose value has a size, to an encoded qdrant.Struct.
+func appendEntry(b []byte, name string, v *qdrant.Value, size int) ([]byte, error) {
+	length := protowire.SizeTag(1) + protowire.SizeBytes(len(name)) + protowire.SizeTag(2) + protowire.SizeBytes(size)
+	b = slices.Grow(b, length+8)
+	b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.BytesType), uint64(length))
+	b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), name)
+	b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.BytesType), uint64(size))
+	switch v := v.GetKind().(type) {
+	case *qdrant.Value_StringValue:
+		return protowire.AppendString(protowire.AppendTag(b, valueString, protowire.BytesType), v.StringValue), nil
+	case *qdrant.Value_IntegerValue:
+		return protowire.AppendVarint(protowire.AppendTag(b, valueInteger, protowire.VarintType), uint64(v.IntegerValue)), nil
+	}
+	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, v)
 }
 
 // join is the payload that split took apart.
@@ -144,15 +166,18 @@ const (
 
 type scalar struct {
 	kind kind
-	s    string
+	s    []byte
 	n    int64
 }
 
-// lookup follows a path through an encoded qdrant.Struct.
-func lookup(b []byte, path []string) (found scalar, err error) {
-	err = fields(b, func(num protowire.Number, e []byte) error {
+// entries yields the names and encoded values of an encoded qdrant.Struct.
+func entries(b []byte, yield func(name, value []byte) error) error {
+	return fields(b, func(num protowire.Number, e []byte) error {
+		if num != 1 {
+			return nil
+		}
 		var name, value []byte
-		if err := fields(e, func(num protowire.Number, v []byte) error {
+		err := fields(e, func(num protowire.Number, v []byte) error {
 			switch num {
 			case 1:
 				name = v
@@ -160,11 +185,20 @@ func lookup(b []byte, path []string) (found scalar, err error) {
 				value = v
 			}
 			return nil
-		}); err != nil || num != 1 || string(name) != path[0] {
+		})
+		if err != nil {
 			return err
 		}
-		var err error
-		found, err = decodeValue(value, path[1:])
+		return yield(name, value)
+	})
+}
+
+// lookup follows a path through an encoded qdrant.Struct.
+func lookup(b []byte, path []string) (found scalar, err error) {
+	err = entries(b, func(name, value []byte) (err error) {
+		if string(name) == path[0] {
+			found, err = decodeValue(value, path[1:])
+		}
 		return err
 	})
 	return found, err
@@ -204,7 +238,7 @@ func decodeValue(b []byte, rest []string) (scalar, error) {
 		if n < 0 {
 			return scalar{}, errMalformed
 		}
-		return scalar{kind: keyword, s: string(v)}, nil
+		return scalar{kind: keyword, s: v}, nil
 	case num == valueDouble && typ == protowire.Fixed64Type:
 		v, n := protowire.ConsumeFixed64(b)
 		if n < 0 {

@@ -132,6 +132,9 @@ func Used(m protoreflect.Message, yield func(string) bool) bool {
 		if !fd.IsList() {
 			return each(fd, v)
 		}
+		if fd.Kind() != protoreflect.MessageKind && fd.Kind() != protoreflect.EnumKind {
+			return true
+		}
 		for i := range v.List().Len() {
 			if !each(fd, v.List().Get(i)) {
 				break

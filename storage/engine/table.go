@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 
@@ -21,12 +20,11 @@ type table struct {
 	columns [][]int64
 	// slots say where among the vectors that of a row is; absent: it has none.
 	slots   []int32
-	vectors []float32
-	size    int
-	// order lists the rows in use by the ids of their points.
-	order []int32
-	// spareRows and spareSlots are free.
-	spareRows, spareSlots []int32
+	vectors vectors
+	// order lists the rows in use.
+	order order
+	// spare rows are free.
+	spare []int32
 }
 
 // absent is the slot of a row without a vector.
@@ -41,76 +39,56 @@ type point struct {
 // row is a point on its way into a table.
 type row struct {
 	point
-	damaged bool
 	// values are by index.
 	values []int64
 	vector []float32
 }
 
-func newTable(indexes, size int) table {
-	return table{columns: make([][]int64, indexes), size: size}
+// newTable makes room for so many rows.
+func newTable(indexes, size, rows int) table {
+	t := table{
+		ids: make([]uuid.UUID, 0, rows), seqs: make([]uint64, 0, rows), damaged: make([]bool, 0, rows),
+		columns: make([][]int64, indexes), slots: make([]int32, 0, rows), vectors: newVectors(size),
+	}
+	for i := range t.columns {
+		t.columns[i] = make([]int64, 0, rows)
+	}
+	return t
 }
 
 func (t *table) point(r int32) point { return point{t.ids[r], t.seqs[r]} }
 
-// find returns the place of an id in the order, and whether it is there.
-func (t *table) find(id uuid.UUID) (int, bool) {
-	return slices.BinarySearchFunc(t.order, id, func(r int32, id uuid.UUID) int { return bytes.Compare(t.ids[r][:], id[:]) })
-}
-
 // get is the row of an id.
 func (t *table) get(id uuid.UUID) (int32, bool) {
-	at, ok := t.find(id)
-	if !ok {
+	block, at, found := t.locate(id)
+	if !found {
 		return 0, false
 	}
-	return t.order[at], true
-}
-
-// vector is that of a row, or nil.
-func (t *table) vector(r int32) []float32 {
-	if t.slots[r] == absent {
-		return nil
-	}
-	at := int(t.slots[r]) * t.size
-	return t.vectors[at : at+t.size : at+t.size]
-}
-
-// grow makes room for n more points, and vectors of so many of them.
-func (t *table) grow(n, vectors int) {
-	t.ids, t.seqs, t.damaged = slices.Grow(t.ids, n), slices.Grow(t.seqs, n), slices.Grow(t.damaged, n)
-	t.slots, t.order = slices.Grow(t.slots, n), slices.Grow(t.order, n)
-	for i := range t.columns {
-		t.columns[i] = slices.Grow(t.columns[i], n)
-	}
-	t.vectors = slices.Grow(t.vectors, vectors*t.size)
+	return t.order[block][at], true
 }
 
 // put adds rows, and replaces those whose ids are there.
 func (t *table) put(rows []row) {
-	var added []int32
 	for _, w := range rows {
 		r, ok := t.get(w.id)
 		if !ok {
 			r = t.add()
-			added = append(added, r)
+			t.ids[r] = w.id
+			t.insert(r)
 		}
-		t.ids[r], t.seqs[r], t.damaged[r] = w.id, w.seq, w.damaged
+		t.seqs[r], t.damaged[r] = w.seq, false
 		for i := range t.columns {
-			if t.columns[i][r] = none; i < len(w.values) {
-				t.columns[i][r] = w.values[i]
-			}
+			t.columns[i][r] = w.values[i]
 		}
 		t.setVector(r, w.vector)
 	}
-	t.merge(added)
 }
 
 // add takes a free row.
 func (t *table) add() int32 {
-	if n := len(t.spareRows); n > 0 {
-		r := t.spareRows[n-1]
-		t.spareRows = t.spareRows[:n-1]
+	if n := len(t.spare); n > 0 {
+		r := t.spare[n-1]
+		t.spare = t.spare[:n-1]
 		return r
 	}
 	t.ids, t.seqs = append(t.ids, uuid.UUID{}), append(t.seqs, 0)
@@ -125,51 +103,48 @@ func (t *table) add() int32 {
 func (t *table) setVector(r int32, v []float32) {
 	switch {
 	case v == nil && t.slots[r] != absent:
-		t.spareSlots = append(t.spareSlots, t.slots[r])
+		t.vectors.free(t.slots[r])
 		t.slots[r] = absent
 	case v == nil:
-	case t.slots[r] != absent:
-		copy(t.vector(r), v)
-	case len(t.spareSlots) > 0:
-		n := len(t.spareSlots) - 1
-		t.slots[r], t.spareSlots = t.spareSlots[n], t.spareSlots[:n]
-		copy(t.vector(r), v)
+	case t.slots[r] == absent:
+		t.slots[r] = t.vectors.take()
+		fallthrough
 	default:
-		t.slots[r] = int32(len(t.vectors) / t.size)
-		t.vectors = append(t.vectors, v...)
-	}
-}
-
-// merge adds rows to the order from its end, so that a batch moves each
-// element once.
-func (t *table) merge(added []int32) {
-	byID := func(a, b int32) int { return bytes.Compare(t.ids[a][:], t.ids[b][:]) }
-	slices.SortFunc(added, byID)
-	i, j := len(t.order)-1, len(added)-1
-	t.order = append(t.order, added...)
-	for k := len(t.order) - 1; j >= 0; k-- {
-		if i >= 0 && byID(t.order[i], added[j]) > 0 {
-			t.order[k] = t.order[i]
-			i--
-		} else {
-			t.order[k] = added[j]
-			j--
-		}
+		copy(t.vectors.at(t.slots[r]), v)
 	}
 }
 
 // remove frees the rows of ids that are there.
 func (t *table) remove(ids []uuid.UUID) {
-	gone := map[int32]bool{}
 	for _, id := range ids {
-		if r, ok := t.get(id); ok {
-			gone[r] = true
+		if r, ok := t.drop(id); ok {
+			t.setVector(r, nil)
+			t.spare = append(t.spare, r)
 		}
 	}
-	t.order = slices.DeleteFunc(t.order, func(r int32) bool { return gone[r] })
-	for r := range gone {
-		t.setVector(r, nil)
-		t.spareRows = append(t.spareRows, r)
+}
+
+// arrange puts rows that were added without it in order. Of several rows of one
+// id that of the latest write is kept.
+func (t *table) arrange() {
+	all := make([]int32, len(t.ids))
+	for r := range all {
+		all[r] = int32(r)
+	}
+	slices.SortFunc(all, func(a, b int32) int {
+		return cmp.Or(compareIDs(&t.ids[a], &t.ids[b]), -cmp.Compare(t.seqs[a], t.seqs[b]))
+	})
+	kept := all[:0]
+	for _, r := range all {
+		if len(kept) > 0 && t.ids[r] == t.ids[kept[len(kept)-1]] {
+			t.setVector(r, nil)
+			t.spare = append(t.spare, r)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	for rows := range slices.Chunk(kept, fullBlock*3/4) {
+		t.order = append(t.order, append(make([]int32, 0, fullBlock+1), rows...))
 	}
 }
 
@@ -185,7 +160,7 @@ func (t *table) match(m matcher, r int32) bool {
 
 // count is how many rows meet a filter.
 func (t *table) count(m matcher) (n uint64) {
-	for _, r := range t.order {
+	for r := range t.rows(uuid.UUID{}) {
 		if t.match(m, r) {
 			n++
 		}
@@ -194,12 +169,8 @@ func (t *table) count(m matcher) (n uint64) {
 }
 
 // byID is a page in order of ids, from an id on, and the id after it.
-func (t *table) byID(m matcher, from *uuid.UUID, limit int) (page []point, next *uuid.UUID) {
-	at := 0
-	if from != nil {
-		at, _ = t.find(*from)
-	}
-	for _, r := range t.order[at:] {
+func (t *table) byID(m matcher, from uuid.UUID, limit int) (page []point, next *uuid.UUID) {
+	for r := range t.rows(from) {
 		if !t.match(m, r) {
 			continue
 		}
@@ -217,7 +188,7 @@ func (t *table) byID(m matcher, from *uuid.UUID, limit int) (page []point, next 
 func (t *table) ordered(m matcher, index, limit int, descending bool) (page []point, values []int64) {
 	var all []int32
 	column := t.columns[index]
-	for _, r := range t.order {
+	for r := range t.rows(uuid.UUID{}) {
 		if column[r] != none && t.match(m, r) {
 			all = append(all, r)
 		}
@@ -226,10 +197,50 @@ func (t *table) ordered(m matcher, index, limit int, descending bool) (page []po
 		if descending {
 			a, b = b, a
 		}
-		return cmp.Or(cmp.Compare(column[a], column[b]), bytes.Compare(t.ids[a][:], t.ids[b][:]))
+		return cmp.Or(cmp.Compare(column[a], column[b]), compareIDs(&t.ids[a], &t.ids[b]))
 	})
 	for _, r := range all[:min(limit, len(all))] {
 		page, values = append(page, t.point(r)), append(values, column[r])
 	}
 	return page, values
 }
+
+// vectors are kept in chunks, so that growing moves none.
+type vectors struct {
+	size int
+	// A chunk has 1<<shift vectors.
+	shift  int
+	chunks [][]float32
+	used   int32
+	spare  []int32
+}
+
+func newVectors(size int) vectors {
+	v := vectors{size: size}
+	for size<<(v.shift+1) <= 1<<18 { // a megabyte
+		v.shift++
+	}
+	return v
+}
+
+// at is the vector in a slot.
+func (v *vectors) at(slot int32) []float32 {
+	from := int(slot) & (1<<v.shift - 1) * v.size
+	return v.chunks[slot>>v.shift][from : from+v.size : from+v.size]
+}
+
+// take is a free slot.
+func (v *vectors) take() int32 {
+	if n := len(v.spare); n > 0 {
+		slot := v.spare[n-1]
+		v.spare = v.spare[:n-1]
+		return slot
+	}
+	if int(v.used) == len(v.chunks)<<v.shift {
+		v.chunks = append(v.chunks, make([]float32, v.size<<v.shift))
+	}
+	v.used++
+	return v.used - 1
+}
+
+func (v *vectors) free(slot int32) { v.spare = append(v.spare, slot) }

@@ -17,6 +17,8 @@ type write struct {
 	row
 	payload            map[string]*qdrant.Value
 	head, body, sealed []byte
+	// indexes are those that its values are of.
+	indexes *indexes
 }
 
 // latest keeps of several writes of one id the last.
@@ -28,22 +30,28 @@ func latest(writes []*write) []*write {
 	return slices.DeleteFunc(writes, func(w *write) bool { return last[w.id] != w })
 }
 
-// upsert replaces whole points.
+// upsert replaces whole points. They are sealed before it is their turn to be
+// written, and once more if that was for what is no longer so.
 func (c *collection) upsert(writes []*write) error {
 	writes = latest(writes)
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	next := c.next
 	for _, w := range writes {
-		if r, ok := c.table.get(w.id); ok {
-			w.seq = c.table.seqs[r]
-		} else {
-			w.seq = next
-			next++
-		}
+		w.seq = c.number(w.id)
 	}
 	if err := inParallel(len(writes), func(i int) error { return c.seal(writes[i]) }); err != nil {
 		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for _, w := range writes {
+		r, ok := c.table.get(w.id)
+		if moved := ok && c.table.seqs[r] != w.seq; moved || w.indexes != c.indexes {
+			if moved {
+				w.seq = c.table.seqs[r]
+			}
+			if err := c.seal(w); err != nil {
+				return err
+			}
+		}
 	}
 	err := c.db.Update(func(tx *bbolt.Tx) error {
 		heads, bodies, vectors, err := buckets(tx)
@@ -61,7 +69,6 @@ func (c *collection) upsert(writes []*write) error {
 	if err != nil {
 		return writeError(err)
 	}
-	c.next = next
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	rows := make([]row, len(writes))
@@ -71,6 +78,16 @@ func (c *collection) upsert(writes []*write) error {
 	}
 	c.table.put(rows)
 	return nil
+}
+
+// number is the sequence number of an id, or one for it that is free.
+func (c *collection) number(id uuid.UUID) uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if r, ok := c.table.get(id); ok {
+		return c.table.seqs[r]
+	}
+	return c.next.Add(1) - 1
 }
 
 // updateVectors replaces the vectors of points, all of which must be there.
@@ -148,10 +165,15 @@ func (c *collection) seal(w *write) error {
 	if err != nil {
 		return status.Errorf(codes.InvalidArgument, "encoding the payload: %v", err)
 	}
-	if w.values, err = c.evaluate(h, func() ([]byte, error) { return body, nil }); err != nil {
+	c.mu.RLock()
+	w.indexes = c.indexes
+	c.mu.RUnlock()
+	w.values = make([]int64, len(w.indexes.fields))
+	if err := w.indexes.evaluate(h, func() ([]byte, error) { return body, nil }, w.values); err != nil {
 		return err
 	}
-	sealed, err := c.keys.Seal(h.encode(), c.at(w.seq, "head"))
+	// A head is too short to become much shorter, and is opened at every start.
+	sealed, err := c.keys.SealAsIs(h.encode(), c.at(w.seq, "head"))
 	if err == nil && body != nil {
 		w.body, err = c.keys.Seal(body, c.at(w.seq, "body"))
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
@@ -57,13 +59,23 @@ type Sealer struct {
 // Seal compresses and encrypts a value for a place. Values over 64 MiB are
 // refused; fs.ErrNotExist means that the key was destroyed.
 func (s *Sealer) Seal(plain []byte, at Place) ([]byte, error) {
+	return s.seal(plain, at, s.packer.pack)
+}
+
+func (s *Sealer) seal(plain []byte, at Place, pack func(into, plain []byte) []byte) ([]byte, error) {
 	if s.gone.Load() {
 		return nil, fmt.Errorf("sealing a value: its key was deleted: %w", fs.ErrNotExist)
 	}
 	if len(plain) > maxPlain {
 		return nil, fmt.Errorf("sealing a value: %d bytes are more than the %d allowed", len(plain), maxPlain)
 	}
-	ct, err := s.aead.Encrypt(s.packer.pack(plain), s.additional(at))
+	packed, _ := s.packer.spare.Get().(*[]byte)
+	if packed == nil {
+		packed = new([]byte)
+	}
+	defer s.packer.spare.Put(packed)
+	*packed = pack((*packed)[:0], plain)
+	ct, err := s.aead.Encrypt(*packed, s.additional(at))
 	if err != nil {
 		return nil, fmt.Errorf("sealing a value: %w", err)
 	}
@@ -114,6 +126,8 @@ func additional(purpose byte, texts ...string) []byte {
 type packer struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
+	// spare holds buffers that values were packed in.
+	spare sync.Pool
 }
 
 func newPacker() (*packer, error) {
@@ -132,12 +146,17 @@ func newPacker() (*packer, error) {
 	return &packer{enc: enc, dec: dec}, nil
 }
 
-func (p *packer) pack(plain []byte) []byte {
-	out := append(make([]byte, 0, 1+len(plain)), packedZstd)
+func (p *packer) pack(into, plain []byte) []byte {
+	out := append(slices.Grow(into, 1+len(plain)), packedZstd)
 	if out = p.enc.EncodeAll(plain, out); len(out) <= len(plain) {
 		return out
 	}
-	return append(append(out[:0], packedRaw), plain...)
+	return packAsIs(out[:0], plain)
+}
+
+// packAsIs is what pack makes of a value that it cannot make smaller.
+func packAsIs(into, plain []byte) []byte {
+	return append(append(into, packedRaw), plain...)
 }
 
 func (p *packer) unpack(packed []byte) ([]byte, error) {
