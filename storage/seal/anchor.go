@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // maxAnchor keeps an anchor below the item size of every keychain.
@@ -20,8 +21,11 @@ type Anchor struct {
 	file *File
 }
 
-// Anchor names an anchored value, such as "audit": lower-case letters, digits
-// and hyphens.
+// anchorNames lists all anchors: a keychain can't be searched for them when the
+// keys rotate.
+func anchorNames() []string { return []string{"audit"} }
+
+// Anchor names an anchored value: "audit" is the only one.
 func (k *Keys) Anchor(name string) *Anchor {
 	a := &Anchor{keys: k, name: name}
 	if k.source.Keychain == nil {
@@ -31,13 +35,8 @@ func (k *Keys) Anchor(name string) *Anchor {
 }
 
 func (a *Anchor) check() error {
-	if a.name == "" {
-		return errors.New("an anchor needs a name")
-	}
-	for _, c := range a.name {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("%q is no name for an anchor", a.name)
-		}
+	if !slices.Contains(anchorNames(), a.name) {
+		return fmt.Errorf("%q is no name for an anchor", a.name)
 	}
 	return nil
 }
@@ -71,6 +70,15 @@ func (a *Anchor) load() ([]byte, error) {
 	if a.file != nil {
 		return a.file.Load()
 	}
+	sealed, err := a.fetch()
+	if err != nil {
+		return nil, err
+	}
+	return a.keys.Open(sealed, a.place())
+}
+
+// fetch reads the sealed value from the keychain.
+func (a *Anchor) fetch() ([]byte, error) {
 	service, account := a.entry()
 	text, err := a.keys.vault.get(service, account)
 	if err != nil {
@@ -80,7 +88,7 @@ func (a *Anchor) load() ([]byte, error) {
 	if err != nil {
 		return nil, ErrUnauthenticated
 	}
-	return a.keys.Open(sealed, a.place())
+	return sealed, nil
 }
 
 // Save replaces the value, at most 1 KiB.
@@ -101,7 +109,14 @@ func (a *Anchor) save(value string) error {
 	if a.file != nil {
 		return a.file.Save([]byte(value))
 	}
-	sealed, err := a.keys.Seal([]byte(value), a.place())
+	a.keys.anchoring.Lock()
+	defer a.keys.anchoring.Unlock()
+	return a.store([]byte(value))
+}
+
+// store seals a value into the keychain. The caller holds anchoring.
+func (a *Anchor) store(value []byte) error {
+	sealed, err := a.keys.Seal(value, a.place())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/keyset"
 )
 
 const (
@@ -51,7 +52,11 @@ func (k *Keys) NewConversation(id string) (*Sealer, error) {
 		}
 		return nil, fmt.Errorf("making the key of conversation %s: %w", id, err)
 	}
-	wrapped, err := wrapNew(aead.AES256GCMKeyTemplate(), k.aead, k.conversationAdditional(id))
+	h, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	wrapped, err := wrap(h, k.values, k.conversationAdditional(id))
 	if err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)
 	}
@@ -101,15 +106,15 @@ func (k *Keys) loadConversation(id, path string) (*Sealer, error) {
 	if len(b) == 0 || b[0] != format {
 		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, ErrUnauthenticated)
 	}
-	h, err := unwrap(b[1:], k.aead, k.conversationAdditional(id))
+	h, err := unwrap(b[1:], k.values, k.conversationAdditional(id))
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, err)
 	}
-	a, err := aead.New(h)
+	r, err := newRing(h)
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of conversation %s: %w: %w", id, ErrUnauthenticated, err)
 	}
-	s := &Sealer{storeID: k.storeID, aead: a, packer: k.main.packer}
+	s := &Sealer{storeID: k.storeID, aead: r, packer: k.main.packer}
 	k.conversations[id] = s
 	return s, nil
 }
@@ -163,13 +168,7 @@ func erase(path string) error {
 	if err != nil {
 		return err
 	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() {
-		_, err = f.Write(make([]byte, min(info.Size(), maxConversationKey)))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
+	err = overwrite(f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -177,6 +176,18 @@ func erase(path string) error {
 		return err
 	}
 	return removeSynced(path)
+}
+
+// overwrite makes a small file all zeros, on the disk.
+func overwrite(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		_, err = f.Write(make([]byte, min(info.Size(), maxConversationKey)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return err
 }
 
 // erased tells a file that was overwritten by erase.

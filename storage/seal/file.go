@@ -67,12 +67,13 @@ func (f *File) Save(plain []byte) error {
 	if err != nil {
 		return fmt.Errorf("saving a sealed file: %w", err)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// Sealed while nobody else may write, so that a rotation finds it.
 	sealed, err := f.keys.Seal(plain, f.place())
 	if err != nil {
 		return fmt.Errorf("saving %s: %w", path, err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("saving a sealed file: %w", err)
 	}

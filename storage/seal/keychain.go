@@ -14,6 +14,7 @@ type vault struct {
 	timeout time.Duration
 	read    func(service, account string) (string, error)
 	write   func(service, account, text string) error
+	erase   func(service, account string) error
 }
 
 // systemVault is the keychain of the system.
@@ -31,6 +32,12 @@ func systemVault() vault {
 				return err
 			}
 			return keyring.Set(service, account, text)
+		},
+		erase: func(service, account string) error {
+			if err := checkBus(); err != nil {
+				return err
+			}
+			return keyring.Delete(service, account)
 		},
 	}
 }
@@ -59,6 +66,18 @@ func (v vault) set(service, account, text string) error {
 	default:
 		return &unfinished{err, done}
 	}
+}
+
+// remove deletes an entry; an absent one is no error.
+func (v vault) remove(service, account string) error {
+	_, _, err := bounded(v.timeout, func() (struct{}, error) {
+		err := v.erase(service, account)
+		if errors.Is(err, keyring.ErrNotFound) {
+			return struct{}{}, nil
+		}
+		return struct{}{}, keychainError("cleaning up in", err)
+	})
+	return err
 }
 
 // reachable tells whether there is a keychain at all, be it locked. An error

@@ -15,11 +15,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/prf"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // The errors callers tell apart. Each is wrapped with how to mend it.
@@ -48,8 +48,18 @@ type Keys struct {
 	notices []string
 	vault   vault
 	main    *Sealer
-	aead    tink.AEAD
+	values  *ring
 	points  *prf.Set
+	// retired opens audit records of earlier keys.
+	retired atomic.Pointer[retired]
+
+	// changing lets one change of the keyset file at a time be made. It guards
+	// content, which is what that file holds.
+	changing sync.Mutex
+	content  content
+
+	// anchoring lets one writer at a time replace an anchor in the keychain.
+	anchoring sync.Mutex
 
 	mu            sync.Mutex
 	files         map[string]*File
@@ -97,11 +107,18 @@ func reopen(home string, ks *keysetFile, configured Source, v vault) (*Keys, err
 			"configure the first, or leave the key source out", recorded, configured)
 	}
 	kek, err := recorded.load(home, v)
+	defer clear(kek)
+	var c content
+	if err == nil {
+		c, err = ks.open(home, recorded, kek)
+	}
+	if ks.Next {
+		return resume(home, ks, recorded, c, err, v)
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer clear(kek)
-	return ks.open(home, recorded, kek, v)
+	return c.keys(home, v)
 }
 
 // firstRun makes the keys of a home that has neither keyset file nor store.
@@ -155,14 +172,14 @@ func firstRun(home string, src Source, v vault) (k *Keys, err error) {
 		return nil, err
 	}
 	defer clear(kek)
-	ks, err = newKeyset(src, kek)
+	c, err := newContent(src, kek)
 	if err != nil {
 		return nil, err
 	}
-	if err := ks.write(home); err != nil {
+	if k, err = c.keys(home, v); err != nil {
 		return nil, err
 	}
-	if k, err = ks.open(home, src, kek, v); err != nil {
+	if err := c.write(home); err != nil {
 		return nil, err
 	}
 	k.notices = notices
@@ -190,7 +207,15 @@ func (k *Keys) SealAsIs(plain []byte, at Place) ([]byte, error) {
 }
 
 // Open is the inverse of Seal; anything else is ErrUnauthenticated.
-func (k *Keys) Open(sealed []byte, at Place) ([]byte, error) { return k.main.Open(sealed, at) }
+func (k *Keys) Open(sealed []byte, at Place) ([]byte, error) {
+	plain, err := k.main.Open(sealed, at)
+	if err != nil && at.Collection == auditCollection {
+		if old := k.retired.Load(); old != nil {
+			return old.open(sealed, at)
+		}
+	}
+	return plain, err
+}
 
 // PointID is the keyed UUIDv8 of a canonical key. It never changes while the
 // store lives.

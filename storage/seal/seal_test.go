@@ -141,7 +141,7 @@ func TestBombsAreRefused(t *testing.T) {
 	for name, packed := range map[string][]byte{
 		"bomb": bomb, "empty": nil, "unknown packing": []byte("\x07x"), "no zstd": []byte("\x01x"),
 	} {
-		ct, err := k.aead.Encrypt(packed, k.main.additional(place))
+		ct, err := k.values.Encrypt(packed, k.main.additional(place))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,7 +408,7 @@ func FuzzKeysetFile(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, err := ks.open(home, ks.Source, make([]byte, keySize), vault{}); !errors.Is(err, ErrWrongKey) {
+			if _, err := ks.open(home, ks.Source, make([]byte, keySize)); !errors.Is(err, ErrWrongKey) {
 				t.Fatalf("opened by a key of zeros: %v", err)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // format is the first byte of every sealed value and of all that is
@@ -50,7 +49,7 @@ type Place struct {
 // Sealer seals values under one keyset. Safe for concurrent use.
 type Sealer struct {
 	storeID string
-	aead    tink.AEAD
+	aead    *ring
 	packer  *packer
 	// gone is set when the key was destroyed.
 	gone atomic.Bool
@@ -99,6 +98,12 @@ func (s *Sealer) Open(sealed []byte, at Place) ([]byte, error) {
 		return nil, fmt.Errorf("opening a sealed value: %w: %w", ErrUnauthenticated, err)
 	}
 	return plain, nil
+}
+
+// Current tells whether a value was sealed under the newest key, as it says
+// itself.
+func (s *Sealer) Current(sealed []byte) bool {
+	return len(sealed) > 0 && sealed[0] == format && s.aead.current(sealed[1:])
 }
 
 func (s *Sealer) additional(at Place) []byte {

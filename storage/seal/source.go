@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -139,9 +140,9 @@ func (s Source) obtain(home string, v vault) ([]byte, error) {
 	if s.EnvVar != "" {
 		return nil, fmt.Errorf("%w: %s is not set; set it to 32 random bytes in base64 (%s) and keep a copy", ErrNoKey, s, makeOne)
 	}
-	fresh := make([]byte, keySize)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+	fresh, err := newKey()
+	if err != nil {
+		return nil, err
 	}
 	defer clear(fresh)
 	text := base64.StdEncoding.EncodeToString(fresh)
@@ -188,6 +189,59 @@ func (s Source) read(home string, v vault) ([]byte, error) {
 			"or for a new store a random one (%s)", ErrWrongKey, s, makeOne)
 	}
 	return kek, nil
+}
+
+// beside is the place next to a source where a new key waits for its turn.
+func (s Source) beside() Source {
+	if s.Keychain != nil {
+		return Source{Keychain: &Keychain{Service: s.Keychain.Service, Account: s.Keychain.Account + "-next"}}
+	}
+	return Source{File: s.File + ".next"}
+}
+
+// replace puts a key into a source, whatever is there, and reads it back.
+func (s Source) replace(kek []byte, home string, v vault) error {
+	text := base64.StdEncoding.EncodeToString(kek)
+	var err error
+	if s.Keychain != nil {
+		err = v.set(s.Keychain.Service, s.Keychain.Account, text)
+	} else if err = refuseInside(home, s.File); err == nil {
+		if err = replaceFile(s.File, []byte(text+"\n")); err != nil {
+			err = fmt.Errorf("%w: writing the key file: %w", ErrUnavailable, err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	back, err := s.read(home, v)
+	defer clear(back)
+	if err == nil && subtle.ConstantTimeCompare(back, kek) != 1 {
+		err = errors.New("another key is there")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the new key was stored in %s but cannot be read back: %w", ErrUnavailable, s, err)
+	}
+	return nil
+}
+
+// remove takes the key out of a source; an absent one is no error.
+func (s Source) remove(v vault) error {
+	if s.Keychain != nil {
+		return v.remove(s.Keychain.Service, s.Keychain.Account)
+	}
+	if err := removeSynced(s.File); err != nil {
+		return fmt.Errorf("%w: removing the key file: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// newKey is a random key-encryption key.
+func newKey() ([]byte, error) {
+	fresh := make([]byte, keySize)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, fmt.Errorf("making a key: %w", err)
+	}
+	return fresh, nil
 }
 
 // readKeyFile reads a key file that nobody else can, and that does not lie with

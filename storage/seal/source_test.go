@@ -42,6 +42,8 @@ type childTask struct {
 	SaveAnchor string
 	// Forget is the account of a keychain entry to remove instead of unlocking.
 	Forget string
+	// Rotate rotates, seals anew and retires again and again until killed.
+	Rotate bool
 }
 
 func child(text string) int {
@@ -63,6 +65,9 @@ func child(text string) int {
 		o.StoreID, o.Source, o.Notices = k.StoreID(), k.Source(), strings.Join(k.Notices(), "\n")
 		a := k.Anchor("audit")
 		o.AnchorWhere = a.Where()
+		for err == nil && task.Rotate {
+			err = rotateOnce(k)
+		}
 		if task.SaveAnchor != "" {
 			err = a.Save(task.SaveAnchor)
 		} else {
@@ -295,7 +300,7 @@ func TestFaults(t *testing.T) {
 			return s.src
 		}, nil, []string{"not a regular file"}},
 		"keyset of a newer cloudops": {func(t *testing.T, s setting) Source {
-			line := `{"format":2,"key":"new"}`
+			line := `{"format":3,"key":"new"}`
 			write(t, keysetPath(s.home), line+"\n"+checksum([]byte(line))+"\n", 0o600)
 			return s.src
 		}, ErrCorrupt, []string{"newer cloudops"}},

@@ -36,6 +36,15 @@ func (m *memory) vault() vault {
 			m.entries[service+"/"+account] = text
 			return nil
 		},
+		erase: func(service, account string) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if _, ok := m.entries[service+"/"+account]; !ok {
+				return keyring.ErrNotFound
+			}
+			delete(m.entries, service+"/"+account)
+			return nil
+		},
 	}
 }
 

@@ -1,0 +1,186 @@
+package seal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// Reseal seals anew what the home keeps outside of Qdrant and was sealed under
+// earlier keys: sealed files, the keys of conversations and anchors. The audit
+// log is left as it is. It returns how many were sealed anew, and what does not
+// open, which is left as it is.
+func (k *Keys) Reseal(ctx context.Context) (done int, unreadable []string, err error) {
+	note := func(name string, changed bool, err error) error {
+		switch {
+		case errors.Is(err, ErrUnauthenticated):
+			unreadable = append(unreadable, name)
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+		case err != nil:
+			return fmt.Errorf("sealing %s anew: %w", name, err)
+		case changed:
+			done++
+		}
+		return ctx.Err()
+	}
+	names, err := k.sealedFiles()
+	if err != nil {
+		return 0, nil, fmt.Errorf("looking for sealed files: %w", err)
+	}
+	for _, name := range names {
+		changed, err := k.File(name).reseal()
+		if err := note(name, changed, err); err != nil {
+			return done, unreadable, err
+		}
+	}
+	ids, err := k.Conversations()
+	if err != nil {
+		return done, unreadable, err
+	}
+	for _, id := range ids {
+		changed, err := k.rewrapConversation(id)
+		if err := note("the key of conversation "+id, changed, err); err != nil {
+			return done, unreadable, err
+		}
+	}
+	for _, name := range anchorNames() {
+		changed, err := k.Anchor(name).reseal()
+		if err := note("the anchor of "+name, changed, err); err != nil {
+			return done, unreadable, err
+		}
+	}
+	return done, unreadable, nil
+}
+
+// sealedFiles lists the sealed files of the home by their names. A sealed value
+// tells itself by its first bytes; nothing else in a home begins like that.
+func (k *Keys) sealedFiles() ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(k.home, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		// What a crash left of an unfinished file is replaced with the next one.
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".tmp") {
+			return err
+		}
+		head, err := readHead(path)
+		if err != nil || len(head) < 2 || head[0] != format || head[1] != tinkPrefix {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			return err
+		}
+		name, err := filepath.Rel(k.home, path)
+		names = append(names, filepath.ToSlash(name))
+		return err
+	})
+	return names, err
+}
+
+// readHead reads the bytes that tell which key sealed a file.
+func readHead(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, 1+tinkPrefixSize)
+	n, err := io.ReadFull(f, b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// reseal replaces the file if an earlier key sealed it.
+func (f *File) reseal() (changed bool, err error) {
+	path, err := f.path()
+	if err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	head, err := readHead(path)
+	if err != nil || f.keys.Current(head) {
+		return false, err
+	}
+	sealed, err := readSmall(path, maxPlain+1024)
+	if err != nil {
+		return false, err
+	}
+	plain, err := f.keys.Open(sealed, f.place())
+	if err != nil {
+		return false, err
+	}
+	if sealed, err = f.keys.Seal(plain, f.place()); err != nil {
+		return false, err
+	}
+	return true, replaceFile(path, sealed)
+}
+
+// reseal replaces the anchor in the keychain if an earlier key sealed it; one in
+// a file is among the sealed files.
+func (a *Anchor) reseal() (changed bool, err error) {
+	if a.file != nil {
+		return false, nil
+	}
+	a.keys.anchoring.Lock()
+	defer a.keys.anchoring.Unlock()
+	sealed, err := a.fetch()
+	if err != nil || a.keys.Current(sealed) {
+		return false, err
+	}
+	value, err := a.keys.Open(sealed, a.place())
+	if err != nil {
+		return false, err
+	}
+	return true, a.store(value)
+}
+
+// rewrapConversation wraps a conversation's key anew if an earlier key wrapped it.
+func (k *Keys) rewrapConversation(id string) (changed bool, err error) {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b, err := readSmall(path, maxConversationKey)
+	if err != nil || erased(b) {
+		return false, err
+	}
+	var wrapped tinkpb.EncryptedKeyset
+	if len(b) == 0 || b[0] != format || proto.Unmarshal(b[1:], &wrapped) != nil {
+		return false, ErrUnauthenticated
+	}
+	if k.values.current(wrapped.GetEncryptedKeyset()) {
+		return false, nil
+	}
+	h, err := unwrap(b[1:], k.values, k.conversationAdditional(id))
+	if err != nil {
+		return false, err
+	}
+	again, err := wrap(h, k.values, k.conversationAdditional(id))
+	if err != nil {
+		return false, err
+	}
+	// The old block may outlive a later deletion: it goes now.
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer old.Close()
+	if err := replaceFile(path, append([]byte{format}, again...)); err != nil {
+		return false, err
+	}
+	return true, overwrite(old)
+}
