@@ -81,6 +81,16 @@ func writeForever(dir string) error {
 		return err
 	}
 	s.Estate.EmbedWith(embedState)
+	if os.Getenv("CLOUDOPS_TEST_WRITER_ROTATES") != "" {
+		go func() {
+			for {
+				if err := rotate(ctx, s); err != nil {
+					fmt.Fprintln(os.Stderr, "rotating:", err)
+					os.Exit(1)
+				}
+			}
+		}()
+	}
 	conversation, err := s.Chat.Create(ctx)
 	if err != nil {
 		return err
@@ -131,6 +141,9 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 	for round := range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), writerHome+"="+h.dir, fmt.Sprintf("CLOUDOPS_TEST_WRITER_FROM=%d", next))
+		if round%2 == 1 { // the keys rotate all the while
+			cmd.Env = append(cmd.Env, "CLOUDOPS_TEST_WRITER_ROTATES=1")
+		}
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -168,7 +181,7 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 		if lines < killAt {
 			t.Fatalf("round %d: the writer ended by itself", round)
 		}
-		s, err := Open(ctx, Config{}, h.keys)
+		s, err := Open(ctx, Config{}, unlock(t, h.dir))
 		if err != nil {
 			t.Fatalf("round %d: opening after the kill: %v", round, err)
 		}

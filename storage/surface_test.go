@@ -77,6 +77,10 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 		must(err)
 		_, err = s.Chat.Conversations(ctx)
 		must(err)
+		_, err = s.Estate.keys.Rotate()
+		must(err)
+		_, err = s.Reseal(ctx, nil)
+		must(err)
 	}
 	handled := map[string]bool{}
 	for _, name := range engine.Surface() {

@@ -85,6 +85,14 @@ func Open(ctx context.Context, cfg Config) (*Endpoint, error) {
 // Problems is the damage that the embedded engine has found so far.
 func (e *Endpoint) Problems() []engine.Problem { return e.engine.Problems() }
 
+// Reseal seals the embedded engine's values at rest anew; see engine.Reseal.
+func (e *Endpoint) Reseal(ctx context.Context, each func(points int)) (done, unreadable int, err error) {
+	return e.engine.Reseal(ctx, each)
+}
+
+// Stored is how many points lie in the embedded engine's files.
+func (e *Endpoint) Stored() int { return e.engine.Stored() }
+
 // Close lets calls under way end, then disconnects and ends the embedded engine.
 func (e *Endpoint) Close() error {
 	err := e.engine.Close()

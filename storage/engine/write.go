@@ -44,7 +44,7 @@ func (c *collection) upsert(writes []*write) error {
 	defer c.writing.Unlock()
 	for _, w := range writes {
 		r, ok := c.table.get(w.id)
-		if moved := ok && c.table.seqs[r] != w.seq; moved || w.indexes != c.indexes {
+		if moved := ok && c.table.seqs[r] != w.seq; moved || w.indexes != c.indexes || !c.keys.Current(w.head[idSize:]) {
 			if moved {
 				w.seq = c.table.seqs[r]
 			}

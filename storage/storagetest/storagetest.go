@@ -18,6 +18,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // Run puts a Qdrant to the suite. What it makes there has random names, and is
@@ -40,6 +41,7 @@ func Run(t *testing.T, client *qdrant.Client) {
 		{"nearest", (*suite).nearest},
 		{"scores", (*suite).scores},
 		{"vectors come and go", (*suite).vectors},
+		{"fields are set", (*suite).setPayload},
 		{"malformed vectors", (*suite).malformedVectors},
 		{"malformed requests", (*suite).malformedRequests},
 		{"large pages", (*suite).largePages},
@@ -608,6 +610,48 @@ func (s *suite) vectors() {
 	err = s.updateVectors(&qdrant.PointVectors{Id: ids(2)[0], Vectors: vectors([]float32{0, 0})}, &qdrant.PointVectors{Id: ids(77)[0], Vectors: vectors([]float32{1, 1})})
 	s.refused("the vector of none", err, codes.NotFound, id(77))
 	s.all(1, 2, 3, 4)
+}
+
+func (s *suite) setPayload() {
+	s.must(s.create(s.c, 2, qdrant.Distance_Dot))
+	s.index("state", qdrant.FieldType_FieldTypeKeyword)
+	large := strings.Repeat("large ", 100)
+	for n := 1; n <= 3; n++ {
+		s.must(s.put(n, map[string]any{"keep": "this", "state": "old", "sealed": large}, []float32{float32(n), 0}))
+	}
+	set := func(n int, fields map[string]any) *qdrant.PointsUpdateOperation {
+		return qdrant.NewPointsUpdateSetPayload(&qdrant.PointsUpdateOperation_SetPayload{
+			Payload: qdrant.NewValueMap(fields), PointsSelector: qdrant.NewPointsSelectorIDs(ids(n)),
+		})
+	}
+	update := func(ops ...*qdrant.PointsUpdateOperation) error {
+		results, err := s.client.UpdateBatch(ctx(), &qdrant.UpdateBatchPoints{CollectionName: s.c, Operations: ops, Wait: qdrant.PtrOf(true)})
+		if err == nil && len(results) != len(ops) {
+			err = fmt.Errorf("%d results of %d operations", len(results), len(ops))
+		}
+		for _, r := range results {
+			if r.GetStatus() != qdrant.UpdateStatus_Completed {
+				err = fmt.Errorf("an update is %s", r.GetStatus())
+			}
+		}
+		return err
+	}
+	s.must(update(set(1, map[string]any{"sealed": "short"}), set(2, map[string]any{"state": "new"}), set(2, map[string]any{"state": "newer"})))
+	got, err := s.client.Get(ctx(), &qdrant.GetPoints{CollectionName: s.c, Ids: ids(1, 2), WithPayload: qdrant.NewWithPayload(true)})
+	s.must(err)
+	for i, want := range []map[string]any{{"keep": "this", "state": "old", "sealed": "short"}, {"keep": "this", "state": "newer", "sealed": large}} {
+		if !proto.Equal(&qdrant.Struct{Fields: got[i].GetPayload()}, &qdrant.Struct{Fields: qdrant.NewValueMap(want)}) {
+			s.t.Errorf("point %d has %v, want %v", i+1, got[i].GetPayload(), want)
+		}
+	}
+	near, err := s.query([]float32{1, 0}, 10, nil)
+	if err != nil || !slices.Equal(numbers(near), []int{3, 2, 1}) {
+		s.t.Errorf("the vectors are %v, %v; want all as before", numbers(near), err)
+	}
+	found, _, err := s.page(&qdrant.ScrollPoints{Filter: must(qdrant.NewMatchKeyword("state", "newer"))})
+	if err != nil || !slices.Equal(found, []int{2}) {
+		s.t.Errorf("the filter finds %v, %v; want the new state", found, err)
+	}
 }
 
 func (s *suite) malformedVectors() {

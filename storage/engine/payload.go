@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/qdrant/go-client/qdrant"
+	"go.etcd.io/bbolt"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// UpdateBatch sets fields of the payloads of points that are there; vectors and
+// other fields stay. All is done or nothing.
+func (s pointsService) UpdateBatch(_ context.Context, r *qdrant.UpdateBatchPoints) (*qdrant.UpdateBatchResponse, error) {
+	start := time.Now()
+	c, err := s.e.resolve(r.GetCollectionName())
+	if err != nil {
+		return nil, err
+	}
+	resp := &qdrant.UpdateBatchResponse{}
+	var writes []*write
+	for _, op := range r.GetOperations() {
+		set := op.GetSetPayload()
+		if set == nil || set.GetPointsSelector().GetPoints() == nil {
+			return nil, status.Error(codes.InvalidArgument, "PointsSelector is missing")
+		}
+		ids, err := parseIDs(set.GetPointsSelector().GetPoints().GetIds())
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			writes = append(writes, &write{row: row{point: point{id: id}}, payload: set.GetPayload()})
+		}
+		resp.Result = append(resp.Result, &qdrant.UpdateResult{Status: qdrant.UpdateStatus_Completed})
+	}
+	if err := c.setPayloads(writes); err != nil {
+		return nil, err
+	}
+	resp.Time = time.Since(start).Seconds()
+	return resp, nil
+}
+
+// setPayloads sets the fields that the writes have in the payloads of points,
+// all of which must be there. Of several of one point the last counts.
+func (c *collection) setPayloads(writes []*write) error {
+	writes = latest(writes)
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	points := make([]point, len(writes))
+	for i, w := range writes {
+		r, ok := c.table.get(w.id)
+		if !ok || c.table.damaged[r] {
+			return status.Errorf(codes.NotFound, "Not found: No point with id %s found", w.id)
+		}
+		points[i] = c.table.point(r)
+		w.seq = points[i].seq
+		if slot := c.table.slots[r]; slot != absent {
+			w.vector = c.table.vectors.at(slot)
+		}
+	}
+	stored, err := c.read(points, true)
+	if err == nil && len(stored) < len(writes) {
+		err = status.Error(codes.DataLoss, "a stored point fails its check")
+	}
+	if err != nil {
+		return err
+	}
+	err = inParallel(len(writes), func(i int) error {
+		w := writes[i]
+		fields := stored[i].GetPayload()
+		maps.Copy(fields, w.payload)
+		vector := w.vector
+		w.payload, w.vector = fields, nil // what is stored of the vector stays
+		err := c.seal(w)
+		w.vector = vector
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = c.db.Update(func(tx *bbolt.Tx) error {
+		heads, bodies, _, err := buckets(tx)
+		if err != nil {
+			return err
+		}
+		for _, w := range writes {
+			key := seqKey(w.seq)
+			if err := errors.Join(heads.Put(key, w.head), set(bodies, key, w.body)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return writeError(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rows := make([]row, len(writes))
+	for i, w := range writes {
+		rows[i] = w.row
+	}
+	c.table.put(rows)
+	return nil
+}

@@ -1,0 +1,187 @@
+package storage
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/qdrant/go-client/qdrant"
+)
+
+// Resealed is what a pass over the store did after the keys were rotated.
+type Resealed struct {
+	// Done is how many files and points were sealed anew.
+	Done int
+	// Unreadable is how many files and points of earlier keys do not open, or are
+	// not returned by the server. They were left as they are.
+	Unreadable int
+}
+
+// Reseal seals anew what earlier keys sealed, all but the audit log, while the
+// store is used. One that is interrupted may be begun again: it passes over what
+// is done. When a whole pass finds nothing to do and nothing unreadable, the
+// earlier keys may be retired. report, if not nil, is called after every page:
+// total is what there is to look at.
+func (s *Service) Reseal(ctx context.Context, report func(done, total int)) (Resealed, error) {
+	r, err := s.reseal(ctx, report)
+	if err != nil {
+		return r, fmt.Errorf("sealing the store anew: %w", err)
+	}
+	return r, nil
+}
+
+func (s *Service) reseal(ctx context.Context, report func(done, total int)) (r Resealed, err error) {
+	total, err := s.Estate.Count(ctx)
+	if err != nil {
+		return r, err
+	}
+	looked := 0
+	total += s.endpoint.Stored()
+	each := func(points int) {
+		if looked += points; report != nil {
+			report(min(looked, total), total)
+		}
+	}
+	each(0)
+	files, unreadable, err := s.Estate.keys.Reseal(ctx)
+	r.Done, r.Unreadable = files, len(unreadable)
+	if err != nil {
+		return r, err
+	}
+	points, err := s.Estate.reseal(ctx, each)
+	r.Done, r.Unreadable = r.Done+points.Done, r.Unreadable+points.Unreadable
+	if err != nil {
+		return r, err
+	}
+	points, err = resealEngine(ctx, s, each)
+	r.Done, r.Unreadable = r.Done+points.Done, r.Unreadable+points.Unreadable
+	return r, err
+}
+
+// resealEngine is for the values of the embedded engine at rest.
+func resealEngine(ctx context.Context, s *Service, each func(int)) (Resealed, error) {
+	done, unreadable, err := s.endpoint.Reseal(ctx, each)
+	return Resealed{done, unreadable}, err
+}
+
+// reseal seals the resources anew, a page at a time.
+func (e *Estate) reseal(ctx context.Context, each func(points int)) (r Resealed, err error) {
+	seen := map[string]bool{}
+	var page []string
+	var failed error
+	flush := func() {
+		if failed == nil && len(page) > 0 {
+			var p Resealed
+			p, failed = e.resealPage(ctx, page, nil)
+			r.Done, r.Unreadable = r.Done+p.Done, r.Unreadable+p.Unreadable
+		}
+		page = page[:0]
+	}
+	looked := 0
+	err = scroll(ctx, e.client, e.name, nil, func(p *qdrant.RetrievedPoint) {
+		seen[p.GetId().GetUuid()] = true
+		if looked++; looked%pageSize == 0 {
+			each(pageSize)
+		}
+		if e.current(p) {
+			return
+		}
+		if page = append(page, p.GetId().GetUuid()); len(page) == pageSize {
+			flush()
+		}
+	})
+	flush()
+	each(looked % pageSize)
+	if err := errors.Join(err, failed); err != nil {
+		return r, wrap("sealing resources anew", err)
+	}
+	missing := map[string]Key{}
+	for known := range e.index.All() {
+		if id := e.keys.PointID(known.Canonical()); !seen[id] {
+			missing[id] = known.Key
+		}
+	}
+	// They were written since, or the server kept them back.
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(missing)), pageSize) {
+		p, err := e.resealPage(ctx, ids, missing)
+		r.Done, r.Unreadable = r.Done+p.Done, r.Unreadable+p.Unreadable
+		if err != nil {
+			return r, wrap("sealing resources anew", err)
+		}
+	}
+	return r, nil
+}
+
+// current tells whether the newest key sealed a point, as it says itself.
+func (e *Estate) current(p *qdrant.RetrievedPoint) bool {
+	sealed, err := base64.StdEncoding.Strict().DecodeString(p.GetPayload()[estateField].GetStringValue())
+	return err == nil && e.keys.Current(sealed)
+}
+
+// resealPage reads points anew while no writer may replace them, so that no
+// content is put back that was replaced meanwhile. Those of expected that are
+// still known and not returned count as unreadable.
+func (e *Estate) resealPage(ctx context.Context, ids []string, expected map[string]Key) (r Resealed, err error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	request := &qdrant.GetPoints{CollectionName: e.name, WithPayload: qdrant.NewWithPayload(true)}
+	for _, id := range ids {
+		request.Ids = append(request.Ids, qdrant.NewIDUUID(id))
+	}
+	points, err := e.client.Get(ctx, request)
+	if err != nil {
+		return r, err
+	}
+	for _, id := range ids {
+		key, awaited := expected[id]
+		if !awaited || slices.ContainsFunc(points, func(p *qdrant.RetrievedPoint) bool { return p.GetId().GetUuid() == id }) {
+			continue
+		}
+		if _, ok := e.index.Get(key); ok {
+			e.faults.add(e.name, id, fmt.Errorf("%w: a stored resource is missing or unreadable", ErrCorrupt))
+			r.Unreadable++
+		}
+	}
+	var ops []*qdrant.PointsUpdateOperation
+	for _, p := range points {
+		if e.current(p) {
+			continue
+		}
+		id := p.GetId().GetUuid()
+		content, version, err := openField(e.keys, p.GetPayload(), estatePlace(id, 0))
+		if err != nil {
+			e.faults.add(e.name, id, err)
+			r.Unreadable++
+			continue
+		}
+		// The version stays, since the content does: only the sealed field is set.
+		fields := map[string]*qdrant.Value{}
+		if err := sealField(e.keys, fields, content, estatePlace(id, version)); err != nil {
+			return r, err
+		}
+		delete(fields, fieldVersion)
+		ops = append(ops, qdrant.NewPointsUpdateSetPayload(&qdrant.PointsUpdateOperation_SetPayload{
+			Payload: fields, PointsSelector: qdrant.NewPointsSelectorIDs([]*qdrant.PointId{p.GetId()}),
+		}))
+	}
+	if len(ops) == 0 {
+		return r, nil
+	}
+	ctx, cancel := whole(ctx)
+	defer cancel()
+	results, err := e.client.UpdateBatch(ctx, &qdrant.UpdateBatchPoints{CollectionName: e.name, Operations: ops, Wait: qdrant.PtrOf(true)})
+	if err != nil {
+		return r, err
+	}
+	if len(results) != len(ops) {
+		return r, errors.New("not all writes were confirmed")
+	}
+	if i := slices.IndexFunc(results, func(u *qdrant.UpdateResult) bool { return u.GetStatus() != qdrant.UpdateStatus_Completed }); i >= 0 {
+		return r, completed(results[i], nil)
+	}
+	r.Done += len(ops)
+	return r, nil
+}
