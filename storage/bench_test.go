@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 func BenchmarkBulkUpsert(b *testing.B) {
@@ -81,4 +85,43 @@ func BenchmarkGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkIndexCache loads the identifier index of 100,000 resources from its
+// sealed file, and reads the bare file, in turn. The budget is 150 ms.
+func BenchmarkIndexCache(b *testing.B) {
+	const n = 100_000
+	h := newHome(b)
+	full := index.New()
+	for i := range n {
+		full.Put(record(instance(i), 1, uint64(i)))
+	}
+	file := h.keys.File("data/index.cache")
+	content, err := full.MarshalBinary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := file.Save(content); err != nil {
+		b.Fatal(err)
+	}
+	var load, read []time.Duration
+	for range 11 * b.N {
+		start := time.Now()
+		if _, err := os.ReadFile(filepath.Join(h.dir, "data", "index.cache")); err != nil {
+			b.Fatal(err)
+		}
+		read = append(read, time.Since(start))
+		start = time.Now()
+		c := cache{file: file, index: index.New()}
+		if !c.load() || c.index.Len() != n {
+			b.Fatal("the cache does not load")
+		}
+		load = append(load, time.Since(start))
+	}
+	slices.Sort(load)
+	slices.Sort(read)
+	ours, raw := load[len(load)/2], read[len(read)/2]
+	fmt.Printf("\n  index of 100,000 from its cache  %v, budget 150ms; reading the file %v\n", ours.Round(time.Millisecond), raw.Round(10*time.Microsecond))
+	b.ReportMetric(float64(ours.Milliseconds()), "ms-index-cache")
+	b.ReportMetric(0, "ns/op")
 }

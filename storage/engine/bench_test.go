@@ -8,12 +8,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
-	"slices"
 	"testing"
-	"text/tabwriter"
-	"time"
 
 	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
@@ -21,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/cloudops/cloudops/storage/engine"
 )
 
 const (
@@ -40,7 +38,7 @@ func BenchmarkUpsertAndOpen(b *testing.B) {
 		benchCollection(b, client, benchSize)
 		raw := openRaw(b)
 		random := rand.New(rand.NewPCG(7, 8))
-		var ours, theirs sample
+		var ours, theirs engine.Sample
 		for from := 0; from < benchPoints; {
 			var requests []*qdrant.UpsertPoints
 			var values [][]rawValue
@@ -51,13 +49,13 @@ func BenchmarkUpsertAndOpen(b *testing.B) {
 				values = append(values, rawValues(b, points))
 				from += len(points)
 			}
-			theirs.time(func() {
+			theirs.Time(func() {
 				for _, v := range values {
 					raw.put(b, at, v)
 					at += len(v)
 				}
 			})
-			ours.time(func() {
+			ours.Time(func() {
 				var two errgroup.Group
 				two.SetLimit(2)
 				for _, r := range requests {
@@ -77,23 +75,21 @@ func BenchmarkUpsertAndOpen(b *testing.B) {
 		f.stop()
 		raw.close(b)
 
-		var opened, read sample
+		var opened, read engine.Sample
 		for range 5 {
-			read.time(func() { raw.readAll(b) })
-			opened.time(f.begin)
+			read.Time(func() { raw.readAll(b) })
+			opened.Time(f.begin)
 			if n := f.count(); n != benchPoints {
 				b.Fatalf("%d points are there", n)
 			}
 			f.stop()
 		}
 		f.begin() // for the cleanup
-		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(t, "\n%d points of %d numbers and 1.5 KB\tengine\traw bbolt\tratio\tbudget\t\n", benchPoints, benchSize)
-		ratio(b, t, "durable upsert in batches of 256", ours.sum(), theirs.sum(), "2.0x")
-		ratio(b, t, "median of eight batches", ours.median(), theirs.median(), "")
-		ratio(b, t, "open, against reading all", opened.median(), read.median(), "3.0x")
-		t.Flush()
-		b.ReportMetric(0, "ns/op")
+		r := engine.NewRatios(b, "100,000 points of 384 numbers and 1.5 KB", "engine", "raw bbolt", "ratio", "budget")
+		r.Line("durable upsert in batches of 256", ours.Sum(), theirs.Sum(), "2.0x")
+		r.Line("median of eight batches", ours.Median(), theirs.Median(), "")
+		r.Line("open, against reading all", opened.Median(), read.Median(), "3.0x")
+		r.Print()
 	}
 }
 
@@ -265,39 +261,4 @@ func (f *fixture) count() int {
 	resp, err := f.points.Count(ctx(), &qdrant.CountPoints{CollectionName: "c", Exact: qdrant.PtrOf(true)})
 	f.must(err)
 	return int(resp.GetResult().GetCount())
-}
-
-// sample is how long something took, many times.
-type sample []time.Duration
-
-func (s *sample) time(f func()) {
-	start := time.Now()
-	f()
-	*s = append(*s, time.Since(start))
-}
-
-func (s sample) median() time.Duration { return slices.Sorted(slices.Values(s))[len(s)/2] }
-
-func (s sample) sum() (all time.Duration) {
-	for _, d := range s {
-		all += d
-	}
-	return all
-}
-
-// ratio prints a line that compares two times, and reports it.
-func ratio(b *testing.B, t *tabwriter.Writer, name string, ours, theirs time.Duration, budget string) {
-	x := float64(ours) / float64(max(theirs, 1))
-	fmt.Fprintf(t, "%s\t%v\t%v\t%.2fx\t%s\t\n", name, ours.Round(10*time.Microsecond), theirs.Round(10*time.Microsecond), x, budget)
-	b.ReportMetric(x, "x-"+metricName(name))
-}
-
-func metricName(name string) string {
-	out := []rune(name)
-	for i, r := range out {
-		if r == ' ' || r == ',' {
-			out[i] = '-'
-		}
-	}
-	return string(out)
 }

@@ -33,6 +33,8 @@ type collection struct {
 	keys   *seal.Keys
 	db     *bbolt.DB
 
+	// spare holds buffers that vectors were encoded in.
+	spare sync.Pool
 	// next is a sequence number that no point has.
 	next atomic.Uint64
 	// writing lets one writer at a time commit and publish.
@@ -295,11 +297,16 @@ func (c *collection) openBody(seq uint64, b []byte) ([]byte, error) {
 }
 
 func (c *collection) sealVector(seq uint64, v []float32) ([]byte, error) {
-	plain := make([]byte, 4*len(v))
-	for i, x := range v {
-		binary.LittleEndian.PutUint32(plain[4*i:], math.Float32bits(x))
+	plain, _ := c.spare.Get().(*[]byte)
+	if plain == nil {
+		plain = new([]byte)
 	}
-	return c.keys.SealAsIs(plain, c.at(seq, "vector"))
+	*plain = (*plain)[:0]
+	for _, x := range v {
+		*plain = binary.LittleEndian.AppendUint32(*plain, math.Float32bits(x))
+	}
+	defer c.spare.Put(plain)
+	return c.keys.SealAsIs(*plain, c.at(seq, "vector"))
 }
 
 func (c *collection) openVector(seq uint64, b []byte, into []float32) error {

@@ -112,44 +112,55 @@ func Surface() []string {
 	}
 }
 
-// Used names everything a request asks for, in the terms of Surface. Payload
-// values are data, not options, and are not looked into.
-func Used(m protoreflect.Message, yield func(string) bool) bool {
-	if len(m.GetUnknown()) > 0 && !yield(string(m.Descriptor().FullName())+": an unknown field") {
-		return false
+// Used names everything a request asks for, in the terms of Surface, until
+// yield returns false. Payload values are data, not options, and are not looked
+// into.
+func Used(m protoreflect.Message, yield func(string) bool) {
+	u := &used{yield: yield}
+	u.each = u.field
+	u.message(m)
+}
+
+// used is a walk over a request.
+type used struct {
+	yield func(string) bool
+	each  func(protoreflect.FieldDescriptor, protoreflect.Value) bool
+	done  bool
+}
+
+func (u *used) message(m protoreflect.Message) {
+	if len(m.GetUnknown()) > 0 {
+		u.done = !u.yield(string(m.Descriptor().FullName()) + ": an unknown field")
 	}
-	more := true
-	each := func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch fd.Kind() {
-		case protoreflect.MessageKind:
-			more = Used(v.Message(), yield)
-		case protoreflect.EnumKind:
-			name := fd.Enum().FullName()
-			if ed := fd.Enum().Values().ByNumber(v.Enum()); ed != nil {
-				name = ed.FullName()
-			}
-			more = yield(string(name))
-		}
-		return more
+	if !u.done {
+		m.Range(u.each)
 	}
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if more = yield(string(fd.FullName())); !more || fd.IsMap() {
-			return more
+}
+
+func (u *used) field(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	u.done = !u.yield(string(fd.FullName()))
+	switch {
+	case fd.IsMap() || fd.Kind() != protoreflect.MessageKind && fd.Kind() != protoreflect.EnumKind:
+	case fd.IsList():
+		for i := 0; i < v.List().Len() && !u.done; i++ {
+			u.value(fd, v.List().Get(i))
 		}
-		if !fd.IsList() {
-			return each(fd, v)
-		}
-		if fd.Kind() != protoreflect.MessageKind && fd.Kind() != protoreflect.EnumKind {
-			return true
-		}
-		for i := range v.List().Len() {
-			if !each(fd, v.List().Get(i)) {
-				break
-			}
-		}
-		return more
-	})
-	return more
+	case !u.done:
+		u.value(fd, v)
+	}
+	return !u.done
+}
+
+func (u *used) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+	if fd.Kind() == protoreflect.MessageKind {
+		u.message(v.Message())
+		return
+	}
+	name := fd.Enum().FullName()
+	if ed := fd.Enum().Values().ByNumber(v.Enum()); ed != nil {
+		name = ed.FullName()
+	}
+	u.done = !u.yield(string(name))
 }
 
 // unhandled names the first thing in m that Surface does not list.

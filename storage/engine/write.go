@@ -172,10 +172,9 @@ func (c *collection) seal(w *write) error {
 	if err := w.indexes.evaluate(h, func() ([]byte, error) { return body, nil }, w.values); err != nil {
 		return err
 	}
-	// A head is too short to become much shorter, and is opened at every start.
 	sealed, err := c.keys.SealAsIs(h.encode(), c.at(w.seq, "head"))
 	if err == nil && body != nil {
-		w.body, err = c.keys.Seal(body, c.at(w.seq, "body"))
+		w.body, err = c.keys.SealAsIs(body, c.at(w.seq, "body"))
 	}
 	if err == nil && w.vector != nil {
 		w.sealed, err = c.sealVector(w.seq, w.vector)

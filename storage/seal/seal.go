@@ -201,7 +201,8 @@ func (k *Keys) Notices() []string { return slices.Clone(k.notices) }
 // Seal compresses and encrypts a value for a place. Values over 64 MiB are refused.
 func (k *Keys) Seal(plain []byte, at Place) ([]byte, error) { return k.main.Seal(plain, at) }
 
-// SealAsIs is Seal without the compression, for noise such as vectors.
+// SealAsIs is Seal without the compression, for noise such as vectors and what
+// was sealed before.
 func (k *Keys) SealAsIs(plain []byte, at Place) ([]byte, error) {
 	return k.main.seal(plain, at, packAsIs)
 }

@@ -72,9 +72,9 @@ func (s *Sealer) seal(plain []byte, at Place, pack func(into, plain []byte) []by
 	if packed == nil {
 		packed = new([]byte)
 	}
-	defer s.packer.spare.Put(packed)
 	*packed = pack((*packed)[:0], plain)
 	ct, err := s.aead.Encrypt(*packed, s.additional(at))
+	s.packer.spare.Put(packed)
 	if err != nil {
 		return nil, fmt.Errorf("sealing a value: %w", err)
 	}
