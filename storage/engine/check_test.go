@@ -171,6 +171,7 @@ func FuzzRecord(f *testing.F) {
 		if again, err := decodeHead(h.encode()); err != nil || again.id != h.id || !bytes.Equal(again.small, h.small) {
 			t.Errorf("decodeHead(encode) = %v, %v; want %v", again, err, h)
 		}
-		_, _ = join(h, b)
+		_, _, _ = split(h.id, b)
+		_, _ = tidy(b)
 	})
 }

@@ -161,9 +161,9 @@ func (c *collection) load() error {
 		}
 		c.table = newTable(len(c.indexes.fields), c.size(), count)
 		body, vector := along(bodies), along(tx.Bucket(vectorsBucket()))
-		page := make([]stored, 0, 4096)
+		page := make([]sealedRow, 0, 4096)
 		err := heads.ForEach(func(k, v []byte) error {
-			if page = append(page, stored{c.table.add(), k, v, body(k), vector(k)}); len(page) < cap(page) {
+			if page = append(page, sealedRow{c.table.add(), k, v, body(k), vector(k)}); len(page) < cap(page) {
 				return nil
 			}
 			defer func() { page = page[:0] }()
@@ -177,13 +177,13 @@ func (c *collection) load() error {
 	})
 }
 
-// stored is what the data file has of a row; nil is nothing.
-type stored struct {
+// sealedRow is what the data file has of a row; nil is nothing.
+type sealedRow struct {
 	row                     int32
 	key, head, body, vector []byte
 }
 
-func (c *collection) loadPage(page []stored) error {
+func (c *collection) loadPage(page []sealedRow) error {
 	t := &c.table
 	for _, s := range page {
 		if s.vector != nil {
@@ -249,7 +249,7 @@ func inParallel(n int, f func(int) error) error {
 func (c *collection) size() int { return int(c.config.GetVectorsConfig().GetParams().GetSize()) }
 
 // loadRow opens what is stored of a row, whose slot is room for the vector.
-func (c *collection) loadRow(s stored) {
+func (c *collection) loadRow(s sealedRow) {
 	t, seq := &c.table, c.table.seqs[s.row]
 	values := make([]int64, len(t.columns))
 	h, err := c.openHead(seq, s.head)

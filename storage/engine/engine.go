@@ -30,6 +30,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -102,7 +103,7 @@ func Open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, e
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5e9, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(e.guard),
+		grpc.UnaryInterceptor(e.guard), grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto")}),
 	}, options...)...)
 	qdrant.RegisterQdrantServer(e.server, e)
 	qdrant.RegisterCollectionsServer(e.server, collectionsService{e: e})

@@ -411,6 +411,7 @@ func TestRefusals(t *testing.T) {
 		"a named vector": {point(func(p *qdrant.PointStruct) {
 			p.Vectors = qdrant.NewVectorsMap(map[string]*qdrant.Vector{"v": qdrant.NewVector(1)})
 		}), codes.Unimplemented, "vectors"},
+		"an unknown field": {point(func(p *qdrant.PointStruct) { p.ProtoReflect().SetUnknown([]byte("\x4a\x01x")) }), codes.Unimplemented, "unknown field"},
 		"a number as id":   {point(func(p *qdrant.PointStruct) { p.Id = qdrant.NewIDNum(1) }), codes.Unimplemented, "num"},
 		"no id":            {point(func(p *qdrant.PointStruct) { p.Id = nil }), codes.InvalidArgument, "UUID"},
 		"not an id":        {point(func(p *qdrant.PointStruct) { p.Id = qdrant.NewID("i-0abc") }), codes.InvalidArgument, "UUID"},

@@ -42,7 +42,7 @@ func (s pointsService) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdran
 		if err != nil {
 			return nil, err
 		}
-		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}, payload: p.GetPayload()}
+		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}, payload: payload(p)}
 	}
 	ids, err := parseIDs(raw)
 	if err != nil {
@@ -137,9 +137,9 @@ func (s pointsService) Query(_ context.Context, r *qdrant.QueryPoints) (*qdrant.
 	if err != nil {
 		return nil, err
 	}
-	points, scores := make([]point, len(found)), map[string]float32{}
+	points, scores := make([]point, len(found)), map[uuid.UUID]float32{}
 	for i, f := range found {
-		points[i], scores[f.id.String()] = f.point, c.metric.shown(f.score)
+		points[i], scores[f.id] = f.point, c.metric.shown(f.score)
 	}
 	read, err := c.read(points, r.GetWithPayload().GetEnable())
 	if err != nil {
@@ -147,7 +147,9 @@ func (s pointsService) Query(_ context.Context, r *qdrant.QueryPoints) (*qdrant.
 	}
 	resp := &qdrant.QueryResponse{Time: time.Since(start).Seconds()}
 	for _, p := range read {
-		resp.Result = append(resp.Result, &qdrant.ScoredPoint{Id: p.GetId(), Payload: p.GetPayload(), Score: scores[p.GetId().GetUuid()]})
+		scored := &qdrant.ScoredPoint{Id: qdrant.NewID(p.id.String()), Score: scores[p.id]}
+		answer(scored, p.payload)
+		resp.Result = append(resp.Result, scored)
 	}
 	return resp, nil
 }
@@ -194,11 +196,11 @@ func (s pointsService) Get(_ context.Context, r *qdrant.GetPoints) (*qdrant.GetR
 		seen[id] = true
 	}
 	c.mu.RUnlock()
-	result, err := c.read(points, r.GetWithPayload().GetEnable())
+	read, err := c.read(points, r.GetWithPayload().GetEnable())
 	if err != nil {
 		return nil, err
 	}
-	return &qdrant.GetResponse{Result: result, Time: time.Since(start).Seconds()}, nil
+	return &qdrant.GetResponse{Result: retrieved(read), Time: time.Since(start).Seconds()}, nil
 }
 
 // Scroll pages through points by id, or by an integer index.
@@ -246,18 +248,18 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 	if err != nil {
 		return nil, err
 	}
-	payload := r.WithPayload == nil || r.GetWithPayload().GetEnable()
-	result, err := c.read(page, payload)
+	read, err := c.read(page, r.WithPayload == nil || r.GetWithPayload().GetEnable())
 	if err != nil {
 		return nil, err
 	}
+	result := retrieved(read)
 	if r.OrderBy != nil {
-		value := map[string]int64{}
+		value := map[uuid.UUID]int64{}
 		for i, p := range page {
-			value[p.id.String()] = values[i]
+			value[p.id] = values[i]
 		}
-		for _, p := range result {
-			p.OrderValue = qdrant.NewOrderValueInt(value[p.GetId().GetUuid()])
+		for i, p := range result {
+			p.OrderValue = qdrant.NewOrderValueInt(value[read[i].id])
 		}
 	}
 	resp := &qdrant.ScrollResponse{Result: result, Time: time.Since(start).Seconds()}
@@ -265,6 +267,15 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 		resp.NextPageOffset = qdrant.NewID(next.String())
 	}
 	return resp, nil
+}
+
+func retrieved(read []stored) []*qdrant.RetrievedPoint {
+	result := make([]*qdrant.RetrievedPoint, len(read))
+	for i, p := range read {
+		result[i] = &qdrant.RetrievedPoint{Id: qdrant.NewID(p.id.String())}
+		answer(result[i], p.payload)
+	}
+	return result
 }
 
 // Count is always exact.

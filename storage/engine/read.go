@@ -1,33 +1,38 @@
 package engine
 
 import (
-	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
+// stored is a point as it was read; its payload is encoded.
+type stored struct {
+	point
+	payload []byte
+}
+
 // read returns the stored form of points. Points that were deleted meanwhile
 // are absent; damaged ones too, and reported.
-func (c *collection) read(points []point, payload bool) ([]*qdrant.RetrievedPoint, error) {
-	found := make([]*qdrant.RetrievedPoint, 0, len(points))
+func (c *collection) read(points []point, payload bool) ([]stored, error) {
+	found := make([]stored, 0, len(points))
 	err := c.db.View(func(tx *bbolt.Tx) error {
 		heads, bodies := tx.Bucket(headsBucket()), tx.Bucket(bodiesBucket())
 		for _, p := range points {
-			r := &qdrant.RetrievedPoint{Id: qdrant.NewID(p.id.String())}
+			s := stored{point: p}
 			if payload {
 				key := seqKey(p.seq)
-				stored := heads.Get(key)
-				if stored == nil {
+				sealed := heads.Get(key)
+				if sealed == nil {
 					continue
 				}
 				var err error
-				if r.Payload, err = c.openPayload(p, stored, bodies.Get(key)); err != nil {
+				if s.payload, err = c.openPayload(p, sealed, bodies.Get(key)); err != nil {
 					c.fault(p, "a stored point fails its check and was left out")
 					continue
 				}
 			}
-			found = append(found, r)
+			found = append(found, s)
 		}
 		return nil
 	})
@@ -37,20 +42,19 @@ func (c *collection) read(points []point, payload bool) ([]*qdrant.RetrievedPoin
 	return found, nil
 }
 
-func (c *collection) openPayload(p point, stored, body []byte) (map[string]*qdrant.Value, error) {
-	h, err := c.openHead(p.seq, stored)
+func (c *collection) openPayload(p point, sealed, body []byte) ([]byte, error) {
+	h, err := c.openHead(p.seq, sealed)
 	if err != nil {
 		return nil, err
 	}
 	if h.id != p.id {
 		return nil, errMalformed
 	}
-	if len(h.large) > 0 {
-		if body, err = c.openBody(p.seq, body); err != nil {
-			return nil, err
-		}
-	} else {
-		body = nil
+	if len(h.large) == 0 {
+		return h.small, nil
 	}
-	return join(h, body)
+	if body, err = c.openBody(p.seq, body); err != nil {
+		return nil, err
+	}
+	return append(h.small[:len(h.small):len(h.small)], body...), nil
 }

@@ -8,9 +8,7 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
-	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // A point is stored as a head and a body. The head has the id, all small
@@ -49,7 +47,7 @@ var errMalformed = errors.New("malformed record")
 
 func decodeHead(b []byte) (h head, err error) {
 	seen := false
-	err = fields(b, func(num protowire.Number, v []byte) error {
+	err = records(b, func(num protowire.Number, _, v []byte) error {
 		switch num {
 		case headID:
 			seen = true
@@ -67,87 +65,34 @@ func decodeHead(b []byte) (h head, err error) {
 	return h, err
 }
 
-// fields yields the length-delimited fields of an encoded message.
-func fields(b []byte, yield func(protowire.Number, []byte) error) error {
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return errMalformed
+// split makes the head and the encoded body of an encoded payload; a nil body is
+// empty.
+func split(id uuid.UUID, payload []byte) (h head, body []byte, err error) {
+	h.id, h.small = id, make([]byte, 0, len(payload))
+	err = records(payload, func(_ protowire.Number, record, entry []byte) error {
+		name, value, err := pair(entry)
+		if len(value) > smallValue {
+			h.large, body = append(h.large, string(name)), append(slices.Grow(body, len(payload)), record...)
+		} else {
+			h.small = append(h.small, record...)
 		}
-		b = b[n:]
-		if typ == protowire.BytesType {
-			v, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return errMalformed
-			}
-			if err := yield(num, v); err != nil {
-				return err
-			}
-			b = b[n:]
-			continue
-		}
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return errMalformed
-		}
-		b = b[n:]
-	}
-	return nil
+		return err
+	})
+	return h, body, err
 }
 
-// split makes the head and the encoded body of a payload; a nil body is empty.
-// The texts of a payload were checked when it was received.
-func split(id uuid.UUID, payload map[string]*qdrant.Value) (h head, body []byte, err error) {
-	h.id = id
-	for name, v := range payload {
-		size, to := sizeOf(v), &h.small
-		if size > smallValue {
-			h.large, to = append(h.large, name), &body
+// pair is the name and the value of an entry of an encoded map.
+func pair(entry []byte) (name, value []byte, err error) {
+	err = records(entry, func(num protowire.Number, _, v []byte) error {
+		switch num {
+		case 1:
+			name = v
+		case 2:
+			value = v
 		}
-		if *to, err = appendEntry(*to, name, v, size); err != nil {
-			return h, nil, err
-		}
-	}
-	return h, body, nil
-}
-
-// sizeOf is proto.Size, quicker where it is often asked.
-func sizeOf(v *qdrant.Value) int {
-	if s, ok := v.GetKind().(*qdrant.Value_StringValue); ok {
-		return protowire.SizeTag(valueString) + protowire.SizeBytes(len(s.StringValue))
-	}
-	return proto.Size(v)
-}
-
-// appendEntry adds a field, whose value has a size, to an encoded qdrant.Struct.
-func appendEntry(b []byte, name string, v *qdrant.Value, size int) ([]byte, error) {
-	length := protowire.SizeTag(1) + protowire.SizeBytes(len(name)) + protowire.SizeTag(2) + protowire.SizeBytes(size)
-	b = slices.Grow(b, length+8)
-	b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.BytesType), uint64(length))
-	b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), name)
-	b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.BytesType), uint64(size))
-	switch v := v.GetKind().(type) {
-	case *qdrant.Value_StringValue:
-		return protowire.AppendString(protowire.AppendTag(b, valueString, protowire.BytesType), v.StringValue), nil
-	case *qdrant.Value_IntegerValue:
-		return protowire.AppendVarint(protowire.AppendTag(b, valueInteger, protowire.VarintType), uint64(v.IntegerValue)), nil
-	}
-	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, v)
-}
-
-// join is the payload that split took apart.
-func join(h head, body []byte) (map[string]*qdrant.Value, error) {
-	var s qdrant.Struct
-	if err := proto.Unmarshal(h.small, &s); err != nil {
-		return nil, errMalformed
-	}
-	// Unmarshal adds to the map, which is what Merge is for.
-	if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(body, &s); err != nil {
-		return nil, errMalformed
-	}
-	if s.Fields == nil {
-		s.Fields = map[string]*qdrant.Value{}
-	}
-	return s.Fields, nil
+		return nil
+	})
+	return name, value, err
 }
 
 // none stands for a point without a value in an index.
@@ -172,20 +117,11 @@ type scalar struct {
 
 // entries yields the names and encoded values of an encoded qdrant.Struct.
 func entries(b []byte, yield func(name, value []byte) error) error {
-	return fields(b, func(num protowire.Number, e []byte) error {
-		if num != 1 {
+	return records(b, func(num protowire.Number, _, entry []byte) error {
+		if num != structFields {
 			return nil
 		}
-		var name, value []byte
-		err := fields(e, func(num protowire.Number, v []byte) error {
-			switch num {
-			case 1:
-				name = v
-			case 2:
-				value = v
-			}
-			return nil
-		})
+		name, value, err := pair(entry)
 		if err != nil {
 			return err
 		}
@@ -206,9 +142,11 @@ func lookup(b []byte, path []string) (found scalar, err error) {
 
 // Numbers of the qdrant.Value variants that matter here.
 const (
+	valueNull    = 1
 	valueDouble  = 2
 	valueInteger = 3
 	valueString  = 4
+	valueBool    = 5
 	valueStruct  = 6
 	valueList    = 7
 )

@@ -1,6 +1,9 @@
 package engine
 
-import "google.golang.org/protobuf/reflect/protoreflect"
+import (
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
 
 // Surface lists what the engine handles: RPCs by method, options and
 // conditions by the field or enum value that asks for them. A test holds it
@@ -129,7 +132,7 @@ type used struct {
 }
 
 func (u *used) message(m protoreflect.Message) {
-	if len(m.GetUnknown()) > 0 {
+	if _, point := m.Interface().(*qdrant.PointStruct); len(m.GetUnknown()) > 0 && !point { // which carries its payload
 		u.done = !u.yield(string(m.Descriptor().FullName()) + ": an unknown field")
 	}
 	if !u.done {

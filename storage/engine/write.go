@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"github.com/google/uuid"
-	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,7 +14,8 @@ import (
 // write is a point on its way to disk.
 type write struct {
 	row
-	payload            map[string]*qdrant.Value
+	// payload is encoded.
+	payload            []byte
 	head, body, sealed []byte
 	// indexes are those that its values are of.
 	indexes *indexes
