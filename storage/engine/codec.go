@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"github.com/qdrant/go-client/qdrant"
@@ -37,7 +38,7 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 func unmarshalUpsert(b []byte, r *qdrant.UpsertPoints) error {
-	var rest, scratch, strange []byte
+	var rest, strange, point, payload []byte
 	err := records(b, func(num protowire.Number, record, value []byte) error {
 		if num != upsertPoints || value == nil {
 			rest = append(rest, record...)
@@ -45,24 +46,24 @@ func unmarshalUpsert(b []byte, r *qdrant.UpsertPoints) error {
 		}
 		p := new(qdrant.PointStruct)
 		r.Points = append(r.Points, p)
-		payload := make([]byte, 0, len(value))
-		scratch = scratch[:0]
+		point, payload = point[:0], payload[:0]
 		err := records(value, func(num protowire.Number, record, value []byte) error {
 			if num == pointPayload && value != nil {
 				payload = appendField(payload, structFields, value)
 			} else {
-				scratch = append(scratch, record...)
+				point = append(point, record...)
 			}
 			return nil
 		})
 		if err == nil {
-			err = proto.Unmarshal(scratch, p)
+			err = proto.Unmarshal(point, p)
 		}
-		if err == nil {
-			payload, err = tidy(payload)
+		if err != nil {
+			return err
 		}
 		strange = append(strange, p.ProtoReflect().GetUnknown()...)
-		p.ProtoReflect().SetUnknown(payload)
+		carried, err := tidy(slices.Clone(payload))
+		p.ProtoReflect().SetUnknown(carried)
 		return err
 	})
 	if err != nil {

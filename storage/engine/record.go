@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -68,11 +67,11 @@ func decodeHead(b []byte) (h head, err error) {
 // split makes the head and the encoded body of an encoded payload; a nil body is
 // empty.
 func split(id uuid.UUID, payload []byte) (h head, body []byte, err error) {
-	h.id, h.small = id, make([]byte, 0, len(payload))
+	h.id, h.small = id, make([]byte, 0, 512)
 	err = records(payload, func(_ protowire.Number, record, entry []byte) error {
 		name, value, err := pair(entry)
 		if len(value) > smallValue {
-			h.large, body = append(h.large, string(name)), append(slices.Grow(body, len(payload)), record...)
+			h.large, body = append(h.large, string(name)), append(body, record...)
 		} else {
 			h.small = append(h.small, record...)
 		}
