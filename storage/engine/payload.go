@@ -3,13 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // UpdateBatch sets fields of the payloads of points that are there; vectors and
@@ -31,8 +32,12 @@ func (s pointsService) UpdateBatch(_ context.Context, r *qdrant.UpdateBatchPoint
 		if err != nil {
 			return nil, err
 		}
+		fields, err := proto.Marshal(&qdrant.Struct{Fields: set.GetPayload()})
+		if err != nil {
+			return nil, status.Errorf(codes.InvalidArgument, "encoding the payload: %v", err)
+		}
 		for _, id := range ids {
-			writes = append(writes, &write{row: row{point: point{id: id}}, payload: set.GetPayload()})
+			writes = append(writes, &write{row: row{point: point{id: id}}, payload: fields})
 		}
 		resp.Result = append(resp.Result, &qdrant.UpdateResult{Status: qdrant.UpdateStatus_Completed})
 	}
@@ -70,11 +75,13 @@ func (c *collection) setPayloads(writes []*write) error {
 	}
 	err = inParallel(len(writes), func(i int) error {
 		w := writes[i]
-		fields := stored[i].GetPayload()
-		maps.Copy(fields, w.payload)
+		var err error
+		if w.payload, err = overlay(stored[i].payload, w.payload); err != nil {
+			return err
+		}
 		vector := w.vector
-		w.payload, w.vector = fields, nil // what is stored of the vector stays
-		err := c.seal(w)
+		w.vector = nil // what is stored of the vector stays
+		err = c.seal(w)
 		w.vector = vector
 		return err
 	})
@@ -105,4 +112,25 @@ func (c *collection) setPayloads(writes []*write) error {
 	}
 	c.table.put(rows)
 	return nil
+}
+
+// overlay adds fields to an encoded payload, in the place of those of their names.
+func overlay(payload, fields []byte) ([]byte, error) {
+	set := map[string]bool{}
+	err := entries(fields, func(name, _ []byte) error {
+		set[string(name)] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	merged := append([]byte(nil), fields...)
+	err = records(payload, func(_ protowire.Number, record, entry []byte) error {
+		name, _, err := pair(entry)
+		if !set[string(name)] {
+			merged = append(merged, record...)
+		}
+		return err
+	})
+	return merged, err
 }
