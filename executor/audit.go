@@ -109,6 +109,16 @@ func (a *audit) open(now time.Time, each func(Entry, span)) error {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	a.file, a.size, a.count, a.head, a.anchored = f, w.size, w.count, w.head, w.anchored
+	if at := a.keys.Imported(); !at.IsZero() {
+		_, _, err := a.append(content{Time: now, Kind: "local", Text: fmt.Sprintf("the keys were brought back from a recovery file at %s; "+
+			"that nothing is missing behind the %d records before this one can't be told", at.Format(time.RFC3339), w.count)})
+		if err != nil {
+			return err
+		}
+		if err := a.keys.ImportNoted(); err != nil {
+			return err
+		}
+	}
 	if w.torn > 0 {
 		_, _, err := a.append(content{Time: now, Kind: "local",
 			Text: fmt.Sprintf("removed %d bytes of a record that a crash cut short; it was never acknowledged", w.torn)})
@@ -330,13 +340,18 @@ func (w *walked) problem(format string, args ...any) {
 func (a *audit) walk(each func(Entry, span)) (walked, error) {
 	genesis := sha256.Sum256([]byte(auditFormat + " " + a.keys.StoreID()))
 	w := walked{head: hex.EncodeToString(genesis[:])}
-	value, err := a.anchor.Load()
-	if err != nil {
-		return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
-	}
-	anchor, err := parseAnchor(value)
-	if err != nil {
-		return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
+	// After an import the place of the anchor may be another one, or have been lost
+	// with the key: then it vouches for nothing.
+	vouches := a.keys.Imported().IsZero()
+	var anchor anchored
+	if vouches {
+		value, err := a.anchor.Load()
+		if err != nil {
+			return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
+		}
+		if anchor, err = parseAnchor(value); err != nil {
+			return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
+		}
 	}
 	w.anchored = anchor.count
 	switch info, err := os.Lstat(a.path); {
@@ -390,6 +405,7 @@ func (a *audit) walk(each func(Entry, span)) (walked, error) {
 		}
 	}
 	switch {
+	case !vouches:
 	case anchor.count == 0 && w.count > 1:
 		w.problem("its anchor is gone")
 	case anchor.count > w.count:

@@ -25,6 +25,7 @@ var onlyIn = []struct {
 		[]string{"executor/runner", "storage/endpoint", "lsp/daemon", "scanner", "scanner/awstest", "lsp/lsptest", "cmd/demo"}},
 	{"github.com/qdrant/go-client", "the estate is read and written through storage", []string{"storage", "storage/engine", "storage/endpoint", "storage/storagetest"}},
 	{"github.com/tink-crypto", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
+	{"filippo.io/age", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"crypto/cipher", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"crypto/aes", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"github.com/zalando/go-keyring", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},

@@ -258,7 +258,7 @@ func readKeyset(home string) (*keysetFile, error) {
 	}
 	ks, err := parseKeyset(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w; restore the file from a backup, nothing was changed", ErrCorrupt, keysetPath(home), err)
+		return nil, fmt.Errorf("%w: %s: %w; restore the file from a backup, or the keys from a recovery file (cloudops key import); nothing was changed", ErrCorrupt, keysetPath(home), err)
 	}
 	return ks, nil
 }
@@ -322,5 +322,5 @@ func refuseOrphanStore(home string) error {
 		return fmt.Errorf("looking for a store: %w", err)
 	}
 	return fmt.Errorf("%w: there is a store in %s but no %s; restore that file from a backup, "+
-		"or move the store away to begin a new one", ErrNoKey, data, keysetPath(home))
+		"bring the keys back from a recovery file (cloudops key import), or move the store away to begin a new one", ErrNoKey, data, keysetPath(home))
 }

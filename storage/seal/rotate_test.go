@@ -33,9 +33,6 @@ func rotateOnce(k *Keys) error {
 	if err == nil {
 		err = k.Retire(0)
 	}
-	if err == nil {
-		fmt.Fprintln(os.Stderr, "rotated")
-	}
 	return err
 }
 

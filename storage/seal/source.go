@@ -124,7 +124,7 @@ func fallbackFile(home string) (Source, error) {
 func (s Source) load(home string, v vault) ([]byte, error) {
 	kek, err := s.read(home, v)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s holds none, but the store in %s needs it; bring the key back there, no new one was made", ErrNoKey, s, home)
+		return nil, fmt.Errorf("%w: %s holds none, but the store in %s needs it; bring the key back there, or the keys from a recovery file (cloudops key import); no new one was made", ErrNoKey, s, home)
 	}
 	return kek, err
 }
@@ -242,6 +242,16 @@ func newKey() ([]byte, error) {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
 	return fresh, nil
+}
+
+// peek is read, but leaves a variable set for later.
+func (s Source) peek(home string, v vault) ([]byte, error) {
+	if s.EnvVar != "" {
+		if text, ok := os.LookupEnv(s.EnvVar); ok {
+			defer os.Setenv(s.EnvVar, text)
+		}
+	}
+	return s.read(home, v)
 }
 
 // readKeyFile reads a key file that nobody else can, and that does not lie with

@@ -66,7 +66,9 @@ func child(text string) int {
 		a := k.Anchor("audit")
 		o.AnchorWhere = a.Where()
 		for err == nil && task.Rotate {
-			err = rotateOnce(k)
+			if err = rotateOnce(k); err == nil {
+				fmt.Fprintln(os.Stderr, "rotated")
+			}
 		}
 		if task.SaveAnchor != "" {
 			err = a.Save(task.SaveAnchor)

@@ -1,0 +1,239 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"google.golang.org/protobuf/proto"
+
+	aeadsubtle "github.com/tink-crypto/tink-go/v2/aead/subtle"
+)
+
+// ErrKeysWork: there is nothing to import, since the store opens.
+var ErrKeysWork = errors.New("the keys of this store work")
+
+// Import is a recovery file whose keys open the store of a home. Nothing was
+// changed so far.
+type Import struct {
+	home    string
+	source  Source
+	content content
+	made    time.Time
+}
+
+// OpenImport decrypts a recovery file and makes sure that its keys open the
+// store in the home. src is where the new key-encryption key will be kept.
+// Errors match ErrKeysWork, ErrPassphrase, ErrNotRecovery or ErrOtherStore;
+// nothing is changed.
+func OpenImport(home string, src Source, f *RecoveryFile, passphrase string) (*Import, error) {
+	i, err := openImport(home, src, f, passphrase, systemVault())
+	if err != nil {
+		return nil, fmt.Errorf("importing the keys: %w", err)
+	}
+	return i, nil
+}
+
+func openImport(home string, src Source, f *RecoveryFile, passphrase string, v vault) (*Import, error) {
+	if _, err := os.Lstat(home); err != nil {
+		return nil, fmt.Errorf("there is no store in %s: copy the old home there first: %w", home, err)
+	}
+	home, err := prepareHome(home)
+	if err != nil {
+		return nil, err
+	}
+	if src, err = src.normal(home); err != nil {
+		return nil, err
+	}
+	ks, err := readKeyset(home)
+	if err != nil && !errors.Is(err, errNoKeyset) && !errors.Is(err, ErrCorrupt) {
+		return nil, err
+	}
+	if ks != nil && ks.StoreID != f.StoreID {
+		return nil, fmt.Errorf("%w: it is of store %s, but %s holds store %s", ErrOtherStore, f.StoreID, home, ks.StoreID)
+	}
+	if ks != nil {
+		recorded, err := ks.Source.normal(home)
+		if src == (Source{}) && err == nil {
+			src = recorded
+		}
+		if err == nil && src.equal(recorded) && works(home, ks, recorded, v) {
+			return nil, fmt.Errorf("%w: %s opens it; nothing was changed", ErrKeysWork, recorded)
+		}
+	}
+	c, err := f.open(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	i := &Import{home: home, source: src, content: c, made: f.Made}
+	if err := i.check(ks); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// works tells whether a keyset file opens.
+func works(home string, ks *keysetFile, src Source, v vault) bool {
+	for _, from := range []Source{src, src.beside()} {
+		kek, err := from.peek(home, v)
+		if err == nil {
+			_, err = ks.open(home, src, kek)
+			clear(kek)
+			if err == nil {
+				return true
+			}
+		}
+		if !ks.Next || src.EnvVar != "" {
+			break
+		}
+	}
+	return false
+}
+
+// check makes sure that the keys are all that the store needs.
+func (i *Import) check(ks *keysetFile) error {
+	older := fmt.Errorf("%w: the keys were rotated after it was made; use a later one", ErrOtherStore)
+	sealer, err := i.content.sealer()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRecovery, err)
+	}
+	proven := false
+	if ks != nil && ks.Format > keysetFormat1 {
+		// The newest key of the store sealed this.
+		if _, err := sealer.Open(ks.State, statePlace()); err != nil {
+			return older
+		}
+		proven = true
+	}
+	k, err := i.content.keys(i.home, vault{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRecovery, err)
+	}
+	known := map[uint32]bool{}
+	for _, id := range keyIDs(i.content.values) {
+		known[id] = true
+	}
+	names, err := k.sealedFiles()
+	if err != nil {
+		return fmt.Errorf("looking for sealed files: %w", err)
+	}
+	for _, name := range names {
+		f := k.File(name)
+		path, err := f.path()
+		if err != nil {
+			return err
+		}
+		head, err := readHead(path)
+		if err != nil {
+			return err
+		}
+		if id, ok := keyOf(head[1:]); ok && !known[id] {
+			return older
+		}
+		if _, err := f.Load(); err == nil {
+			proven = true
+		}
+	}
+	ids, err := k.Conversations()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		path, err := k.conversationPath(id)
+		if err != nil {
+			return err
+		}
+		b, err := readSmall(path, maxConversationKey)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		var wrapped tinkpb.EncryptedKeyset
+		if len(b) == 0 || erased(b) || proto.Unmarshal(b[1:], &wrapped) != nil {
+			continue
+		}
+		if id, ok := keyOf(wrapped.GetEncryptedKeyset()); ok && !known[id] {
+			return older
+		}
+	}
+	if !proven {
+		return fmt.Errorf("%w: there is nothing in %s that they open; copy the old home there first", ErrOtherStore, i.home)
+	}
+	return nil
+}
+
+// StoreID is the store whose keys were found.
+func (i *Import) StoreID() string { return i.content.storeID }
+
+// Source says in words where the key-encryption key will be kept.
+func (i *Import) Source() string {
+	if i.source == (Source{}) {
+		return "the OS keychain, or a key file where there is none"
+	}
+	return i.source.String()
+}
+
+// Store puts the keys to use: a key-encryption key that is already at the
+// source, or else a new one, wraps them in the home's keyset file.
+func (i *Import) Store() error {
+	if err := i.store(systemVault()); err != nil {
+		return fmt.Errorf("importing the keys: %w", err)
+	}
+	return nil
+}
+
+func (i *Import) store(v vault) error {
+	release, err := lockFile(keysetPath(i.home)+".lock", keysetWait)
+	if err != nil {
+		return err
+	}
+	defer release()
+	src := i.source
+	if src == (Source{}) {
+		src = defaultKeychain(i.home)
+		reachable, err := v.reachable()
+		if err != nil {
+			return err
+		}
+		if !reachable {
+			if src, err = fallbackFile(i.home); err != nil {
+				return err
+			}
+		}
+	}
+	kek, err := src.obtain(i.home, v)
+	defer clear(kek)
+	if err != nil {
+		return err
+	}
+	c := i.content
+	c.source, c.next = src, false
+	if c.wrapper, err = aeadsubtle.NewAESGCM(kek); err != nil {
+		return fmt.Errorf("preparing the key-encryption key: %w", err)
+	}
+	c.state = c.state.clone()
+	c.state.Imported = now()
+	c.state.Exported, c.state.ExportedKey = i.made, keyIDs(c.values)[0]
+	return c.write(i.home)
+}
+
+// Imported is when the keys came from a recovery file, until ImportNoted; zero
+// if they did not. What was anchored apart from the home may be lost then.
+func (k *Keys) Imported() time.Time {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	return k.content.state.Imported
+}
+
+// ImportNoted says that the audit log tells of the import.
+func (k *Keys) ImportNoted() error {
+	return k.change("noting the import", func(c content) (content, error) {
+		c.state.Imported = time.Time{}
+		return c, nil
+	})
+}
