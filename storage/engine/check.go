@@ -221,20 +221,29 @@ func (c *checker) free() error {
 	if err != nil {
 		return err
 	}
-	le := binary.NativeEndian
-	ids, count := b[pageHeader:], uint64(le.Uint16(b[10:]))
-	if count == 0xFFFF && len(ids) >= 8 {
-		ids, count = ids[8:], le.Uint64(ids)
-	}
-	if le.Uint16(b[8:]) != freelistPage || count > uint64(len(ids)/8) {
+	ids, ok := freePages(b)
+	if !ok {
 		return fmt.Errorf("the free list is damaged")
 	}
-	for i := range count {
-		id := le.Uint64(ids[i*8:])
+	for ; len(ids) > 0; ids = ids[8:] {
+		id := binary.NativeEndian.Uint64(ids)
 		if id < 2 || id >= c.meta.pages || c.used[id] {
 			return fmt.Errorf("the free list names page %d, which is not free", id)
 		}
 		c.used[id] = true
 	}
 	return nil
+}
+
+// freePages are the numbers on a page of the free list, of eight bytes each.
+func freePages(b []byte) (ids []byte, ok bool) {
+	le := binary.NativeEndian
+	ids, count := b[pageHeader:], uint64(le.Uint16(b[10:]))
+	if count == 0xFFFF && len(ids) >= 8 {
+		ids, count = ids[8:], le.Uint64(ids)
+	}
+	if le.Uint16(b[8:]) != freelistPage || count > uint64(len(ids)/8) {
+		return nil, false
+	}
+	return ids[:count*8], true
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // sample is a data file with many pages, long values, free pages and both
@@ -132,6 +134,12 @@ func TestCheckPassesOnlyWhatBboltSurvives(t *testing.T) {
 
 func FuzzCheck(f *testing.F) {
 	original := sample(f)
+	home := filepath.Join(f.TempDir(), "home")
+	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key", "kek")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := &collection{place: "engine/x", keys: keys}
 	f.Add([]byte{}, uint32(0))
 	f.Add([]byte("abc"), uint32(8192))
 	f.Fuzz(func(t *testing.T, patch []byte, at uint32) {
@@ -145,6 +153,13 @@ func FuzzCheck(f *testing.F) {
 			if err := traverse(path); err != nil {
 				t.Fatal(err)
 			}
+			return
+		}
+		if done, err := c.salvage(filepath.Dir(path)); done || err != nil {
+			t.Fatalf("of a file of another store something was saved: %v, %v", done, err)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, b) {
+			t.Fatal("the damaged file was changed")
 		}
 	})
 }

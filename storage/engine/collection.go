@@ -71,7 +71,11 @@ func createCollection(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	db, err := openDB(dataFile(dir))
+	return errors.Join(createDB(dataFile(dir)), syncDir(dir), syncDir(filepath.Dir(dir)))
+}
+
+func createDB(path string) error {
+	db, err := openDB(path)
 	if err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func createCollection(dir string) error {
 		}
 		return nil
 	})
-	return errors.Join(err, db.Close(), syncDir(dir), syncDir(filepath.Dir(dir)))
+	return errors.Join(err, db.Close())
 }
 
 func syncDir(dir string) error {
@@ -123,12 +127,23 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	stale, err := check(file)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w: the file is gone", ErrCorrupt)
+	} else if errors.Is(err, ErrCorrupt) {
+		var done bool
+		failed := guarded(func() (err error) { done, err = c.salvage(dir); return err })
+		if done && failed == nil {
+			stale, err = check(file)
+		} else if failed != nil {
+			err = fmt.Errorf("%w; saving what is left of it: %w", err, failed)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, hint)
 	}
 	if stale {
 		c.faults[0] = Problem{Collection: c.name, Message: "a header of " + file + " is damaged; the write before the damage may be missing, a scan brings it back"}
+	}
+	for _, kept := range damagedFiles(dir) {
+		c.faults[^uint64(0)] = Problem{Collection: c.name, Message: "its data file was damaged, and what could be read of it is used; the damaged one is kept as " + kept + ": scan again or restore a backup, then delete it"}
 	}
 	err = guarded(func() error {
 		if c.db, err = openDB(file); err != nil {

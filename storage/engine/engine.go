@@ -12,7 +12,7 @@
 //
 // Invariants: a write is committed and synced, then published to memory, then
 // acknowledged; one damaged value costs its point, never the collection; what
-// fails its check is reported and left as it is.
+// fails its check is reported and kept.
 package engine
 
 import (

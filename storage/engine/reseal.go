@@ -122,11 +122,7 @@ func (c *collection) resealPage(from uint64) (p resealed, err error) {
 			if err != nil {
 				return err
 			}
-			sealing := c.keys.SealAsIs
-			if x.field == "body" {
-				sealing = c.keys.Seal
-			}
-			sealed, err := sealing(plain, c.at(x.seq, x.field))
+			sealed, err := c.keys.SealAsIs(plain, c.at(x.seq, x.field))
 			x.sealed = append(slices.Clone(x.sealed[:x.plain]), sealed...)
 			return err
 		})
