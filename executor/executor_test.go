@@ -82,7 +82,7 @@ func TestStopAProductionDatabaseAndUndo(t *testing.T) {
 	if got := p.Expires.Sub(p.Created); got > 5*time.Minute || got <= 0 {
 		t.Errorf("it is good for %s", got)
 	}
-	if !slices.Equal(p.Actions, []string{"rds:StopDBInstance"}) || p.Title != "stop-db-instance" || p.Digest == "" || p.ID == "" {
+	if !slices.Equal(p.Actions, []string{"rds:StopDBInstance"}) || p.Title != "Stop pg-instance-main1" || p.Digest == "" || p.ID == "" {
 		t.Errorf("%+v", p)
 	}
 	if got := w.Pending(); len(got) != 1 || got[0].ID != p.ID {
@@ -267,7 +267,7 @@ func TestOnlyTheExactRunTitleApproves(t *testing.T) {
 		"nothing":             func(_, _ *Prompt) string { return "" },
 		"reject":              func(q, _ *Prompt) string { return q.Reject },
 		"yes":                 func(_, _ *Prompt) string { return "yes" },
-		"title without nonce": func(q, _ *Prompt) string { return "Run " + q.Plan.Title },
+		"title without nonce": func(q, _ *Prompt) string { return "Run: " + q.Plan.Title },
 		"lower case":          func(q, _ *Prompt) string { return strings.ToLower(q.Run) },
 		"with space":          func(q, _ *Prompt) string { return q.Run + " " },
 		"another prompt's":    func(_, other *Prompt) string { return other.Run },

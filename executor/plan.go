@@ -80,7 +80,7 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 	now := e.times.now()
 	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), e.cfg.hash()}}
 	p.plan = Plan{
-		ID: random(16), Command: c, Line: c.String(), Title: op.Name, Targets: targets,
+		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
 		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
 		Identity: id, Endpoint: id.Endpoint, Origin: o, Created: now, Expires: now.Add(e.times.validity),
 	}
@@ -385,4 +385,13 @@ func (e *Executor) end(p *pending, kind, why string) (Execution, error) {
 		return x, refuse("the decision could not be recorded: %v", err)
 	}
 	return x, nil
+}
+
+// title says in a few words what a plan does. Only ids stand in it: names are
+// for anybody to choose.
+func title(op catalog.Operation, targets []Target) string {
+	if op.Verb == "" || len(targets) != 1 {
+		return op.Name
+	}
+	return strings.ToUpper(op.Verb[:1]) + op.Verb[1:] + " " + targets[0].ID
 }

@@ -30,7 +30,7 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 	}
 	q := &Prompt{
 		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
-		Run:      fmt.Sprintf("Run %s (%s)", p.plan.Title, random(3)),
+		Run:      fmt.Sprintf("Run: %s (%s)", p.plan.Title, random(3)),
 		question: &question{owner: e, opened: e.times.now()},
 	}
 	switch on {

@@ -24,10 +24,12 @@ type cardParams struct {
 	Line   string        `json:"line"`
 	Risk   executor.Risk `json:"risk"`
 	// Grave: the person is asked once more, in a dialog of the editor's own that
-	// shows Message.
-	Grave   bool           `json:"grave"`
-	Fields  []render.Field `json:"fields"`
-	Message string         `json:"message"`
+	// shows Title and Dialog.
+	Grave  bool           `json:"grave"`
+	Dialog string         `json:"dialog"`
+	Fields []render.Field `json:"fields"`
+	// Message is all of the card, for an editor that has no place for it now.
+	Message string `json:"message"`
 	// Conversation is the one that proposed the plan, if one did.
 	Conversation string `json:"conversation_id,omitempty"`
 	// Run is the only title that approves, Reject the first choice.
@@ -56,7 +58,7 @@ func (s *server) card(ctx context.Context, p executor.Prompt) (daemon.PromptResu
 	}
 	raw, err := json.Marshal(cardParams{
 		Plan: p.Plan.ID, Digest: p.Plan.Digest, Title: render.Plain(p.Plan.Title), Line: render.Plain(p.Plan.Line),
-		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotification(p),
+		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotification(p), Dialog: render.CardDialog(p.Plan),
 		Conversation: p.Plan.Origin.Conversation, Run: p.Run, Reject: p.Reject, Expires: p.Plan.Expires.UnixMilli(),
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 func question(risk executor.Risk) executor.Prompt {
 	return executor.Prompt{
-		ID: "1", Run: "Run Stop pg-instance-main1 (7f2)", Reject: "Reject", Surface: executor.SurfaceMessage,
+		ID: "1", Run: "Run: Stop pg-instance-main1 (7f2)", Reject: "Reject", Surface: executor.SurfaceMessage,
 		Plan: executor.Plan{
 			ID: "p", Title: "Stop pg-instance-main1", Risk: risk, Access: "Write", Digest: "d1",
 			Line: "aws rds stop-db-instance --db-instance-identifier=pg-instance-main1",

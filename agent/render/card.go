@@ -22,10 +22,7 @@ const maxWords = 160
 func CardTerminal(p executor.Plan, columns int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "    %s\n", Terminal(p.Line))
-	fs := card(p, quoteIfOdd)
-	risk := slices.IndexFunc(fs, func(f field) bool { return f.name == "risk" })
-	fs = slices.Concat(fs[risk:risk+1], fs[:risk], fs[risk+1:])
-	for _, f := range fs {
+	for _, f := range riskFirst(card(p, quoteIfOdd)) {
 		text := Terminal(f.text)
 		if f.name != "undo" {
 			text = wrap(text, columns, 12)
@@ -57,20 +54,44 @@ func CardNotification(p executor.Prompt) string {
 type Field struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
+	// More: it may stand behind a fold.
+	More bool `json:"more,omitempty"`
 }
+
+// foldable are the fields that say where a plan came from, and what its approval
+// is bound to besides.
+var foldable = []string{"", "facts", "tags", "origin", "prompt", "expires"}
 
 // CardFields is the card of a plan for a page, but for its title and command
 // line. A page shows it as text, never as HTML.
 func CardFields(p executor.Plan) []Field {
 	var fs []Field
-	for _, f := range card(p, quoteIfOdd) {
-		fs = append(fs, Field{Plain(f.name), Plain(f.text)})
+	for _, f := range riskFirst(card(p, quoteIfOdd)) {
+		fs = append(fs, Field{Plain(f.name), Plain(f.text), slices.Contains(foldable, f.name)})
 	}
 	return fs
 }
 
+// CardDialog is what a dialog says of a plan below its title: the command line
+// and what stands before the fold of the card.
+func CardDialog(p executor.Plan) string {
+	lines := []string{Plain(p.Line)}
+	for _, f := range CardFields(p) {
+		if !f.More {
+			lines = append(lines, strings.ToUpper(f.Name[:1])+f.Name[1:]+": "+f.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // field is one line of a card, not yet escaped.
 type field struct{ name, text string }
+
+// riskFirst moves the risk to where eyes begin.
+func riskFirst(fs []field) []field {
+	risk := slices.IndexFunc(fs, func(f field) bool { return f.name == "risk" })
+	return slices.Concat(fs[risk:risk+1], fs[:risk], fs[risk+1:])
+}
 
 // card is what a person has to know to decide. set puts foreign words so that
 // they can't pass for the card's own.

@@ -20,7 +20,7 @@ func TestDocumentedJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for command, types := range map[string][]any{
-		"version": {daemon.Build{}},
+		"version": {versionResult{}},
 		"status": {daemon.StatusResult{}, struct {
 			D int `json:"daemon"`
 		}{}},

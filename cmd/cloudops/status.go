@@ -20,11 +20,17 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			b := daemon.ThisBuild(version)
-			return a.print(b, func(w io.Writer) {
+			return a.print(versionResult{b, daemon.ProtocolVersion}, func(w io.Writer) {
 				fmt.Fprintf(w, "cloudops %s (build %.12s)\n", b.Version, b.ID)
 			})
 		},
 	}
+}
+
+// versionResult tells editors whether this program fits them.
+type versionResult struct {
+	daemon.Build
+	Protocol int `json:"protocol"`
 }
 
 func (a *app) statusCommand() *cobra.Command {

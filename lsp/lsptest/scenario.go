@@ -459,7 +459,7 @@ var (
 	took   = regexp.MustCompile(`("duration_ms": )\d+`)
 	made   = regexp.MustCompile(`\b(ami|subnet|vol|vpc|eni|sg)-[0-9a-f]{8,17}\b|\bdb-[A-Z0-9]{26}\b|\bip(-\d{1,3}){4}\b`)
 	some   = regexp.MustCompile(`\b\d+ regions\b`)
-	suffix = regexp.MustCompile(`(Run .*) \([0-9a-f]{6}\)`)
+	suffix = regexp.MustCompile(`(Run: .*) \([0-9a-f]{6}\)`)
 	ip     = regexp.MustCompile(`\b(10|54)(\.\d{1,3}){3}\b`)
 	pid    = regexp.MustCompile(`\b(pid|process) \d+\b`)
 )
