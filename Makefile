@@ -15,7 +15,10 @@ RACE := CGO_ENABLED=1 go
 TESTBIN := $(CURDIR)/.tools/cloudops-test
 export CLOUDOPS_TEST_BINARY := $(TESTBIN)
 
-.PHONY: help build demo quick test bench soak lint vuln testbin clean
+# Node 24, which the extension and VS Code need.
+NODE := PATH=$(CURDIR)/.tools/node/bin:$$PATH
+
+.PHONY: help build demo vscode quick test bench soak lint vuln testbin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,11 @@ demo: ## show the main job on an emulated AWS; DEMO_APPROVE=yes types the answer
 	@$(MAKE) --no-print-directory build
 	@go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
 
+vscode: ## build bin/cloudops.vsix, the extension for VS Code
+	@.ci/tools node
+	@mkdir -p bin && cp LICENSE editors/vscode/LICENSE
+	@cd editors/vscode && $(NODE) npm run --silent package
+
 testbin:
 	@$(RACE) build -race -o $(TESTBIN) ./cmd/cloudops
 
@@ -37,16 +45,18 @@ quick: testbin ## the fast checks: under a minute when warm, no network
 	@$(RACE) test -race -short ./...
 
 test: ## everything once, as CI does
-	@.ci/tools system moto nvim lint
-	@$(MAKE) --no-print-directory lint vuln testbin
+	@.ci/tools system moto nvim node vscode lint
+	@$(MAKE) --no-print-directory lint vuln testbin vscode
+	@cd editors/vscode && $(NODE) npm test --silent
 	@$(RACE) test -race -timeout 15m ./...
 
-lint: ## formatting, vet, staticcheck, luacheck
-	@.ci/tools system lint
+lint: ## formatting, vet, staticcheck, luacheck, TypeScript
+	@.ci/tools system node lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go vet ./...
 	@.tools/bin/staticcheck ./...
 	@luacheck -q editors/nvim
+	@cd editors/vscode && $(NODE) npm run --silent check
 
 vuln: ## look for known vulnerabilities in what we use
 	@.ci/tools lint

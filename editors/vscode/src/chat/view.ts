@@ -1,0 +1,407 @@
+// The chat panel's side in the extension: one conversation at a time, its turn
+// under way, and the cards that wait in it.
+import { randomBytes } from 'node:crypto';
+import * as v from 'valibot';
+import * as vscode from 'vscode';
+import type { Approvals, Surface } from '../approvals';
+import { type Client, words } from '../client';
+import type { Estate } from '../estate';
+import { Answer, type Card, Conversations, type Execution, Messages, Pending, RunNote, TextNote } from '../protocol';
+import { visible, visibleLines } from '../text';
+import { type Chip, type Entry, FromPanel, type ToPanel } from './messages';
+
+/** How many messages of a conversation are shown. */
+const most = 1000;
+/** How much of a command's output is shown; the Executions view has the rest. */
+const mostOutput = 200_000;
+
+interface Waiting {
+  card: Card;
+  answer: (a: { run: boolean; reason: string } | undefined) => void;
+}
+
+export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Disposable {
+  private view: vscode.WebviewView | undefined;
+  private drawn = false;
+  private conversation = '';
+  private title = '';
+  private turn: { token: string; cancel: vscode.CancellationTokenSource } | undefined;
+  /** Cards that wait for the person, by plan. */
+  private readonly waiting = new Map<string, Waiting>();
+  /** The plan that runs: what the server says of a run belongs to it. */
+  private running = '';
+  private readonly disposables: vscode.Disposable[] = [];
+  /** What is to be shown once the panel is drawn. */
+  private later: ToPanel[] = [];
+
+  constructor(
+    private readonly extension: vscode.Uri,
+    private readonly client: Client,
+    private readonly estate: Estate,
+    private readonly approvals: Approvals,
+    private readonly details: (identifier: string) => Promise<void>,
+  ) {
+    approvals.use(this);
+    approvals.onDecided((x) => this.outcome(x));
+    client.onNote('cloudops/conversation/text', TextNote, (n) => {
+      if (n.token === this.turn?.token) this.post({ type: 'text', text: n.text });
+    });
+    client.onNote('cloudops/execution/output', RunNote, (n) => {
+      if (this.running !== '') this.post({ type: 'run', plan: this.running, kind: n.kind, text: visible(n.text) });
+    });
+    client.onState((state) => {
+      this.state();
+      if (state === 'ready') void this.load(this.conversation);
+      else this.stopped();
+    });
+    estate.onChange(() => this.state());
+    this.disposables.push(
+      vscode.window.registerWebviewViewProvider('cloudops.chat', this, {
+        // What stands there comes back from the server and the page's own state.
+        webviewOptions: { retainContextWhenHidden: false },
+      }),
+    );
+  }
+
+  resolveWebviewView(view: vscode.WebviewView): void {
+    this.view = view;
+    this.drawn = false;
+    const dist = vscode.Uri.joinPath(this.extension, 'dist');
+    view.webview.options = {
+      enableScripts: true,
+      enableForms: false,
+      localResourceRoots: [dist],
+      enableCommandUris: false,
+    };
+    view.webview.html = page(view.webview, dist);
+    view.webview.onDidReceiveMessage((m: unknown) => {
+      const parsed = v.safeParse(FromPanel, m);
+      if (!parsed.success) {
+        this.client.output.warn('the chat panel sent a malformed message');
+        return;
+      }
+      this.take(parsed.output).catch((e: unknown) => this.client.output.error(words(e)));
+    });
+    this.badge();
+    view.onDidDispose(() => {
+      if (this.view === view) {
+        this.view = undefined;
+        this.drawn = false;
+      }
+    });
+  }
+
+  private post(m: ToPanel): void {
+    if (this.drawn) void this.view?.webview.postMessage(m);
+  }
+
+  private async take(m: FromPanel): Promise<void> {
+    switch (m.type) {
+      case 'ready':
+        this.drawn = true;
+        this.state();
+        if (this.conversation === '') this.conversation = m.conversation;
+        await this.load(this.conversation);
+        for (const x of this.later.splice(0)) this.post(x);
+        return;
+      case 'send':
+        return this.send(m.text);
+      case 'stop':
+        this.turn?.cancel.cancel();
+        return;
+      case 'new':
+        return this.open('');
+      case 'list':
+        return this.list();
+      case 'open':
+        return this.open(m.conversation);
+      case 'decide':
+        return this.decide(m.plan, m.digest, m.decision === 'run', m.reason);
+      case 'details':
+        return this.details(m.identifier);
+      case 'command':
+        await vscode.commands.executeCommand(
+          {
+            restart: 'cloudops.restartServer',
+            output: 'cloudops.showOutput',
+            scan: 'cloudops.scan',
+            profile: 'cloudops.switchProfile',
+            trust: 'workbench.trust.manage',
+            choose: 'cloudops.chooseServer',
+          }[m.command],
+        );
+    }
+  }
+
+  private state(): void {
+    const empty = this.estate.status !== undefined && this.estate.status.resources === 0;
+    this.post({ type: 'state', state: this.client.state, problem: this.client.problem, empty });
+  }
+
+  /** Shows the panel and puts words where the next message is written. */
+  async draft(text: string): Promise<void> {
+    if (this.drawn) this.post({ type: 'draft', text });
+    else this.later.push({ type: 'draft', text });
+    await vscode.commands.executeCommand('cloudops.chat.focus');
+    this.post({ type: 'focus' });
+  }
+
+  /** Shows a conversation; "" begins a new one. */
+  async open(id: string): Promise<void> {
+    this.turn?.cancel.cancel();
+    this.conversation = id;
+    this.title = '';
+    await this.load(id);
+  }
+
+  private async load(id: string): Promise<void> {
+    if (!this.drawn || this.client.state !== 'ready') return;
+    let entries: Entry[] = [];
+    try {
+      if (id !== '') {
+        const params = { conversation_id: id, limit: most };
+        const { messages } = await this.client.request('cloudops/conversation/messages', params, Messages);
+        entries = messages.map((m) => ({
+          id: m.id,
+          role: m.role,
+          text: m.role === 'user' ? visibleLines(m.content) : m.content,
+          time: m.timestamp,
+          chips: m.metadata.resources_mentioned.map(chipOf),
+        }));
+        if (this.title === '')
+          this.title =
+            entries
+              .find((e) => e.role === 'user')
+              ?.text.split('\n')[0]
+              ?.slice(0, 80) ?? '';
+      }
+    } catch (e) {
+      this.client.output.warn(words(e));
+      if (id === this.conversation) this.conversation = '';
+    }
+    if (id !== this.conversation && this.conversation !== '') return;
+    this.post({
+      type: 'conversation',
+      id: this.conversation,
+      title: this.title,
+      entries,
+      busy: this.turn !== undefined,
+    });
+    for (const { card } of this.waiting.values()) this.show(card);
+    await this.revive();
+  }
+
+  /** Asks again about plans of this conversation that wait, such as after a reload. */
+  private async revive(): Promise<void> {
+    if (this.conversation === '' || this.turn !== undefined) return;
+    try {
+      const { plans } = await this.client.request('cloudops/execution/pending', {}, Pending);
+      for (const p of plans) {
+        if (p.origin.conversation === this.conversation && !this.waiting.has(p.id)) await this.put(p.id);
+      }
+    } catch (e) {
+      this.client.output.warn(words(e));
+    }
+  }
+
+  private async list(): Promise<void> {
+    const { conversations } = await this.client.request('cloudops/conversation/list', {}, Conversations);
+    const list = conversations.map((c) => ({
+      id: c.id,
+      title: visible(c.title),
+      messages: c.messages,
+      updated: c.updated_at,
+    }));
+    this.post({ type: 'conversations', list });
+  }
+
+  private async send(text: string): Promise<void> {
+    if (this.turn !== undefined || text.trim() === '') return;
+    const turn = { token: randomBytes(12).toString('hex'), cancel: new vscode.CancellationTokenSource() };
+    this.turn = turn;
+    const conversation = this.conversation;
+    if (this.title === '') this.title = visible(text).slice(0, 80);
+    this.post({
+      type: 'entry',
+      entry: { id: turn.token, role: 'user', text: visibleLines(text), time: new Date().toISOString(), chips: [] },
+    });
+    try {
+      const params = {
+        ...(conversation === '' ? {} : { conversation_id: conversation }),
+        prompt: text,
+        token: turn.token,
+      };
+      const a = await this.client.request('cloudops/conversation/send', params, Answer, turn.cancel.token);
+      if (this.turn !== turn) return;
+      this.turn = undefined;
+      if (this.conversation === conversation) this.conversation = a.conversation_id;
+      this.answered(a);
+      for (const p of a.plans) {
+        const x = await this.put(p.id);
+        if (x?.status !== 'succeeded') break; // the rest waits
+      }
+    } catch (e) {
+      if (this.turn === turn) this.turn = undefined;
+      const problem = e instanceof vscode.CancellationError ? 'Stopped.' : words(e);
+      this.post({ type: 'answered', conversation: this.conversation, entry: null, choices: [], problem });
+    } finally {
+      turn.cancel.dispose();
+    }
+  }
+
+  private answered(a: Answer): void {
+    // The cards say what the text would say of plans.
+    const text = a.plans.length > 0 && a.refused.length === 0 ? 'Nothing runs until you approve it.' : a.text;
+    const chips = a.request.identified_resources.map((r) => ({
+      identifier: r.arn === '' ? r.id : r.arn,
+      label: visible(r.name === '' ? r.id : r.name),
+      state: visible(r.current_state),
+    }));
+    this.post({
+      type: 'answered',
+      conversation: a.conversation_id,
+      entry: {
+        id: randomBytes(8).toString('hex'),
+        role: 'assistant',
+        text,
+        time: new Date().toISOString(),
+        chips,
+      },
+      choices: (a.reply.clarification?.choices ?? []).map((c) => ({ label: visible(c.label), prompt: c.prompt })),
+      problem: '',
+    });
+  }
+
+  /** Has the server ask about a plan; what became of it is shown by outcome. */
+  private async put(plan: string): Promise<Execution | undefined> {
+    try {
+      return await this.approvals.decide(plan);
+    } catch (e) {
+      this.ended(plan, words(e));
+      return undefined;
+    }
+  }
+
+  takes(card: Card): boolean {
+    return (
+      this.drawn &&
+      this.view?.visible === true &&
+      card.conversation_id !== '' &&
+      card.conversation_id === this.conversation
+    );
+  }
+
+  async ask(card: Card, token: vscode.CancellationToken): Promise<{ run: boolean; reason: string } | undefined> {
+    return new Promise((resolve) => {
+      const done = token.onCancellationRequested(() => finish(undefined));
+      const finish: Waiting['answer'] = (a) => {
+        done.dispose();
+        if (this.waiting.get(card.plan)?.answer === finish) this.waiting.delete(card.plan);
+        this.badge();
+        resolve(a);
+      };
+      this.waiting.set(card.plan, { card, answer: finish });
+      this.badge();
+      this.show(card);
+    });
+  }
+
+  private badge(): void {
+    const value = this.waiting.size;
+    if (this.view) this.view.badge = value === 0 ? undefined : { value, tooltip: `${value} waiting for you` };
+  }
+
+  private show(c: Card): void {
+    this.post({
+      type: 'card',
+      card: {
+        plan: c.plan,
+        digest: c.digest,
+        title: c.title,
+        line: c.line,
+        risk: c.risk,
+        grave: c.grave,
+        fields: c.fields,
+        expires: c.expires_ms,
+      },
+    });
+  }
+
+  private async decide(plan: string, digest: string, run: boolean, reason: string): Promise<void> {
+    const w = this.waiting.get(plan);
+    if (w === undefined || w.card.digest !== digest) {
+      this.ended(plan, 'this card is out of date; ask again');
+      return;
+    }
+    if (run) this.running = plan;
+    w.answer({ run, reason });
+  }
+
+  private outcome(x: Execution): void {
+    if (this.running === x.plan_id) this.running = '';
+    const output = x.output.length > mostOutput ? `${x.output.slice(0, mostOutput)}\n…` : x.output;
+    this.post({
+      type: 'outcome',
+      plan: x.plan_id,
+      status: x.status,
+      before: visible(x.state_before),
+      after: visible(x.state_after),
+      output: visibleLines(output),
+      problem: visible(x.error),
+    });
+  }
+
+  /** A plan that came to nothing, or whose outcome this panel was not told. */
+  private ended(plan: string, problem: string): void {
+    if (this.running === plan) this.running = '';
+    this.post({ type: 'outcome', plan, status: 'ended', before: '', after: '', output: '', problem });
+  }
+
+  /** The server is gone: nothing waits for an answer any more. */
+  private stopped(): void {
+    for (const w of [...this.waiting.values()]) w.answer(undefined);
+    this.turn?.cancel.cancel();
+  }
+
+  dispose(): void {
+    this.stopped();
+    for (const d of this.disposables) d.dispose();
+  }
+}
+
+/** A chip for a canonical key: an ARN, or account|region|type|id. */
+function chipOf(key: string): Chip {
+  const arn = key.startsWith('arn:');
+  const id = (arn ? key.split(/[:/]/) : key.split('|')).at(-1) ?? key;
+  return { identifier: arn ? key : id, label: visible(id), state: '' };
+}
+
+/** The page: scripts and styles by nonce, from the extension only; nothing remote. */
+export function page(webview: vscode.Webview, dist: vscode.Uri): string {
+  const nonce = randomBytes(16).toString('base64url');
+  const uri = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, name)).toString();
+  const policy = [
+    "default-src 'none'",
+    "connect-src 'none'",
+    "form-action 'none'",
+    "base-uri 'none'",
+    "frame-src 'none'",
+    "img-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src ${webview.cspSource}`,
+  ].join('; ');
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1.0">
+<title>CloudOps</title>
+<link rel="stylesheet" href="${uri('panel.css')}">
+</head>
+<body>
+<div id="root"></div>
+<script nonce="${nonce}" src="${uri('panel.js')}"></script>
+</body>
+</html>`;
+}

@@ -1,0 +1,216 @@
+// The language client: started once the workspace is trusted, and again, with
+// growing pauses, when the server ends.
+import { homedir } from 'node:os';
+import * as v from 'valibot';
+import * as vscode from 'vscode';
+import {
+  type ClientCapabilities,
+  CloseAction,
+  ErrorAction,
+  type FeatureState,
+  LanguageClient,
+  ResponseError,
+  type StaticFeature,
+} from 'vscode-languageclient/node';
+import { find, fits, NoServer } from './server';
+import { visible } from './text';
+
+export type State = 'untrusted' | 'starting' | 'ready' | 'missing' | 'failed';
+
+/** An error of the server, with what the person can do. */
+export class ServerError extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The words of an error, fit to be shown. */
+export function words(e: unknown): string {
+  if (e instanceof ServerError) {
+    return visible(e.hint === '' ? e.message : `${e.message} — ${e.hint}`);
+  }
+  return visible(e instanceof Error ? e.message : String(e));
+}
+
+/** Tells the server that this editor shows whole cards. */
+const cards: StaticFeature = {
+  fillClientCapabilities(capabilities: ClientCapabilities) {
+    capabilities.experimental = { ...capabilities.experimental, cloudops: { cards: true } };
+  },
+  initialize() {},
+  getState: (): FeatureState => ({ kind: 'static' }),
+  clear() {},
+};
+
+const pauses = [1, 2, 5, 10, 30];
+
+export class Client implements vscode.Disposable {
+  readonly output: vscode.LogOutputChannel;
+  private readonly changed = new vscode.EventEmitter<State>();
+  /** Fires when the state changes. */
+  readonly onState = this.changed.event;
+  state: State = 'starting';
+  /** Why there is no server. */
+  problem = '';
+  private client: LanguageClient | undefined;
+  private attempt = 0;
+  private timer: NodeJS.Timeout | undefined;
+  /** Counts starts; what belongs to an earlier one is dropped. */
+  private generation = 0;
+  private readonly notes: { method: string; handler: (params: unknown) => void }[] = [];
+  private readonly requests: { method: string; handler: (params: unknown, t: vscode.CancellationToken) => unknown }[] =
+    [];
+
+  constructor(private readonly extension: vscode.Uri) {
+    this.output = vscode.window.createOutputChannel('CloudOps', { log: true });
+  }
+
+  /** Handles a notification of the server; what does not fit its schema is dropped. */
+  onNote<S extends v.GenericSchema>(method: string, schema: S, handler: (params: v.InferOutput<S>) => void): void {
+    this.notes.push({
+      method,
+      handler: (params) => {
+        const parsed = v.safeParse(schema, params);
+        if (parsed.success) handler(parsed.output);
+        else this.output.warn(`${method} is malformed`);
+      },
+    });
+  }
+
+  /** Handles a request of the server. */
+  onRequest<S extends v.GenericSchema>(
+    method: string,
+    schema: S,
+    handler: (params: v.InferOutput<S>, t: vscode.CancellationToken) => Promise<unknown>,
+  ): void {
+    this.requests.push({ method, handler: (params, t) => handler(v.parse(schema, params), t) });
+  }
+
+  /** Sends a request and checks its answer. Throws ServerError. */
+  async request<S extends v.GenericSchema>(
+    method: string,
+    params: object,
+    schema: S,
+    token?: vscode.CancellationToken,
+  ): Promise<v.InferOutput<S>> {
+    const client = this.client;
+    if (client === undefined || this.state !== 'ready') {
+      throw new ServerError(this.problem === '' ? 'the CloudOps server is not ready yet' : this.problem, '');
+    }
+    let result: unknown;
+    try {
+      // A token that is undefined would be sent as a second parameter.
+      result = await (token ? client.sendRequest(method, params, token) : client.sendRequest(method, params));
+    } catch (e) {
+      if (token?.isCancellationRequested) throw new vscode.CancellationError();
+      const hint = e instanceof ResponseError ? (e.data as { hint?: unknown } | undefined)?.hint : undefined;
+      throw new ServerError(e instanceof Error ? e.message : String(e), typeof hint === 'string' ? hint : '');
+    }
+    const parsed = v.safeParse(schema, result);
+    if (!parsed.success) {
+      throw new ServerError(`the answer to ${method} is malformed`, 'update the cloudops program or this extension');
+    }
+    return parsed.output;
+  }
+
+  private become(state: State, problem = ''): void {
+    this.state = state;
+    this.problem = problem;
+    this.changed.fire(state);
+  }
+
+  /** Starts the server, ending one that runs. */
+  async start(): Promise<void> {
+    clearTimeout(this.timer);
+    const generation = ++this.generation;
+    await this.end();
+    if (generation !== this.generation) return;
+    if (!vscode.workspace.isTrusted) {
+      this.become('untrusted', 'this workspace is not trusted');
+      return;
+    }
+    this.become('starting');
+    const settings = vscode.workspace.getConfiguration('cloudops');
+    try {
+      const bundled = vscode.Uri.joinPath(this.extension, 'server').fsPath;
+      const path = await find(settings.get('server.path', ''), bundled);
+      const version = await fits(path);
+      if (generation !== this.generation) return;
+      this.output.info(`starting ${path} (${version})`);
+      await this.launch(generation, path, ['lsp', ...settings.get<string[]>('server.args', [])]);
+      if (generation !== this.generation) return;
+      this.attempt = 0;
+      this.become('ready');
+    } catch (e) {
+      if (generation !== this.generation) return;
+      this.output.error(words(e));
+      this.become(e instanceof NoServer && e.missing ? 'missing' : 'failed', words(e));
+      if (!(e instanceof NoServer)) this.later(generation);
+    }
+  }
+
+  private async launch(generation: number, command: string, args: string[]): Promise<void> {
+    const client = new LanguageClient(
+      'cloudops',
+      'CloudOps',
+      // Not the workspace's folder: nothing there has a say in what is started.
+      { command, args, options: { cwd: homedir() } },
+      {
+        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+        outputChannel: this.output,
+        synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
+        initializationOptions: { readOnly: vscode.workspace.getConfiguration('cloudops').get('readOnly', false) },
+        progressOnInitialization: false,
+        initializationFailedHandler: () => false,
+        errorHandler: {
+          error: () => ({ action: ErrorAction.Continue }),
+          closed: () => {
+            this.lost(generation);
+            return { action: CloseAction.DoNotRestart, handled: true };
+          },
+        },
+      },
+    );
+    client.registerFeature(cards);
+    for (const { method, handler } of this.notes) client.onNotification(method, handler);
+    for (const { method, handler } of this.requests) client.onRequest(method, handler);
+    this.client = client;
+    await client.start();
+  }
+
+  /** The server ended by itself. */
+  private lost(generation: number): void {
+    if (generation !== this.generation) return;
+    this.client = undefined;
+    this.become('failed', 'the CloudOps server ended and is started again');
+    this.later(generation);
+  }
+
+  private later(generation: number): void {
+    const pause = pauses[Math.min(this.attempt++, pauses.length - 1)] ?? 30;
+    this.timer = setTimeout(() => {
+      if (generation === this.generation) void this.start();
+    }, pause * 1000);
+  }
+
+  private async end(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    try {
+      await client?.dispose(2000);
+    } catch {
+      // It had ended already.
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.generation++;
+    clearTimeout(this.timer);
+    await this.end();
+    this.changed.dispose();
+    this.output.dispose();
+  }
+}

@@ -1,0 +1,78 @@
+// Finds the cloudops program and makes sure that it fits this extension.
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { promisify } from 'node:util';
+import * as v from 'valibot';
+import { PROTOCOL, Version } from './protocol';
+
+/** Why there is no server, in words for the person. */
+export class NoServer extends Error {
+  constructor(
+    message: string,
+    /** Whether no program was found, rather than one that does not fit. */
+    readonly missing: boolean,
+  ) {
+    super(message);
+  }
+}
+
+const program = process.platform === 'win32' ? 'cloudops.exe' : 'cloudops';
+
+async function executable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The program to start: the configured one, else the one in the extension, else
+ * the first on the PATH. Folders of the PATH that are not absolute depend on
+ * where the editor was started and are passed over.
+ */
+export async function find(configured: string, bundled: string, path = process.env.PATH ?? ''): Promise<string> {
+  if (configured !== '') {
+    if (!isAbsolute(configured)) {
+      throw new NoServer(`cloudops.server.path is ${configured}: it must be an absolute path`, true);
+    }
+    if (!(await executable(configured))) {
+      throw new NoServer(`cloudops.server.path is ${configured}: there is no program`, true);
+    }
+    return configured;
+  }
+  const folders = path.split(delimiter).filter((folder) => isAbsolute(folder));
+  for (const candidate of [join(bundled, program), ...folders.map((folder) => join(folder, program))]) {
+    if (await executable(candidate)) {
+      return candidate;
+    }
+  }
+  throw new NoServer('the cloudops program was not found: install it, or set cloudops.server.path', true);
+}
+
+/** Asks a program for its version; throws NoServer if it does not fit. */
+export async function fits(path: string, patience = 15_000): Promise<string> {
+  let out: string;
+  try {
+    const options = { timeout: patience, cwd: homedir(), maxBuffer: 1 << 16, windowsHide: true };
+    ({ stdout: out } = await promisify(execFile)(path, ['version', '--json'], options));
+  } catch (e) {
+    const slow = (e as { killed?: boolean }).killed === true;
+    throw new NoServer(`${path} version ${slow ? `gave no answer in ${patience / 1000} s` : 'does not run'}`, false);
+  }
+  let parsed: v.InferOutput<typeof Version>;
+  try {
+    parsed = v.parse(Version, JSON.parse(out));
+  } catch {
+    throw new NoServer(`${path} is no cloudops program, or too old for this extension`, false);
+  }
+  if (parsed.protocol !== PROTOCOL) {
+    const which = parsed.protocol < PROTOCOL ? 'the program' : 'this extension';
+    throw new NoServer(`${path} ${parsed.version} does not fit this extension: update ${which}`, false);
+  }
+  return parsed.version;
+}

@@ -1,0 +1,148 @@
+// The real VS Code in Chromium, against the real server and an emulated AWS. The
+// Go test beside this folder starts all of it and says where in the environment.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+
+function env(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`${name} is not set: run the Go test`);
+  return value;
+}
+
+export const world = {
+  url: env('VSCODE_URL'),
+  workspace: env('VSCODE_WORKSPACE'),
+  data: env('VSCODE_DATA'),
+  shots: env('VSCODE_SHOTS'),
+  cloudops: env('CLOUDOPS_BINARY'),
+  mainDB: env('MAIN_DB'),
+};
+
+/** How long a person would wait at most; conditions are polled well before. */
+export const patience = Number(process.env.VSCODE_PATIENCE || 60_000);
+
+let browser: Browser | undefined;
+
+export async function launch(): Promise<Browser> {
+  browser ??= await chromium.launch({
+    executablePath: env('CHROMIUM'),
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1, EXCLUDE localhost',
+    ],
+  });
+  return browser;
+}
+
+export async function close(): Promise<void> {
+  await browser?.close();
+  browser = undefined;
+}
+
+export type Theme = 'Default Dark Modern' | 'Default Light Modern' | 'Default High Contrast';
+
+/** Writes settings of the user or the machine; VS Code takes them at once. */
+export async function settings(of: 'User' | 'Machine', change: Record<string, unknown>): Promise<void> {
+  const path = join(world.data, of, 'settings.json');
+  const now = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  await writeFile(path, JSON.stringify({ ...now, ...change }, null, 2));
+}
+
+/** One window of VS Code. */
+export class Window {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  static async open(folder = world.workspace): Promise<Window> {
+    const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 } });
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    const page = await context.newPage();
+    page.setDefaultTimeout(patience);
+    await page.goto(`${world.url}/?folder=${encodeURIComponent(folder)}`);
+    await page.locator('.monaco-workbench').waitFor();
+    await page.locator('#status\\.host, .statusbar').first().waitFor();
+    return new Window(page);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+
+  /** Runs a command of the palette by its title. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input');
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+    await row.waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Opens a file of the workspace. */
+  async file(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    const input = this.page.locator('.quick-input-widget input');
+    await input.waitFor();
+    await input.fill(name);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.page.locator('.tab.active', { hasText: name }).waitFor();
+  }
+
+  /** The text of the item in the status bar. */
+  status(): Locator {
+    return this.page
+      .locator('.statusbar-item', { hasText: /CloudOps|·/ })
+      .filter({ has: this.page.locator('.codicon') });
+  }
+
+  /** Waits until the server answers. */
+  async ready(): Promise<void> {
+    await this.page.locator('.statusbar-item .codicon-cloud').first().waitFor();
+  }
+
+  /** The chat panel, shown first. */
+  async chat(): Promise<FrameLocator> {
+    await this.command('CloudOps: Focus on Chat View');
+    const frame = this.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
+    await frame.locator('main').waitFor();
+    return frame;
+  }
+
+  /** Sends a message in the chat. */
+  async say(text: string): Promise<FrameLocator> {
+    const chat = await this.chat();
+    const box = chat.locator('textarea');
+    await box.fill(text);
+    await box.press('Enter');
+    await chat.locator('.message.user', { hasText: text }).last().waitFor();
+    return chat;
+  }
+
+  async shot(name: string): Promise<void> {
+    await mkdir(world.shots, { recursive: true });
+    await this.page.screenshot({ path: join(world.shots, `${name}.png`) });
+  }
+}
+
+/** Waits until f returns something true, and returns it. */
+export async function until<T>(what: string, f: () => Promise<T | undefined | false>): Promise<T> {
+  const end = Date.now() + patience;
+  for (;;) {
+    const got = await f();
+    if (got) return got;
+    if (Date.now() > end) throw new Error(`never: ${what}`);
+    await new Promise((r) => setTimeout(r, 100));
+  }
+}

@@ -1,0 +1,232 @@
+import { act } from 'react';
+import { createRoot, type Root } from 'react-dom/client';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Entry, FromPanel, PanelCard, ToPanel } from '../../src/chat/messages';
+
+const sent: FromPanel[] = [];
+let root: Root;
+let host: HTMLElement;
+let store: typeof import('../../webview/store');
+
+const card: PanelCard = {
+  plan: 'p1',
+  digest: 'd1',
+  title: 'Stop pg-instance-main1',
+  line: 'aws rds stop-db-instance --db-instance-identifier=pg-instance-main1 --region=us-west-2',
+  risk: 'high',
+  grave: true,
+  fields: [
+    { name: 'risk', text: 'high: tagged as production', more: false },
+    { name: 'account', text: '123456789012', more: false },
+    { name: 'origin', text: 'an editor', more: true },
+  ],
+  expires: Date.now() + 300_000,
+};
+
+const entry = (id: string, text: string, role: Entry['role'] = 'assistant'): Entry => ({
+  id,
+  role,
+  text,
+  time: '2026-01-10T12:00:00Z',
+  chips: [],
+});
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  vi.resetModules();
+  sent.length = 0;
+  Object.assign(globalThis, {
+    IS_REACT_ACT_ENVIRONMENT: true,
+    acquireVsCodeApi: () => ({
+      postMessage: (m: FromPanel) => sent.push(m),
+      getState: () => undefined,
+      setState: () => {},
+    }),
+  });
+  Element.prototype.scrollIntoView = () => {};
+  store = await import('../../webview/store');
+  const { App } = await import('../../webview/App');
+  host = document.body.appendChild(document.createElement('div'));
+  root = createRoot(host);
+  act(() => root.render(<App />));
+  take({ type: 'state', state: 'ready', problem: '', empty: false });
+});
+
+afterEach(() => {
+  act(() => root.unmount());
+  host.remove();
+  vi.useRealTimers();
+});
+
+function take(...messages: ToPanel[]): void {
+  act(() => {
+    for (const m of messages) store.take(m);
+  });
+}
+
+function conversation(entries: Entry[]): void {
+  take({ type: 'conversation', id: 'c', title: 't', entries, busy: false });
+}
+
+function button(words: string): HTMLElement {
+  const all = [...host.querySelectorAll<HTMLElement>('vscode-button, button')];
+  const found = all.find((b) => b.textContent?.startsWith(words));
+  if (found === undefined) throw new Error(`no button ${words} in ${host.textContent}`);
+  return found;
+}
+
+const click = (words: string) => act(() => button(words).click());
+
+function press(key: string, ctrlKey: boolean): void {
+  act(() => {
+    host.querySelector('.card')?.dispatchEvent(new KeyboardEvent('keydown', { key, ctrlKey, bubbles: true }));
+  });
+}
+
+describe('an approval card', () => {
+  beforeEach(() => {
+    conversation([]);
+    take({ type: 'card', card });
+  });
+
+  test('shows the command and the fields, the lesser ones behind a fold', () => {
+    expect(host.querySelector('.line')?.textContent).toBe(card.line);
+    expect(host.textContent).toContain('123456789012');
+    expect(host.querySelector('details')?.textContent).toContain('an editor');
+    expect(host.querySelector('.risk')?.textContent).toBe('high risk');
+  });
+
+  test('takes no answer that was meant for what stood there before', () => {
+    click('Run');
+    press('Enter', true);
+    expect(sent).toEqual([]);
+    act(() => vi.advanceTimersByTime(1000));
+    click('Run');
+    expect(sent).toEqual([{ type: 'decide', plan: 'p1', digest: 'd1', decision: 'run', reason: '' }]);
+    expect(host.textContent).toContain('VS Code asks once more');
+  });
+
+  test('is answered once', () => {
+    act(() => vi.advanceTimersByTime(1000));
+    const run = button('Run');
+    act(() => run.click());
+    act(() => run.click());
+    expect(sent).toHaveLength(1);
+  });
+
+  test('is rejected by a key, at once', () => {
+    press('Backspace', true);
+    expect(sent).toEqual([{ type: 'decide', plan: 'p1', digest: 'd1', decision: 'reject', reason: '' }]);
+  });
+
+  test('a letter or Enter alone decides nothing', () => {
+    act(() => vi.advanceTimersByTime(1000));
+    for (const key of ['y', 'r', 'Enter', ' ']) press(key, false);
+    expect(sent).toEqual([]);
+  });
+
+  test('tells what became of it', () => {
+    act(() => vi.advanceTimersByTime(1000));
+    click('Run');
+    take({ type: 'run', plan: 'p1', kind: 'state', text: 'stopping' });
+    expect(host.textContent).toContain('stopping');
+    take({
+      type: 'outcome',
+      plan: 'p1',
+      status: 'succeeded',
+      before: 'available',
+      after: 'stopped',
+      output: '{}',
+      problem: '',
+    });
+    expect(host.querySelector('.status')?.textContent).toBe('Done: available → stopped');
+    expect([...host.querySelectorAll('vscode-button')].map((b) => b.textContent)).toEqual(['Send']);
+  });
+});
+
+describe('messages', () => {
+  test('are never HTML, pictures or links', () => {
+    const hostile =
+      '<img src=x onerror=alert(1)> ![p](http://x/y.png) [click](command:evil) <b>bold</b> **fine** `code`';
+    conversation([entry('1', hostile)]);
+    const message = host.querySelector('.message');
+    expect(message?.querySelector('img, a, b, script, iframe')).toBeNull();
+    expect(message?.querySelector('strong')?.textContent).toBe('fine');
+    expect(message?.textContent).toContain('click');
+  });
+
+  test('of the person are shown as they were written', () => {
+    conversation([entry('1', '<b>**x**</b>\n  [a](b)', 'user')]);
+    expect(host.querySelector('.said')?.textContent).toBe('<b>**x**</b>\n  [a](b)');
+  });
+
+  test('of a megabyte are shown in part, and whole when asked for', () => {
+    conversation([entry('1', 'x '.repeat(500_000))]);
+    expect(host.querySelector('.long')?.textContent?.length).toBe(60_000);
+    click('Show all');
+    expect(host.querySelector('.long')?.textContent?.length).toBe(1_000_000);
+  });
+
+  test('by the thousand are drawn a page at a time', () => {
+    conversation(Array.from({ length: 1000 }, (_, i) => entry(`${i}`, `message ${i}`)));
+    expect(host.querySelectorAll('.message')).toHaveLength(30);
+    expect(host.textContent).toContain('message 999');
+    click('Show 30 of 970');
+    expect(host.querySelectorAll('.message')).toHaveLength(60);
+  });
+
+  test('stream, and end', () => {
+    conversation([]);
+    take(
+      { type: 'entry', entry: entry('u', 'how many?', 'user') },
+      { type: 'text', text: 'There are ' },
+      { type: 'text', text: '**3**.' },
+    );
+    expect(host.querySelector('.assistant')?.textContent).toContain('There are 3.');
+    expect(button('Stop')).toBeDefined();
+    take({ type: 'answered', conversation: 'c', entry: entry('a', 'There are **3**.'), choices: [], problem: '' });
+    expect(host.querySelectorAll('.assistant')).toHaveLength(1);
+    expect(() => button('Stop')).toThrow();
+  });
+
+  test('that ask which one offer buttons', () => {
+    conversation([]);
+    take({
+      type: 'answered',
+      conversation: 'c',
+      entry: entry('a', 'Which one?'),
+      choices: [{ label: 'web in lab', prompt: 'Stop i-1' }],
+      problem: '',
+    });
+    click('web in lab');
+    expect(sent).toEqual([{ type: 'send', text: 'Stop i-1' }]);
+  });
+});
+
+describe('what does not work', () => {
+  test.each([
+    ['untrusted', 'Manage Trust', 'trust'],
+    ['missing', 'Choose the Program', 'choose'],
+    ['failed', 'Restart', 'restart'],
+  ] as const)('%s has a way forward', (state, words, command) => {
+    take({ type: 'state', state, problem: 'why', empty: false });
+    click(words);
+    expect(sent).toEqual([{ type: 'command', command }]);
+    expect(host.querySelector('textarea')?.placeholder).toBe('The server is not ready');
+  });
+
+  test('an empty estate offers a scan', () => {
+    take({ type: 'state', state: 'ready', problem: '', empty: true });
+    click('Scan AWS');
+    expect(sent).toEqual([{ type: 'command', command: 'scan' }]);
+  });
+
+  test('a server that ends ends the answer under way', () => {
+    conversation([]);
+    take(
+      { type: 'entry', entry: entry('u', 'x', 'user') },
+      { type: 'state', state: 'failed', problem: '', empty: false },
+    );
+    expect(() => button('Stop')).toThrow();
+  });
+});

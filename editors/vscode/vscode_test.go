@@ -1,0 +1,207 @@
+//go:build unix
+
+// Package vscode_test drives the extension in a real VS Code, in Chromium,
+// against the real program and an emulated AWS.
+package vscode_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/scanner/awstest"
+)
+
+// tool is a program the tests need, installed or built by `make`. Without it CI
+// fails and others skip.
+func tool(t *testing.T, variable, path string) string {
+	t.Helper()
+	if p := os.Getenv(variable); p != "" {
+		path = p
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		absent(t, fmt.Sprintf("%s is missing: run `make test`, or set %s", path, variable))
+	}
+	return path
+}
+
+func absent(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func TestInVSCode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts VS Code and a browser")
+	}
+	node := tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
+	codeServer := tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
+	vsix := tool(t, "CLOUDOPS_VSIX", "../../bin/cloudops.vsix")
+	binary := tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		absent(t, "chromium is missing: run `make test`")
+	}
+	server, err := awstest.Start(t.Context(), "")
+	if errors.Is(err, awstest.ErrNotInstalled) {
+		absent(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	estate, err := server.Seed(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// A socket's path is short, a test's folder long.
+	home, err := os.MkdirTemp("", "vscode")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	data, workspace := filepath.Join(home, "data"), filepath.Join(home, "infra")
+	write(t, filepath.Join(home, "estate", "config.yaml"), "daemon:\n  idle_minutes: 1\n")
+	write(t, filepath.Join(workspace, "main.tf"), fmt.Sprintf("resource \"aws_db_instance\" \"main\" {\n  identifier = %q\n}\n\n# web: %s\n", awstest.MainDB, estate.WebWest))
+	settings, err := json.Marshal(map[string]any{
+		"telemetry.telemetryLevel": "off", "workbench.startupEditor": "none", "extensions.autoCheckUpdates": false,
+		"extensions.autoUpdate": false, "update.mode": "none", "workbench.enableExperiments": false, "git.enabled": false,
+		"chat.disableAIFeatures": true, "editor.hover.delay": 100, "security.workspace.trust.enabled": false,
+		"workbench.colorTheme": "Default Dark Modern", "window.commandCenter": false, "workbench.secondarySideBar.defaultVisibility": "hidden",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(data, "User", "settings.json"), string(settings))
+	write(t, filepath.Join(data, "Machine", "settings.json"), fmt.Sprintf(`{"cloudops.server.path": %q}`, binary))
+	env := append(estate.Variables("prod"),
+		"HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+t.TempDir(), "CLOUDOPS_HOME="+filepath.Join(home, "estate"),
+		// There is no keychain here; the first run makes a key file.
+		"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent",
+		"PATH="+filepath.Dir(node)+":"+os.Getenv("PATH"), "LANG=C.UTF-8",
+		`EXTENSIONS_GALLERY={"serviceUrl":"http://127.0.0.1:9/"}`,
+	)
+	t.Cleanup(func() { endDaemon(t, binary, env) })
+
+	address := freeAddress(t)
+	args := []string{codeServer, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", filepath.Join(home, "extensions")}
+	install := exec.Command(node, append(args, "--install-extension", vsix)...)
+	install.Env = env
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("installing the extension: %v\n%s", err, out)
+	}
+	var log bytes.Buffer
+	editor := exec.Command(node, append(args, "--bind-addr", address, "--auth", "none", "--disable-telemetry",
+		"--disable-update-check", "--disable-getting-started-override")...)
+	editor.Env, editor.Stdout, editor.Stderr = env, &log, &log
+	editor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := editor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-editor.Process.Pid, syscall.SIGTERM)
+		_ = editor.Wait()
+		if t.Failed() {
+			t.Logf("VS Code says:\n%s", log.String())
+			logs, _ := filepath.Glob(filepath.Join(data, "logs", "*", "exthost*", "*", "*CloudOps*.log"))
+			for _, path := range logs {
+				text, _ := os.ReadFile(path)
+				t.Logf("%s:\n%s", filepath.Base(path), text)
+			}
+		}
+	})
+	waitFor(t, "http://"+address+"/healthz")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	files, err := filepath.Glob("tests/e2e/*.test.ts")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	if only := os.Getenv("VSCODE_ONLY"); only != "" {
+		files = []string{filepath.Join("tests/e2e", only+".test.ts")}
+	}
+	shots, err := filepath.Abs("../../.tools/shots")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(ctx, node, append([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, files...)...)
+	run.Env = append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data, "VSCODE_SHOTS="+shots,
+		"CHROMIUM="+chromium, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"), "CLOUDOPS_BINARY="+binary, "MAIN_DB="+awstest.MainDB)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func waitFor(t *testing.T, url string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		res, err := http.Get(url)
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: %v", url, err)
+		}
+	}
+}
+
+// endDaemon ends the daemon that the language server started.
+func endDaemon(t *testing.T, binary string, env []string) {
+	t.Helper()
+	cmd := exec.Command(binary, "status", "--json")
+	cmd.Env = env
+	out, err := cmd.Output()
+	if err != nil {
+		return // none runs
+	}
+	var s struct {
+		Daemon struct {
+			PID int `json:"pid"`
+		} `json:"daemon"`
+	}
+	if json.Unmarshal(out, &s) == nil && s.Daemon.PID > 1 && strings.TrimSpace(string(out)) != "" {
+		_ = syscall.Kill(s.Daemon.PID, syscall.SIGTERM)
+	}
+}

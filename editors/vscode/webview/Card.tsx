@@ -1,0 +1,196 @@
+// The approval card: what would run, as whom, on what, how risky. The extension
+// confirms once more what is high or critical.
+import { useEffect, useId, useRef, useState } from 'react';
+import { send } from './host';
+import { answered, type Shown } from './store';
+
+/** How long a card has to be on the screen before it can be answered. */
+const arming = 800;
+
+const words: Record<string, string> = {
+  succeeded: 'Done',
+  failed: 'Failed',
+  rejected: 'Rejected; nothing ran',
+  expired: 'Not decided in time; nothing ran',
+  void: 'The resource changed; nothing ran',
+  unknown: 'It began; its outcome is not known',
+  running: 'Running',
+  ended: 'Nothing ran',
+};
+
+export function Card({ shown, last }: { shown: Shown; last: boolean }) {
+  const { card, phase, live, outcome } = shown;
+  const [armed, setArmed] = useState(false);
+  const [why, setWhy] = useState<string | undefined>();
+  const heading = useId();
+  const root = useRef<HTMLElement>(null);
+
+  useEffect(() => {
+    const timer = setTimeout(() => setArmed(true), arming);
+    return () => clearTimeout(timer);
+  }, []);
+  useEffect(() => {
+    if (phase !== 'waiting') return;
+    root.current?.focus({ preventScroll: true });
+    root.current?.scrollIntoView({ block: 'start' });
+  }, [phase]);
+
+  const decide = (decision: 'run' | 'reject', reason = '') => {
+    if (phase !== 'waiting' || (decision === 'run' && !armed)) return;
+    answered(card.plan);
+    send({ type: 'decide', plan: card.plan, digest: card.digest, decision, reason });
+  };
+
+  return (
+    <section
+      ref={root}
+      className={`card risk-${card.risk} ${phase}`}
+      aria-labelledby={heading}
+      tabIndex={-1}
+      onKeyDown={(e) => {
+        if (!(e.ctrlKey || e.metaKey) || e.repeat) return;
+        if (e.key === 'Enter') decide('run');
+        else if (e.key === 'Backspace' && why === undefined) decide('reject');
+        else return;
+        e.preventDefault();
+      }}
+    >
+      <header>
+        <h2 id={heading}>{card.title}</h2>
+        <span className="risk">{card.risk} risk</span>
+      </header>
+      <Line text={card.line} />
+      {phase !== 'done' && <Fields fields={card.fields.filter((f) => !f.more)} />}
+      <details>
+        <summary>{phase === 'done' ? 'Details' : 'More'}</summary>
+        <Fields fields={phase === 'done' ? card.fields : card.fields.filter((f) => f.more)} />
+      </details>
+      {phase === 'waiting' && (
+        <>
+          {why !== undefined && (
+            <form
+              className="reason"
+              onSubmit={(e) => {
+                e.preventDefault();
+                decide('reject', why.trim());
+              }}
+            >
+              <label>
+                Why not? It is kept with the rejection.
+                <input
+                  // biome-ignore lint/a11y/noAutofocus: it appears because the person asked for it
+                  autoFocus
+                  value={why}
+                  maxLength={500}
+                  onChange={(e) => setWhy(e.target.value)}
+                  onKeyDown={(e) => e.key === 'Escape' && setWhy(undefined)}
+                />
+              </label>
+            </form>
+          )}
+          <footer>
+            <vscode-button onClick={() => decide('run')} disabled={!armed || undefined}>
+              {card.grave ? 'Run…' : 'Run'}
+            </vscode-button>
+            <vscode-button secondary onClick={() => decide('reject', why?.trim() ?? '')}>
+              Reject
+            </vscode-button>
+            {why === undefined && (
+              <button type="button" className="link" onClick={() => setWhy('')}>
+                Reject with a reason
+              </button>
+            )}
+            <Countdown until={card.expires} />
+          </footer>
+          {last && (
+            <p className="keys">
+              {keys} with the card focused{card.grave ? '; VS Code asks once more' : ''}
+            </p>
+          )}
+        </>
+      )}
+      {phase !== 'waiting' && (
+        <div className="outcome" role="status">
+          {live.length > 0 && phase === 'sent' && <p className="live">{live.at(-1)}</p>}
+          {phase === 'sent' && (
+            <p className="live">
+              {live.length > 0 ? 'Running…' : card.grave ? 'VS Code asks once more…' : 'Waiting for AWS…'}
+            </p>
+          )}
+          {outcome !== undefined && (
+            <>
+              <p className={`status ${outcome.status}`}>
+                {words[outcome.status] ?? outcome.status}
+                {outcome.after !== '' && outcome.after !== outcome.before && `: ${outcome.before} → ${outcome.after}`}
+              </p>
+              {outcome.problem !== '' && <p className="problem">{outcome.problem}</p>}
+              {outcome.output !== '' && (
+                <details>
+                  <summary>Output</summary>
+                  <pre>{outcome.output}</pre>
+                </details>
+              )}
+            </>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+const mac = navigator.platform.startsWith('Mac');
+const keys = mac ? '⌘↩ runs, ⌘⌫ rejects,' : 'Ctrl+Enter runs, Ctrl+Backspace rejects,';
+
+function Fields({ fields }: { fields: Shown['card']['fields'] }) {
+  return (
+    <dl>
+      {fields.map((f, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the fields of a card never change
+        <div key={i}>
+          <dt>{f.name}</dt>
+          <dd>{f.text}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** A command line with its parts told apart. */
+function Line({ text }: { text: string }) {
+  const parts = text.split(/(\s+)/);
+  let word = 0;
+  return (
+    <pre className="line">
+      <code>
+        {parts.map((part, i) => {
+          const key = `${i}`;
+          if (part.trim() === '') return part;
+          const [name, ...value] = part.split('=');
+          word++;
+          if (word <= 3) return <b key={key}>{part}</b>;
+          if (!part.startsWith('--')) return part;
+          return (
+            <span key={key}>
+              <i>{name}</i>
+              {value.length > 0 && `=${value.join('=')}`}
+            </span>
+          );
+        })}
+      </code>
+    </pre>
+  );
+}
+
+function Countdown({ until }: { until: number }) {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const left = Math.max(0, Math.ceil((until - now) / 1000));
+  return (
+    <span className="left" aria-hidden="true">
+      {Math.floor(left / 60)}:{`${left % 60}`.padStart(2, '0')} left
+    </span>
+  );
+}

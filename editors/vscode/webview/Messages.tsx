@@ -1,0 +1,125 @@
+// The messages of a conversation: the newest are drawn, earlier ones on demand.
+import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import type { Entry } from '../src/chat/messages';
+import { Card } from './Card';
+import { send } from './host';
+import { Markdown } from './Markdown';
+import type { Panel } from './store';
+
+/** How many are drawn at once, so that no drawing takes long. */
+const page = 30;
+
+export function Messages({ panel }: { panel: Panel }) {
+  const { entries, streaming, cards, choices, problem } = panel;
+  const [pages, setPages] = useState(1);
+  const log = useRef<HTMLDivElement>(null);
+  const stick = useRef(true);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another conversation begins at its end
+  useEffect(() => {
+    setPages(1);
+    stick.current = true;
+  }, [panel.conversation]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever is added is scrolled to
+  useLayoutEffect(() => {
+    // A card that waits shows itself, from its top.
+    if (cards.at(-1)?.phase === 'waiting') return;
+    if (stick.current && log.current) log.current.scrollTop = log.current.scrollHeight;
+  }, [entries, streaming, cards, choices, problem]);
+
+  const first = Math.max(0, entries.length - pages * page);
+  return (
+    <div
+      ref={log}
+      className="log"
+      role="log"
+      aria-label="Conversation"
+      aria-live="polite"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keys
+      tabIndex={0}
+      onScroll={(e) => {
+        const x = e.currentTarget;
+        stick.current = x.scrollHeight - x.scrollTop - x.clientHeight < 40;
+      }}
+    >
+      {first > 0 && (
+        <button
+          type="button"
+          className="link earlier"
+          onClick={() => {
+            stick.current = false;
+            setPages(pages + 1);
+          }}
+        >
+          Show {Math.min(page, first)} of {first} earlier messages
+        </button>
+      )}
+      {entries.slice(first).map((e) => (
+        <Message key={e.id} entry={e} />
+      ))}
+      {streaming !== undefined && (
+        <article className="message assistant" aria-busy="true">
+          {streaming === '' ? <p className="thinking">Looking…</p> : <Markdown text={streaming} />}
+        </article>
+      )}
+      {choices.length > 0 && (
+        <fieldset className="choices">
+          <legend>Which one?</legend>
+          {choices.map((c) => (
+            <vscode-button key={c.prompt} secondary onClick={() => send({ type: 'send', text: c.prompt })}>
+              {c.label}
+            </vscode-button>
+          ))}
+        </fieldset>
+      )}
+      {cards.map((c, i) => (
+        <Card key={`${c.card.plan} ${c.card.digest}`} shown={c} last={i === cards.length - 1} />
+      ))}
+      {problem !== '' && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </div>
+  );
+}
+
+const names = { user: 'You', assistant: 'CloudOps', system: 'Note' };
+
+const Message = memo(function Message({ entry }: { entry: Entry }) {
+  return (
+    <article className={`message ${entry.role}`} aria-label={`${names[entry.role]}, ${clock(entry.time)}`}>
+      <header>
+        <span className="who">{names[entry.role]}</span>
+        <time dateTime={entry.time}>{clock(entry.time)}</time>
+        <button type="button" className="link copy" onClick={() => void navigator.clipboard.writeText(entry.text)}>
+          Copy
+        </button>
+      </header>
+      {entry.role === 'user' ? <p className="said">{entry.text}</p> : <Markdown text={entry.text} />}
+      {entry.chips.length > 0 && (
+        <ul className="chips" aria-label="Resources">
+          {entry.chips.slice(0, 12).map((c) => (
+            <li key={c.identifier}>
+              <button
+                type="button"
+                title={c.identifier}
+                onClick={() => send({ type: 'details', identifier: c.identifier })}
+              >
+                {c.label}
+                {c.state !== '' && <small>{c.state}</small>}
+              </button>
+            </li>
+          ))}
+          {entry.chips.length > 12 && <li className="more">and {entry.chips.length - 12} more</li>}
+        </ul>
+      )}
+    </article>
+  );
+});
+
+function clock(time: string): string {
+  const at = new Date(time);
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(undefined, today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' });
+}
