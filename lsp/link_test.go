@@ -95,7 +95,8 @@ func TestWhatIsPassed(t *testing.T) {
 	defer degraded(t, home)()
 	e := startWith(t, client(home))
 	initialize(t, e, nil)
-	for _, method := range []string{daemon.MethodHello, daemon.MethodPrompt, daemon.NoteEstateChanged, "cloudops/key/export", "cloudops/x"} {
+	for _, method := range []string{daemon.MethodHello, daemon.MethodPrompt, daemon.MethodConfirm, daemon.NoteEstateChanged,
+		daemon.MethodKeyStatus, daemon.MethodKeyRotate, daemon.MethodKeyExport, daemon.MethodKeyExported, "cloudops/x"} {
 		if err := e.Try(method, map[string]any{}, nil); err == nil || err.Code != -32601 {
 			t.Errorf("%s: %v, want -32601", method, err)
 		}

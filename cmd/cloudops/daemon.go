@@ -83,6 +83,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 		Executor: ex,
 		Agent:    agent.New(agent.Config{UserID: user}, store, sc, ex, builtin.New(store.Estate, sc)),
 		StoreID:  keys.StoreID(),
+		Keys:     keys,
 		Key:      keys.Source(),
 		Notices:  keys.Notices(),
 		Close:    func() error { return errors.Join(ex.Close(), store.Close()) },

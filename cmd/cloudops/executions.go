@@ -56,7 +56,7 @@ func (a *app) auditCommand() *cobra.Command {
 				}
 				rows := make([][]string, 0, len(r.Entries))
 				for _, e := range r.Entries {
-					line := ""
+					line := e.Text
 					if e.Execution != nil {
 						line = e.Execution.Line
 					}

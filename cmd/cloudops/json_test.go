@@ -33,6 +33,10 @@ func TestDocumentedJSON(t *testing.T) {
 		"executions":         {daemon.ExecutionListResult{}},
 		"audit":              {daemon.AuditResult{}},
 		"audit verify":       {executor.Report{}},
+		"key status":         {daemon.KeyStatusResult{}},
+		"key rotate":         {daemon.KeyRotateResult{}},
+		"key export":         {exported{}},
+		"key import":         {daemon.KeyStatusResult{}},
 		"conversations":      {daemon.ConversationListResult{}},
 		"conversations show": {daemon.MessagesResult{}},
 	} {

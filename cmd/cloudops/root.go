@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // version is set by the linker.
@@ -146,6 +148,7 @@ CLOUDOPS_HOME (default ~/.cloudops) holds the store, config.yaml and the logs.`,
 		a.profilesCommand(), a.scanCommand(), a.searchCommand(), a.showCommand(),
 		a.chatCommand(), a.conversationsCommand(),
 		a.runCommand(), a.approvalsCommand(), a.executionsCommand(), a.auditCommand(),
+		a.keyCommand(),
 	)
 	return root
 }
@@ -236,8 +239,13 @@ func classify(err error) (code int, name string) {
 			return exitUsage, "usage"
 		}
 		return exitError, "error"
-	case errors.Is(err, executor.ErrRefused), errors.Is(err, executor.ErrRejected):
+	case errors.Is(err, executor.ErrRefused), errors.Is(err, executor.ErrRejected),
+		errors.Is(err, seal.ErrKeysWork), errors.Is(err, seal.ErrPassphrase), errors.Is(err, seal.ErrOtherStore):
 		return exitRefused, "refused"
+	case errors.Is(err, fs.ErrNotExist):
+		return exitNotFound, "not_found"
+	case errors.Is(err, seal.ErrUnavailable), errors.Is(err, seal.ErrNoKey), errors.Is(err, seal.ErrWrongKey):
+		return exitUnavailable, "unavailable"
 	case errors.Is(err, os.ErrPermission):
 		return exitError, "error"
 	}

@@ -124,7 +124,10 @@ func (p progress) note(method string, params []byte) {
 		return
 	}
 	p.bar.ChangeMax(max(n.Total, 1))
-	p.bar.Describe(render.Terminal(fmt.Sprintf("%d resources, %s", n.Resources, n.Message)))
+	if n.Resources > 0 {
+		n.Message = fmt.Sprintf("%d resources, %s", n.Resources, n.Message)
+	}
+	p.bar.Describe(render.Terminal(n.Message))
 	_ = p.bar.Set(n.Done)
 }
 

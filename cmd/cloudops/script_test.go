@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,8 +25,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"filippo.io/age"
+	"filippo.io/age/armor"
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
@@ -140,11 +147,22 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// typed at each question, and wants this exit code. What the terminal showed
 	// is in the file terminal.
 	"answers": func(ts *testscript.TestScript, neg bool, args []string) {
-		shown, code, err := onTerminal(ts, args[1], args[2:])
+		shown, code, err := onTerminal(ts, args[1:2], args[2:])
 		ts.Check(os.WriteFile(ts.MkAbs("terminal"), []byte(shown), 0o600))
 		ts.Check(err)
 		if fmt.Sprint(code) != args[0] {
 			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[2:], code, args[0], shown)
+		}
+	},
+	// types CODE ANSWER... -- ARG...: the same, with an answer for each question,
+	// passphrases included.
+	"types": func(ts *testscript.TestScript, neg bool, args []string) {
+		end := slices.Index(args, "--")
+		shown, code, err := onTerminal(ts, args[1:end], args[end+1:])
+		ts.Check(os.WriteFile(ts.MkAbs("terminal"), []byte(shown), 0o600))
+		ts.Check(err)
+		if fmt.Sprint(code) != args[0] {
+			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[end+1:], code, args[0], shown)
 		}
 	},
 	// daemon SIGNAL: sends the running daemon a signal and waits until it is gone.
@@ -158,6 +176,22 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		ts.Check(err)
 		if len(found) > 0 {
 			ts.Fatalf("leaked:\n%s", strings.Join(found, "\n"))
+		}
+	},
+	// keyless RECOVERY PASSPHRASE KEYFILE DIR...: wants none of the keys in a
+	// recovery file, the key in a key file or the passphrase to be found under the
+	// folders.
+	"keyless": func(ts *testscript.TestScript, neg bool, args []string) {
+		secrets, err := secretsOf(ts.ReadFile(args[0]), args[1])
+		ts.Check(err)
+		kek, err := base64.StdEncoding.DecodeString(strings.TrimSpace(ts.ReadFile(args[2])))
+		ts.Check(err)
+		for _, dir := range args[3:] {
+			found, err := awstest.Leaks(ts.MkAbs(dir), append(secrets, string(kek)))
+			ts.Check(err)
+			if len(found) > 0 {
+				ts.Fatalf("leaked:\n%s", strings.Join(found, "\n"))
+			}
 		}
 	},
 	// harmless FILE...: wants nothing in the files that moves a terminal's cursor,
@@ -278,6 +312,39 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	},
 }
 
+// secretsOf lists the keys in a recovery file, and its passphrase.
+func secretsOf(file, passphrase string) ([]string, error) {
+	_, body, _ := strings.Cut(file, "-----BEGIN")
+	identity, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := age.Decrypt(armor.NewReader(strings.NewReader("-----BEGIN"+body)), identity)
+	if err != nil {
+		return nil, err
+	}
+	var r struct{ AEAD, PRF, Audit []byte }
+	if err := json.NewDecoder(plain).Decode(&r); err != nil {
+		return nil, err
+	}
+	secrets := []string{passphrase}
+	for _, b := range [][]byte{r.AEAD, r.PRF, r.Audit} {
+		var keys tinkpb.Keyset
+		if err := proto.Unmarshal(b, &keys); err != nil {
+			return nil, err
+		}
+		for _, k := range keys.GetKey() {
+			// Its last field is the key of 32 bytes.
+			value := k.GetKeyData().GetValue()
+			secrets = append(secrets, string(value[len(value)-32:]))
+		}
+	}
+	if len(secrets) < 4 {
+		return nil, fmt.Errorf("there are only %d keys", len(secrets)-1)
+	}
+	return secrets, nil
+}
+
 // environ is what the commands of a script see.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
@@ -287,8 +354,12 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-// onTerminal runs cloudops with a controlling terminal.
-func onTerminal(ts *testscript.TestScript, answer string, args []string) (shown string, code int, err error) {
+// question ends what cloudops asks on a terminal.
+var question = regexp.MustCompile(`anything else rejects: |five words: |once more: |recovery file made \S+: `)
+
+// onTerminal runs cloudops with a controlling terminal. The last answer is given
+// again and again.
+func onTerminal(ts *testscript.TestScript, answers []string, args []string) (shown string, code int, err error) {
 	cmd := exec.Command(ts.Getenv("CLOUDOPS"), args...)
 	cmd.Env = environ(ts)
 	cmd.Dir = ts.MkAbs(".")
@@ -305,9 +376,9 @@ func onTerminal(ts *testscript.TestScript, answer string, args []string) (shown 
 	for {
 		n, rerr := tty.Read(b)
 		seen.Write(b[:n])
-		if strings.Count(seen.String(), "anything else rejects: ") > answered {
+		if len(question.FindAll(seen.Bytes(), -1)) > answered {
+			fmt.Fprint(tty, answers[min(answered, len(answers)-1)]+"\r") // as the Enter key does
 			answered++
-			fmt.Fprintln(tty, answer)
 		}
 		if rerr != nil {
 			if !errors.Is(rerr, io.EOF) && !errors.Is(rerr, syscall.EIO) {

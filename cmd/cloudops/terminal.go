@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -69,6 +71,42 @@ func (t *terminal) confirm(ctx context.Context, p daemon.ConfirmParams) (daemon.
 		return daemon.ConfirmResult{}, err
 	}
 	return daemon.ConfirmResult{Nonce: p.Nonce, Word: line}, nil
+}
+
+// secret reads a line that is not shown. It comes from the terminal and from
+// nowhere else.
+func (t *terminal) secret(ctx context.Context, question string) (string, error) {
+	fd := int(t.tty.Fd())
+	// Before the question, so that not even a fast answer is shown.
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", fmt.Errorf("reading the terminal: %w", err)
+	}
+	defer func() { _ = term.Restore(fd, before) }()
+	if err := dropTypeAhead(t.tty); err != nil {
+		return "", fmt.Errorf("reading the terminal: %w", err)
+	}
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := term.NewTerminal(t.tty, "").ReadPassword(question)
+		done <- result{line, err}
+	}()
+	select {
+	case r := <-done:
+		if errors.Is(r.err, io.EOF) { // Ctrl-C and Ctrl-D are keys like others here
+			return "", stopped("stopped; nothing was done")
+		}
+		if r.err != nil {
+			return "", fmt.Errorf("reading the terminal: %w", r.err)
+		}
+		return r.line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // columns is how wide the terminal is; 0 where it does not say.

@@ -80,7 +80,7 @@ func realParts(home string) func(context.Context) (*Parts, error) {
 			return nil, errors.Join(err, store.Close())
 		}
 		return &Parts{
-			Store: store, Scanner: sc, Executor: ex, StoreID: keys.StoreID(),
+			Store: store, Scanner: sc, Executor: ex, StoreID: keys.StoreID(), Keys: keys,
 			Agent: agent.New(agent.Config{UserID: "u"}, store, sc, ex, builtin.New(store.Estate, sc)),
 			Close: func() error { return errors.Join(ex.Close(), store.Close()) },
 		}, nil

@@ -119,7 +119,7 @@ func readOnly(method string) bool {
 	return slices.Contains([]string{
 		MethodProfileList, MethodEstateStatus, MethodEstateSearch, MethodEstateGet, MethodEstateResolve,
 		MethodConversationList, MethodConversationMessages,
-		MethodExecutionPending, MethodExecutionList, MethodAudit, MethodAuditVerify,
+		MethodExecutionPending, MethodExecutionList, MethodAudit, MethodAuditVerify, MethodKeyStatus,
 	}, method)
 }
 

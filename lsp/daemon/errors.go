@@ -76,6 +76,7 @@ func meanings() []struct {
 		{scanner.ErrDenied, CodeDenied, ""},
 		{scanner.ErrUnreachable, CodeUnavailable, ""},
 		{scanner.ErrGone, CodeNotFound, ""},
+		{seal.ErrRotating, CodeRefused, "see how far it is with: cloudops key status"},
 		{seal.ErrNoKey, CodeDegraded, ""},
 		{seal.ErrWrongKey, CodeDegraded, ""},
 		{seal.ErrUnavailable, CodeDegraded, ""},

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // ProtocolVersion is compared in the handshake.
@@ -42,6 +43,10 @@ const (
 	MethodExecutionList        = "cloudops/execution/list"
 	MethodAudit                = "cloudops/execution/audit"
 	MethodAuditVerify          = "cloudops/execution/verify"
+	MethodKeyStatus            = "cloudops/key/status"
+	MethodKeyRotate            = "cloudops/key/rotate"
+	MethodKeyExport            = "cloudops/key/export"
+	MethodKeyExported          = "cloudops/key/exported"
 )
 
 // MethodPrompt is what the daemon asks of a client: it puts a plan before the
@@ -279,4 +284,44 @@ type AuditParams struct {
 // AuditResult lists audit entries in order.
 type AuditResult struct {
 	Entries []executor.Entry `json:"entries"`
+}
+
+// KeyStatusResult tells of the keys; nothing in it is secret.
+type KeyStatusResult struct {
+	StoreID string `json:"store_id"`
+	seal.Status
+	// Resealing is there while values of earlier keys are sealed anew.
+	Resealing *Resealing `json:"resealing,omitempty"`
+}
+
+// Resealing is how far the sealing anew after a rotation is.
+type Resealing struct {
+	// Done of Total values were looked at in this pass.
+	Done  int `json:"done"`
+	Total int `json:"total"`
+	// Problem is why earlier keys are kept for now.
+	Problem string `json:"problem,omitempty"`
+}
+
+// KeyRotateParams asks for new keys. Token names the progress notes of sealing
+// all anew; "" for none.
+type KeyRotateParams struct {
+	Token string `json:"token,omitempty"`
+}
+
+// KeyRotateResult is how the keys are when all is sealed anew, or cannot be.
+type KeyRotateResult struct {
+	// Renewed: the key-encryption key is a new one too.
+	Renewed bool `json:"key_encryption_key_renewed"`
+	KeyStatusResult
+}
+
+// KeyExportParams names the one who can open the export; see seal.NewExport.
+type KeyExportParams struct {
+	Recipient string `json:"recipient"`
+}
+
+// KeyExportResult is what seal.Export makes a recovery file of.
+type KeyExportResult struct {
+	Parcel []byte `json:"parcel"`
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 const (
@@ -52,6 +53,7 @@ type Parts struct {
 	Executor *executor.Executor
 	Agent    *agent.Agent
 	StoreID  string
+	Keys     *seal.Keys
 	// Key says in words where the key-encryption key is kept.
 	Key string
 	// Notices are told to the first session.
@@ -114,6 +116,8 @@ type server struct {
 	// users are the goroutines that use the parts.
 	users sync.WaitGroup
 	scans scans
+	// resealing is the sealing anew after a rotation.
+	resealing resealing
 
 	// mu guards what follows.
 	mu       sync.Mutex
@@ -361,6 +365,9 @@ func (s *server) startOpening() <-chan struct{} {
 			s.log.Error("opening", "error", err.Error())
 		} else {
 			s.watch(parts)
+			if parts.Keys != nil && parts.Keys.Rotating() {
+				s.reseal(parts) // goes on where the last daemon ended
+			}
 		}
 		close(done)
 	})

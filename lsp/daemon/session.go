@@ -23,6 +23,7 @@ const (
 	needScanner
 	needExecutor
 	needAgent
+	needKeys
 )
 
 // method answers one kind of request.
@@ -73,6 +74,10 @@ func methods() map[string]method {
 		MethodExecutionList:        on(needExecutor, executionList),
 		MethodAudit:                on(needExecutor, audit),
 		MethodAuditVerify:          on(needExecutor, auditVerify),
+		MethodKeyStatus:            on(needKeys, keyStatus),
+		MethodKeyRotate:            on(needKeys|needStore|needExecutor, keyRotate),
+		MethodKeyExport:            on(needKeys|needExecutor, keyExport),
+		MethodKeyExported:          on(needKeys|needExecutor, keyExported),
 	}
 }
 
@@ -87,6 +92,8 @@ func (n need) missing(p *Parts) string {
 		return "the executor"
 	case n&needAgent != 0 && p.Agent == nil:
 		return "the agent"
+	case n&needKeys != 0 && p.Keys == nil:
+		return "the keys"
 	}
 	return ""
 }
@@ -106,6 +113,8 @@ type session struct {
 	interactive bool
 	cards       bool
 	env         scanner.Environment
+	// exporting: the keys were handed over, and no file was told of yet.
+	exporting bool
 }
 
 func newSession(s *server, nc net.Conn, who peer) *session {

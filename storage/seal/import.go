@@ -206,7 +206,11 @@ func (i *Import) store(v vault) error {
 			}
 		}
 	}
-	kek, err := src.obtain(i.home, v)
+	// A variable stays set, for the daemon that is started next.
+	kek, err := src.peek(i.home, v)
+	if errors.Is(err, fs.ErrNotExist) {
+		kek, err = src.obtain(i.home, v)
+	}
 	defer clear(kek)
 	if err != nil {
 		return err

@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// typing is a person at a terminal who types what is asked for.
+func typing(home string, note func(string, []byte)) ClientConfig {
+	return ClientConfig{Home: home, Prompt: approve, Note: note, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+		return ConfirmResult{Nonce: p.Nonce, Word: p.Word}, nil
+	}}
+}
+
+// many fills a store with resources before the daemon opens it.
+func many(t *testing.T, home string, n int) {
+	t.Helper()
+	p, err := realParts(home)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := make([]storage.Resource, n)
+	for i := range rs {
+		id := fmt.Sprintf("db-%06d", i)
+		rs[i] = storage.Resource{Type: "rds_instance", ID: id, Name: id, AccountID: "999999999999", Region: "us-west-2", Service: "rds", State: "available"}
+	}
+	if _, err := p.Store.Estate.BulkUpsert(t.Context(), rs); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func uses(s KeyStatusResult) (all []string) {
+	for _, k := range s.Keys {
+		all = append(all, k.Use)
+	}
+	return all
+}
+
+func TestKeysRotateWhileTheDaemonServes(t *testing.T) {
+	e, home := seeded(t)
+	many(t, home, 3000)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var heard notes
+	c := dialing(t, typing(home, heard.add))
+	other := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	before := call[KeyStatusResult](t, c, MethodKeyStatus, nil)
+	if got := uses(before); !slices.Equal(got, []string{"seals"}) || before.StoreID == "" {
+		t.Fatalf("before: %+v", before)
+	}
+	done := make(chan KeyRotateResult, 1)
+	go func() {
+		var r KeyRotateResult
+		if err := c.Call(t.Context(), MethodKeyRotate, KeyRotateParams{Token: "k"}, &r); err != nil {
+			t.Error(err)
+		}
+		done <- r
+	}()
+	// Others look things up, scan and talk meanwhile.
+	scanned(t, other)
+	if r := call[ResolveResult](t, other, MethodEstateResolve, ResolveParams{Tokens: []string{"db-000042"}}); len(r.Records) != 1 {
+		t.Errorf("a look-up: %+v", r)
+	}
+	if g := call[GetResult](t, other, MethodEstateGet, GetParams{Identifier: "db-000042"}); len(g.Resources) != 1 {
+		t.Errorf("a read: %+v", g)
+	}
+	call[ConversationCreated](t, other, MethodConversationCreate, nil)
+	r := <-done
+	if got := uses(r.KeyStatusResult); !slices.Equal(got, []string{"seals", "audit"}) || r.Keys[1].ID != before.Keys[0].ID || !r.Renewed || r.Resealing != nil {
+		t.Errorf("after: %+v", r)
+	}
+	if !heard.have(NoteProgress, `"token":"k"`, "sealing everything anew") {
+		t.Error("no progress was told")
+	}
+	if g := call[GetResult](t, other, MethodEstateGet, GetParams{Identifier: awstest.MainDB}); len(g.Resources) != 1 {
+		t.Errorf("what was scanned meanwhile: %+v", g)
+	}
+	if v := call[executor.Report](t, other, MethodAuditVerify, nil); !v.OK {
+		t.Errorf("the audit log: %+v", v)
+	}
+	// Neither an answer nor the log nor the audit log has a word of a key.
+	all, err := json.Marshal([]any{r, call[AuditResult](t, other, MethodAudit, nil)})
+	if err != nil || strings.Contains(string(all), "kek") {
+		t.Errorf("%s, %v", all, err)
+	}
+}
+
+// A daemon that ended amid a rotation is followed by one that goes on with it.
+func TestARotationGoesOnAtTheNextStart(t *testing.T) {
+	_, home := seeded(t)
+	many(t, home, 600)
+	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, typing(home, nil))
+	eventually(t, "all is sealed anew", func() bool {
+		r := call[KeyStatusResult](t, c, MethodKeyStatus, nil)
+		return slices.Equal(uses(r), []string{"seals", "audit"})
+	})
+	g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: "db-000599"})
+	if len(g.Resources) != 1 {
+		t.Errorf("%+v", g)
+	}
+}
+
+func TestKeysAreGivenAwayToAPersonAtATerminalOnly(t *testing.T) {
+	_, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	export, err := seal.NewExport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := KeyExportParams{Recipient: export.Recipient()}
+	for kind, c := range map[string]*Client{
+		"script": dialing(t, ClientConfig{Home: home}),
+		"editor": dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve}),
+	} {
+		refused(t, c, CodeRefused, "decided at a terminal", MethodKeyExport, params)
+		refused(t, c, CodeRefused, "decided at a terminal", MethodKeyRotate, KeyRotateParams{})
+		refused(t, c, CodeRefused, "nothing was exported", MethodKeyExported, nil)
+		if got := uses(call[KeyStatusResult](t, c, MethodKeyStatus, nil)); !slices.Equal(got, []string{"seals"}) {
+			t.Errorf("%s: keys %v", kind, got)
+		}
+	}
+	no := typing(home, nil)
+	no.Confirm = func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+		return ConfirmResult{Nonce: p.Nonce, Word: "no"}, nil
+	}
+	refused(t, dialing(t, no), CodeRejected, "", MethodKeyExport, params)
+
+	c := dialing(t, typing(home, nil))
+	refused(t, c, -32602, "recipient", MethodKeyExport, KeyExportParams{Recipient: "me"})
+	r := call[KeyExportResult](t, c, MethodKeyExport, params)
+	if len(r.Parcel) == 0 || strings.Contains(string(r.Parcel), `"aead"`) {
+		t.Errorf("%d bytes, or keys in the clear", len(r.Parcel))
+	}
+	if s := call[KeyStatusResult](t, c, MethodKeyStatus, nil); !s.Exported.IsZero() {
+		t.Errorf("an export without a file counts: %+v", s)
+	}
+	if s := call[KeyStatusResult](t, c, MethodKeyExported, nil); s.Exported.IsZero() || !s.Covered {
+		t.Errorf("after the export: %+v", s)
+	}
+	refused(t, c, CodeRefused, "nothing was exported", MethodKeyExported, nil)
+	if err := c.Call(t.Context(), MethodKeyExport, KeyExportParams{Recipient: strings.Repeat("x", 300)}, nil); !errors.As(err, new(*Error)) {
+		t.Errorf("a long recipient: %v", err)
+	}
+}
