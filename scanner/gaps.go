@@ -11,8 +11,9 @@ import (
 )
 
 // gaps says where a resource could hide, shards of the same kind together:
-// "rds_cluster, s3_bucket in eu-west-1 of staging (210987654321): denied".
-func (l *ledger) gaps(f storage.Filter) []string {
+// "rds_cluster, s3_bucket in eu-west-1 of staging (210987654321): denied". Shards
+// are doubtful of which the store has lost something.
+func (l *ledger) gaps(f storage.Filter, doubtful ...storage.Shard) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.shards) == 0 {
@@ -29,6 +30,11 @@ func (l *ledger) gaps(f storage.Filter) []string {
 	types := map[place][]string{}
 	places := []place{}
 	for _, s := range l.sorted() {
+		if s.State == stateComplete && slices.ContainsFunc(doubtful, func(d storage.Shard) bool {
+			return d.AccountID == s.AccountID && d.Type == s.Type && (d.Region == s.Region || s.Region == globalRegion)
+		}) {
+			s.State = stateDoubtful
+		}
 		if s.State == stateComplete || (f.AccountID != "" && f.AccountID != s.AccountID) ||
 			(f.Region != "" && f.Region != s.Region && s.Region != globalRegion) ||
 			!slices.ContainsFunc(read, func(c services.Collector) bool { return c.Type == s.Type }) {
@@ -99,7 +105,13 @@ var spokenState = map[string]string{
 	stateDenied: "denied",
 	stateFailed: "could not be read",
 	stateNever:  "never scanned",
+
+	stateDoubtful: "what was stored is not whole, scan again",
 }
+
+// stateDoubtful is that of a complete shard of which the store has lost
+// something; it is never in the ledger.
+const stateDoubtful = "doubtful"
 
 // several names a few regions and counts many.
 func several(regions []string) string {

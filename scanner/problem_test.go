@@ -17,6 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage"
 )
 
 func api(code, message string) error {
@@ -130,5 +131,11 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 		if got := strings.Join(l.gaps(filterOf(c.f)), "; "); got != c.want {
 			t.Errorf("%+v:\n got %s\nwant %s", c.f, got, c.want)
 		}
+	}
+	// What was listed whole is not there any more as it was stored.
+	lost := []storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "ec2_instance"}, {AccountID: "1", Region: "a-a-3", Type: "s3_bucket"}}
+	want = "ec2_instance in a-a-2 of prod (1): what was stored is not whole, scan again; s3_bucket of prod (1): what was stored is not whole, scan again"
+	if got := strings.Join(l.gaps(filterOf(Shard{AccountID: "1", Region: "a-a-2"}), lost...), "; "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

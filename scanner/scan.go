@@ -451,6 +451,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	if err != nil {
 		return err
 	}
+	s.estate.Listed(storage.Shard{AccountID: account.AccountID, Region: filterOf(u.shard()).Region, Type: u.collector.Type})
 	s.ledger.complete(u.shard(), began, count)
 	if err := s.ledger.save(ledgerEvery); err != nil {
 		return err

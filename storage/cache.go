@@ -52,9 +52,12 @@ func (c *cache) changed() {
 	c.timer.Reset(quiet)
 }
 
+// unsaved says whether memory has more than the file, and may be saved.
+func (c *cache) unsaved() bool { return c.dirty && !c.doubtful }
+
 // flush saves the file if memory has more than it.
 func (c *cache) flush() error {
-	if !c.dirty || c.doubtful {
+	if !c.unsaved() {
 		return nil
 	}
 	b, err := c.index.MarshalBinary()

@@ -31,24 +31,27 @@ type Estate struct {
 	embed Embed
 
 	// writing lets one writer at a time choose versions, write and publish. It
-	// guards cache.
+	// guards cache and digests.
 	writing sync.Mutex
 	cache   *cache
+	digests *digests
 
 	// mu guards the fields below.
 	mu         sync.Mutex
 	generation uint64
+	doubtful   []Shard
 	watchers   map[chan Change]bool
 }
 
 // openEstate loads the index from its cache, or else from the collection.
-func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg CollectionConfig, file *seal.File, f *faults) (*Estate, error) {
+func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg CollectionConfig, file, digested *seal.File, f *faults) (*Estate, error) {
 	e := &Estate{
 		client: client, keys: keys, name: cfg.Name, tags: cfg.plainTags(), size: cfg.VectorSize,
 		index: index.New(), faults: f,
 		watchers: map[chan Change]bool{},
 	}
 	e.cache = &cache{file: file, index: e.index}
+	e.digests = &digests{file: digested, keys: keys, shards: map[Shard]*digest{}}
 	e.cache.timer = time.AfterFunc(quiet, func() {
 		_ = e.flush() // tried again, and told, when the store closes
 	})
@@ -61,6 +64,7 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 			return nil, err
 		}
 		if count == e.index.Len() {
+			e.loadDigests()
 			return e, nil
 		}
 		for r := range e.index.All() {
@@ -75,6 +79,7 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 	if err != nil {
 		return nil, wrap("building the index", err)
 	}
+	e.compareDigests()
 	e.cache.changed()
 	return e, nil
 }
@@ -82,6 +87,13 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 func (e *Estate) flush() error {
 	e.writing.Lock()
 	defer e.writing.Unlock()
+	if !e.cache.unsaved() {
+		return nil
+	}
+	// A cache is only there when all that it holds is settled.
+	if err := e.digests.settle(); err != nil {
+		return err
+	}
 	return e.cache.flush()
 }
 
@@ -161,11 +173,16 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 		return 0, errors.Join(errs...)
 	}
 	points, written := make([]*qdrant.PointStruct, 0, len(changes)), make([]Resource, 0, len(changes))
+	var shards []Shard
 	for _, c := range changes {
 		points, written = append(points, c.point), append(written, c.resource)
+		shards = append(shards, shardOf(c.record.Key))
+		if known, ok := e.index.Get(c.record.Key); ok {
+			shards = append(shards, shardOf(known.Key))
+		}
 	}
 	errs = append(errs, e.addVectors(ctx, points, written))
-	if err := e.cache.invalidate(); err != nil {
+	if err := e.begin(shards); err != nil {
 		return 0, errors.Join(append(errs, err)...)
 	}
 	if err := upsert(ctx, e.client, e.name, points); err != nil {
@@ -174,10 +191,22 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 	}
 	e.faults.mended(slices.Collect(maps.Keys(changes))...)
 	for _, c := range changes {
+		if known, ok := e.index.Get(c.record.Key); ok {
+			e.digests.remove(known)
+		}
+		e.digests.add(c.record)
 		e.index.Put(c.record)
 	}
 	e.cache.changed()
 	return len(changes), errors.Join(errs...)
+}
+
+// begin is called before shards are written to.
+func (e *Estate) begin(shards []Shard) error {
+	if err := e.cache.invalidate(); err != nil {
+		return err
+	}
+	return e.digests.open(shards)
 }
 
 // known finds the record of a key; a key without ARN finds a resource that has one.
@@ -227,29 +256,82 @@ func (e *Estate) fetch(ctx context.Context, rs []Record) ([]Resource, error) {
 		if err != nil {
 			return nil, wrap("reading resources", err)
 		}
+		suspects := map[string]Key{}
+		for i, r := range page {
+			suspects[ids[i].GetUuid()] = r.Key
+		}
 		for _, p := range points {
-			if r, _, err := e.open(p); err == nil {
-				found = append(found, e.confirmed(r.Resource))
+			delete(suspects, p.GetId().GetUuid())
+			if r, ok := e.asWritten(p, suspects); ok {
+				found = append(found, r)
 			}
 		}
-		if len(points) < len(ids) {
-			e.missed(page, points)
+		again, err := e.recheck(ctx, suspects)
+		if err != nil {
+			return nil, err
 		}
+		found = append(found, again...)
 	}
 	return found, nil
 }
 
-// missed notes points that should be there and were not returned.
-func (e *Estate) missed(page []Record, points []*qdrant.RetrievedPoint) {
-	for _, r := range page {
-		id := e.keys.PointID(r.Canonical())
-		if slices.ContainsFunc(points, func(p *qdrant.RetrievedPoint) bool { return p.GetId().GetUuid() == id }) {
-			continue
+// asWritten opens a point, which must be as it was last written. One that is not
+// becomes a suspect: it may just have been written.
+func (e *Estate) asWritten(p *qdrant.RetrievedPoint, suspects map[string]Key) (Resource, bool) {
+	r, version, err := e.open(p)
+	if err != nil {
+		return Resource{}, false
+	}
+	if known, ok := e.index.Get(r.Key()); !ok || known.Version != version || known.Digest != r.Digest {
+		suspects[p.GetId().GetUuid()] = r.Key()
+		return Resource{}, false
+	}
+	return e.confirmed(r.Resource), true
+}
+
+// recheck reads points once more while nobody writes. Those that are not as they
+// were last written, or not there, are noted; the others are returned.
+func (e *Estate) recheck(ctx context.Context, suspects map[string]Key) (found []Resource, err error) {
+	if len(suspects) == 0 {
+		return nil, nil
+	}
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	for page := range slices.Chunk(slices.Sorted(maps.Keys(suspects)), pageSize) {
+		ids := make([]*qdrant.PointId, len(page))
+		for i, id := range page {
+			ids[i] = qdrant.NewIDUUID(id)
 		}
-		if _, ok := e.index.Get(r.Key); ok {
-			e.faults.add(e.name, id, fmt.Errorf("%w: a stored resource is missing or unreadable", ErrCorrupt))
+		points, err := e.client.Get(ctx, &qdrant.GetPoints{CollectionName: e.name, Ids: ids, WithPayload: qdrant.NewWithPayload(true)})
+		if err != nil {
+			return nil, wrap("reading resources", err)
+		}
+		there := map[string]*qdrant.RetrievedPoint{}
+		for _, p := range points {
+			there[p.GetId().GetUuid()] = p
+		}
+		for _, id := range page {
+			known, ok := e.index.Get(suspects[id])
+			p := there[id]
+			switch {
+			case p == nil && !ok: // deleted meanwhile
+			case p == nil:
+				e.faults.add(e.name, id, fmt.Errorf("%w: a stored resource is missing or unreadable; scan again", ErrCorrupt))
+			case !ok:
+				e.faults.add(e.name, id, fmt.Errorf("%w: a resource that was deleted is there again", ErrCorrupt))
+			default:
+				r, version, err := e.open(p)
+				switch {
+				case err != nil: // noted
+				case known.Version != version || known.Digest != r.Digest:
+					e.faults.add(e.name, id, fmt.Errorf("%w: a stored resource is not as it was last written; scan again", ErrCorrupt))
+				default:
+					found = append(found, e.confirmed(r.Resource))
+				}
+			}
 		}
 	}
+	return found, nil
 }
 
 // confirmed moves LastSynced to when the resource was last seen unchanged.
@@ -288,16 +370,17 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 	defer e.writing.Unlock()
 	var ids []*qdrant.PointId
 	var known []Record
+	var shards []Shard
 	for _, k := range page {
 		if r, ok := e.known(k); ok {
-			known = append(known, r)
+			known, shards = append(known, r), append(shards, shardOf(r.Key))
 			ids = append(ids, qdrant.NewIDUUID(e.keys.PointID(r.Canonical())))
 		}
 	}
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	if err := e.cache.invalidate(); err != nil {
+	if err := e.begin(shards); err != nil {
 		return 0, err
 	}
 	ctx, cancel := whole(ctx)
@@ -311,6 +394,7 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 	}
 	for i, r := range known {
 		e.faults.mended(ids[i].GetUuid())
+		e.digests.remove(r)
 		e.index.Delete(r.Key)
 	}
 	e.cache.changed()
@@ -344,19 +428,42 @@ func (e *Estate) List(ctx context.Context, f Filter) ([]Resource, error) {
 			return nil, err
 		}
 	} else {
+		suspects, seen := map[string]Key{}, map[string]bool{}
 		err := scroll(ctx, e.client, e.name, conditions(f), func(p *qdrant.RetrievedPoint) {
-			if r, _, err := e.open(p); err == nil {
-				found = append(found, e.confirmed(r.Resource))
+			seen[p.GetId().GetUuid()] = true
+			if r, ok := e.asWritten(p, suspects); ok {
+				found = append(found, r)
 			}
 		})
 		if err != nil {
 			return nil, wrap("listing resources", err)
+		}
+		known, _ := e.index.Search("", f, -1)
+		for _, r := range known {
+			if id := e.keys.PointID(r.Canonical()); !seen[id] && exactly(r, f) {
+				suspects[id] = r.Key
+			}
+		}
+		again, err := e.recheck(ctx, suspects)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range again {
+			if exactly(record(r, 0, 0), f) {
+				found = append(found, r)
+			}
 		}
 	}
 	slices.SortFunc(found, func(a, b Resource) int {
 		return bytes.Compare([]byte(a.ID+"\x00"+a.Key().Canonical()), []byte(b.ID+"\x00"+b.Key().Canonical()))
 	})
 	return found, nil
+}
+
+// exactly says whether conditions lets a record through, which minds the case.
+func exactly(r Record, f Filter) bool {
+	is := func(want, have string) bool { return want == "" || valid(want) == have }
+	return is(f.Type, r.Type) && is(f.AccountID, r.AccountID) && is(f.Region, r.Region) && is(f.Service, r.Service) && is(f.State, r.State)
 }
 
 func conditions(f Filter) *qdrant.Filter {

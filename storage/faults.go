@@ -24,7 +24,7 @@ type faults struct {
 	endpoint *endpoint.Endpoint
 
 	mu sync.Mutex
-	// found is by point id.
+	// found is by point id, or by what else it is about.
 	found map[string]Problem
 }
 
@@ -36,6 +36,13 @@ func (f *faults) add(collection, point string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.found[point] = Problem{Collection: collection, Point: point, Message: err.Error()}
+}
+
+// note notes what is no point's.
+func (f *faults) note(about string, p Problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.found[about] = p
 }
 
 // mended takes back what was said of points that were written again.

@@ -97,7 +97,7 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.Dial
 		}
 	}
 	s.Chat = newChat(ep.Client, keys, cfg.Collections.ChatHistory.Name, s.faults)
-	s.Estate, err = openEstate(ctx, ep.Client, keys, cfg.Collections.AWSEstate, keys.File(cache), s.faults)
+	s.Estate, err = openEstate(ctx, ep.Client, keys, cfg.Collections.AWSEstate, keys.File(cache), keys.File(filepath.Join(filepath.Dir(cache), "digests")), s.faults)
 	if err != nil {
 		return nil, errors.Join(err, ep.Close())
 	}

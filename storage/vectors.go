@@ -134,11 +134,23 @@ func (e *Estate) Nearest(ctx context.Context, vector []float32, f Filter, limit 
 	if err != nil {
 		return nil, wrap("looking for near resources", err)
 	}
+	found, suspects := map[string]Resource{}, map[string]Key{}
+	for _, p := range points {
+		if r, ok := e.asWritten(&qdrant.RetrievedPoint{Id: p.GetId(), Payload: p.GetPayload()}, suspects); ok {
+			found[p.GetId().GetUuid()] = r
+		}
+	}
+	again, err := e.recheck(ctx, suspects)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range again {
+		found[e.keys.PointID(r.Key().Canonical())] = r
+	}
 	hits := make([]Hit, 0, len(points))
 	for _, p := range points {
-		r, _, err := e.open(&qdrant.RetrievedPoint{Id: p.GetId(), Payload: p.GetPayload()})
-		if err == nil {
-			hits = append(hits, Hit{e.confirmed(r.Resource), p.GetScore()})
+		if r, ok := found[p.GetId().GetUuid()]; ok {
+			hits = append(hits, Hit{r, p.GetScore()})
 		}
 	}
 	return hits, nil
