@@ -43,6 +43,8 @@ type thread struct {
 	// version is that of the head's point.
 	version uint64
 	next    int64
+	// gone: it was deleted.
+	gone bool
 }
 
 func newChat(client *qdrant.Client, keys *seal.Keys, name string, f *faults) *Chat {
@@ -51,7 +53,8 @@ func newChat(client *qdrant.Client, keys *seal.Keys, name string, f *faults) *Ch
 
 // Create begins a conversation and returns its id, a random UUID.
 func (c *Chat) Create(ctx context.Context) (string, error) {
-	t := &thread{loaded: true, head: Conversation{ID: uuid.NewString(), UpdatedAt: time.Now().UTC()}, version: 1}
+	now := time.Now().UTC()
+	t := &thread{loaded: true, head: Conversation{ID: uuid.NewString(), CreatedAt: now, UpdatedAt: now}, version: 1}
 	key, err := c.keys.NewConversation(t.head.ID)
 	if err != nil {
 		return "", fmt.Errorf("beginning a conversation: %w", err)
@@ -111,11 +114,16 @@ func summed(head Conversation, m Message) Conversation {
 
 // title is the beginning of a prompt, on one line.
 func title(prompt string) string {
-	clean := []rune(strings.Join(strings.FieldsFunc(prompt, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " "))
+	clean := oneLine(prompt)
 	if len(clean) > titleLength {
 		return strings.TrimSpace(string(clean[:titleLength-1])) + "…"
 	}
 	return string(clean)
+}
+
+// oneLine is a text without controls and with single spaces.
+func oneLine(text string) []rune {
+	return []rune(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " "))
 }
 
 // thread returns the key and the locked memory of a conversation.
@@ -129,14 +137,12 @@ func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, er
 	case err != nil:
 		return nil, nil, err
 	}
-	c.mu.Lock()
-	t := c.threads[id]
-	if t == nil {
-		t = &thread{}
-		c.threads[id] = t
-	}
-	c.mu.Unlock()
+	t := c.memory(id)
 	t.mu.Lock()
+	if t.gone {
+		t.mu.Unlock()
+		return nil, nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
+	}
 	if !t.loaded {
 		if err := c.load(ctx, id, key, t); err != nil {
 			t.mu.Unlock()
@@ -144,6 +150,18 @@ func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, er
 		}
 	}
 	return key, t, nil
+}
+
+// memory is what is held of a conversation, made when there is nothing.
+func (c *Chat) memory(id string) *thread {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.threads[id]
+	if t == nil {
+		t = &thread{}
+		c.threads[id] = t
+	}
+	return t
 }
 
 // load reads the head of a conversation and finds where it ends. A head that
@@ -181,7 +199,12 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 		for _, m := range messages {
 			t.head = summed(t.head, m)
 		}
+		if len(messages) > 0 {
+			t.head.CreatedAt = messages[0].Timestamp
+		}
 	}
+	// The newest message may be damaged; its index is not given out again.
+	t.next = max(t.next, int64(t.head.Messages))
 	t.loaded = true
 	return nil
 }

@@ -99,8 +99,14 @@ type MessageMetadata struct {
 
 // Conversation sums up one conversation.
 type Conversation struct {
-	ID        string    `json:"id"`
-	Title     string    `json:"title"`
-	Messages  int       `json:"messages"`
-	UpdatedAt time.Time `json:"updated_at"`
+	ID string `json:"id"`
+	// Title is the beginning of the first prompt, or what a person called it.
+	Title string `json:"title"`
+	// Labels are in the order in which they were added.
+	Labels []string `json:"labels,omitempty"`
+	// Metadata is what UpdateContext was given.
+	Metadata  map[string]any `json:"metadata,omitempty"`
+	Messages  int            `json:"messages"`
+	CreatedAt time.Time      `json:"created_at,omitzero"`
+	UpdatedAt time.Time      `json:"updated_at"`
 }

@@ -29,6 +29,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrCorrupt: a stored value fails its check; the rest stays readable.
 	ErrCorrupt = engine.ErrCorrupt
+	// ErrInvalid: what was asked for cannot be, such as a title without a letter.
+	ErrInvalid = errors.New("invalid")
 	// ErrInUse: another process owns the store.
 	ErrInUse = engine.ErrInUse
 )
@@ -97,6 +99,9 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.Dial
 		}
 	}
 	s.Chat = newChat(ep.Client, keys, cfg.Collections.ChatHistory.Name, s.faults)
+	if err := s.Chat.finishDeletions(ctx); err != nil {
+		return nil, errors.Join(err, ep.Close())
+	}
 	s.Estate, err = openEstate(ctx, ep.Client, keys, cfg.Collections.AWSEstate, keys.File(cache), keys.File(filepath.Join(filepath.Dir(cache), "digests")), s.faults)
 	if err != nil {
 		return nil, errors.Join(err, ep.Close())

@@ -97,10 +97,7 @@ func (k *Keys) loadConversation(id, path string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of conversation %s: %w", id, err)
 	}
-	if erased(b) { // a deletion was cut short after the key was overwritten
-		if err := removeSynced(path); err != nil {
-			return nil, fmt.Errorf("finishing the deletion of conversation %s: %w", id, err)
-		}
+	if erased(b) { // its deletion has yet to be finished
 		return nil, fmt.Errorf("opening the key of conversation %s: it was deleted: %w", id, fs.ErrNotExist)
 	}
 	if len(b) == 0 || b[0] != format {
@@ -123,9 +120,34 @@ func (k *Keys) conversationAdditional(id string) []byte {
 	return additional(purposeConversation, k.storeID, id)
 }
 
-// DeleteConversation destroys the key of a conversation, and with it all that
-// was sealed under it, wherever copies are. An absent one is no error. Sealers
-// handed out before stop working.
+// DestroyConversation destroys the key of a conversation, and with it all that
+// was sealed under it, wherever copies are. Sealers handed out before stop
+// working. What stays is an erased file, which says that the deletion has yet to
+// be finished by DeleteConversation. An absent one is no error.
+func (k *Keys) DestroyConversation(id string) error {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return fmt.Errorf("destroying a conversation's key: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.destroyConversation(id, path); err != nil {
+		return fmt.Errorf("destroying the key of conversation %s: %w", id, err)
+	}
+	return nil
+}
+
+// destroyConversation overwrites a key file. The caller holds mu.
+func (k *Keys) destroyConversation(id, path string) error {
+	if s := k.conversations[id]; s != nil {
+		s.gone.Store(true)
+		delete(k.conversations, id)
+	}
+	return erase(path)
+}
+
+// DeleteConversation destroys the key of a conversation and removes its file.
+// An absent one is no error.
 func (k *Keys) DeleteConversation(id string) error {
 	path, err := k.conversationPath(id)
 	if err != nil {
@@ -133,14 +155,29 @@ func (k *Keys) DeleteConversation(id string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if s := k.conversations[id]; s != nil {
-		s.gone.Store(true)
-		delete(k.conversations, id)
+	err = k.destroyConversation(id, path)
+	if err == nil {
+		err = removeSynced(path)
 	}
-	if err := erase(path); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the folder may be absent too
 		return fmt.Errorf("deleting the key of conversation %s: %w", id, err)
 	}
 	return nil
+}
+
+// Destroyed lists the conversations whose deletion has yet to be finished,
+// sorted.
+func (k *Keys) Destroyed() ([]string, error) {
+	ids, err := k.Conversations()
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.DeleteFunc(ids, func(id string) bool {
+		b, err := readSmall(filepath.Join(k.conversationDir(), id+conversationSuffix), maxConversationKey)
+		return err != nil || !erased(b)
+	}), nil
 }
 
 // Conversations lists the ids of all conversations, sorted.
@@ -159,7 +196,7 @@ func (k *Keys) Conversations() ([]string, error) {
 	return ids, nil
 }
 
-// erase overwrites a small file, then removes it.
+// erase overwrites a small file; an absent one is no error.
 func erase(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -172,10 +209,7 @@ func erase(path string) error {
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return err
-	}
-	return removeSynced(path)
+	return err
 }
 
 // overwrite makes a small file all zeros, on the disk.

@@ -75,25 +75,45 @@ func TestDeletedConversationsNeverOpenAgain(t *testing.T) {
 	}
 }
 
-func TestADeletionCutShortIsFinished(t *testing.T) {
+func TestADeletionCutShortIsToldAndFinished(t *testing.T) {
 	home, src := newHome(t), keyFile(t)
-	id := uuid.NewString()
-	if _, err := mustUnlock(t, home, src).NewConversation(id); err != nil {
-		t.Fatal(err)
+	id, other := uuid.NewString(), uuid.NewString()
+	k := mustUnlock(t, home, src)
+	for _, id := range []string{id, other} {
+		if _, err := k.NewConversation(id); err != nil {
+			t.Fatal(err)
+		}
 	}
 	path := filepath.Join(home, "data", "conversations", id+".key")
-	b, err := os.ReadFile(path)
+	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, make([]byte, len(b)), 0o600); err != nil {
+	for range 2 {
+		if err := k.DestroyConversation(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := os.ReadFile(path); err != nil || len(b) != len(whole) || len(bytes.Trim(b, "\x00")) != 0 {
+		t.Fatalf("the key file holds %x, %v", b, err)
+	}
+	again := mustUnlock(t, home, src)
+	for _, k := range []*Keys{k, again} {
+		if _, err := k.Conversation(id); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v", err)
+		}
+		if ids, err := k.Destroyed(); err != nil || !slices.Equal(ids, []string{id}) {
+			t.Errorf("destroyed: %v, %v; want %s", ids, err, id)
+		}
+	}
+	if err := again.DeleteConversation(id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mustUnlock(t, home, src).Conversation(id); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v", err)
+	if ids, err := again.Destroyed(); err != nil || len(ids) != 0 {
+		t.Errorf("destroyed: %v, %v; want none", ids, err)
 	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file stayed: %v", err)
+	if ids, err := again.Conversations(); err != nil || !slices.Equal(ids, []string{other}) {
+		t.Errorf("left: %v, %v; want %s", ids, err, other)
 	}
 }
 
@@ -121,6 +141,9 @@ func TestConversationKeyFiles(t *testing.T) {
 		}
 		if err := k.DeleteConversation(bad); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("deleted %q: %v", bad, err)
+		}
+		if err := k.DestroyConversation(bad); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("destroyed %q: %v", bad, err)
 		}
 	}
 
