@@ -110,7 +110,7 @@ func (a *audit) open(now time.Time, each func(Entry, span)) error {
 	}
 	a.file, a.size, a.count, a.head, a.anchored = f, w.size, w.count, w.head, w.anchored
 	if at := a.keys.Imported(); !at.IsZero() {
-		_, _, err := a.append(content{Time: now, Kind: "local", Text: fmt.Sprintf("the keys were brought back from a recovery file at %s; "+
+		_, _, err := a.append(content{Time: now, Kind: "local", Text: fmt.Sprintf("the keys were brought back from a recovery file, or moved to another place, at %s; "+
 			"that nothing is missing behind the %d records before this one can't be told", at.Format(time.RFC3339), w.count)})
 		if err != nil {
 			return err

@@ -73,6 +73,9 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.Dial
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	if keys.Off() && cfg.Qdrant.Mode != "embedded" {
+		return nil, fmt.Errorf("qdrant.mode %s needs encryption, which is off: set encryption.enabled to true and run `cloudops key move`", cfg.Qdrant.Mode)
+	}
 	if cfg.DataPath == "" {
 		cfg.DataPath = filepath.Join(keys.Home(), "data")
 	}

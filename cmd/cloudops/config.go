@@ -32,9 +32,25 @@ type config struct {
 	home string
 }
 
-// encryptionConfig says where the key is.
+// encryptionConfig says whether what is stored is protected, and where the key is.
 type encryptionConfig struct {
+	// Enabled is true unless set to false: then the key lies open in the home, and
+	// whoever gets hold of the home reads everything. Only the embedded engine
+	// takes that. Change it on an existing store with `cloudops key move`.
+	Enabled *bool `json:"enabled,omitempty" yaml:"enabled,omitempty"`
+	// KeySource is where the key is kept; it counts while Enabled is true.
 	KeySource seal.Source `json:"key_source,omitzero" yaml:"key_source,omitempty"`
+}
+
+// off: encryption is switched off.
+func (e encryptionConfig) off() bool { return e.Enabled != nil && !*e.Enabled }
+
+// source is where the key has to be.
+func (e encryptionConfig) source() seal.Source {
+	if e.off() {
+		return seal.Source{InHome: true}
+	}
+	return e.KeySource
 }
 
 // daemonConfig is about the process that owns the home.
@@ -96,6 +112,9 @@ func (c config) validate(path string) error {
 	checks := []error{c.Config.Validate(), c.AWS.Validate(), c.Policy.Validate()}
 	if c.Daemon.IdleMinutes < 0 {
 		checks = append(checks, errors.New("daemon.idle_minutes: must not be negative"))
+	}
+	if mode := c.Config.Effective().Qdrant.Mode; c.Encryption.off() && mode != "embedded" {
+		checks = append(checks, fmt.Errorf("encryption.enabled: false is for the embedded engine only, but qdrant.mode is %s: set it to true", mode))
 	}
 	if c.DataPath != filepath.Join(c.home, "data") {
 		checks = append(checks, errors.New("data_path: must be the folder data of CLOUDOPS_HOME in this version"))

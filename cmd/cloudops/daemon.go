@@ -52,7 +52,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := seal.Unlock(cfg.home, cfg.Encryption.KeySource)
+	keys, err := seal.Unlock(cfg.home, cfg.Encryption.source())
 	if err != nil {
 		return nil, err
 	}

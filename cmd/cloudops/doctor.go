@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		for _, p := range status.Storage.Problems {
 			warn("store", fmt.Sprint(p), "cloudops scan writes damaged resources again")
 		}
-		add("key", "kept in "+status.Key, nil)
+		a.examineKeys(ctx, client, status, add, warn)
 		a.examineEstate(status, add, warn)
 	}
 	var profiles daemon.ProfileListResult
@@ -119,6 +120,31 @@ func (a *app) examine(ctx context.Context) []finding {
 	}
 	add("audit", fmt.Sprintf("whole, %d entries, compared with %s", report.Records, report.Anchor), err)
 	return found
+}
+
+// examineKeys looks at where the key is, and whether it could be brought back.
+func (a *app) examineKeys(ctx context.Context, client *daemon.Client, s daemon.StatusResult, add func(string, string, error) bool, warn func(string, string, string)) {
+	if s.EncryptionOff {
+		warn("key", "encryption is off: whoever gets hold of the home reads everything", "set encryption.enabled to true in config.yaml, then run: cloudops key move")
+	} else {
+		add("key", "kept in "+s.Key, nil)
+	}
+	var keys daemon.KeyStatusResult
+	if err := client.Call(ctx, daemon.MethodKeyStatus, struct{}{}, &keys); err != nil {
+		add("keys", "", err)
+		return
+	}
+	switch {
+	case keys.Exported.IsZero():
+		warn("recovery", "there is no recovery file: with the key the store would be lost", "make one: cloudops key export FILE")
+	case !keys.Covered:
+		warn("recovery", "the recovery file was made before the newest key", "make another: cloudops key export FILE")
+	default:
+		add("recovery", "a recovery file was made "+render.Ago(keys.Exported, time.Now()), nil)
+	}
+	if keys.Resealing != nil && keys.Resealing.Problem != "" {
+		warn("keys", keys.Resealing.Problem, "cloudops key status shows how far the rotation is")
+	}
 }
 
 // examineEstate looks at how complete the estate is.

@@ -28,7 +28,8 @@ key that lies in your OS keychain, a file or an environment variable, as
 encryption.key_source of config.yaml says. Whoever loses that key loses the
 store, unless there is a recovery file.
 
-To move the key to another source: export, change config.yaml, import.`,
+To keep it elsewhere, or to switch encryption off or on, change config.yaml and
+run cloudops key move.`,
 		Args: args(cobra.NoArgs),
 		RunE: a.keyStatus,
 	}
@@ -70,6 +71,17 @@ then keeps a key at encryption.key_source of config.yaml. A store whose key
 works is left alone.`,
 			Args: args(cobra.ExactArgs(1)),
 			RunE: a.keyImport,
+		},
+		&cobra.Command{
+			Use:   "move",
+			Short: "Keep the key where config.yaml says from now on",
+			Long: `For a store whose key is elsewhere than encryption.key_source of config.yaml
+says, or whose encryption was switched off or on there. A key that is at the new
+place is used, or else a new one is made. The old one stays where it is, for
+copies of this home that need it. After encryption was off, everything is sealed
+anew under a new key.`,
+			Args: args(cobra.NoArgs),
+			RunE: a.keyMove,
 		},
 	)
 	return cmd
@@ -291,24 +303,47 @@ func (a *app) keyImport(c *cobra.Command, given []string) error {
 	if err != nil {
 		return err
 	}
-	i, err := seal.OpenImport(cfg.home, cfg.Encryption.KeySource, file, passphrase)
+	i, err := seal.OpenImport(cfg.home, cfg.Encryption.source(), file, passphrase)
 	if err != nil {
 		return err
 	}
-	answer, err := a.tty.confirm(ctx, daemon.ConfirmParams{
-		Title: "Bring the keys of store " + i.StoreID() + " back",
-		Details: []string{
-			"The keys of this recovery file open the store in " + cfg.home + ".",
-			"The key that wraps them will be kept in " + i.Source() + ".",
-			"The audit log tells of it: what was anchored with a lost key vouches for its end no longer.",
-		},
-		Word: "import",
-	})
+	return a.storeKeys(ctx, i, "import", "The keys are back, and the store opens.", "Bring the keys of store "+i.StoreID()+" back",
+		"The keys of this recovery file open the store in "+cfg.home+".",
+		"The key that wraps them will be kept in "+i.Source()+".",
+		"The audit log tells of it: what was anchored with a lost key vouches for its end no longer.")
+}
+
+func (a *app) keyMove(c *cobra.Command, _ []string) error {
+	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}
-	if answer.Word != "import" {
-		return fmt.Errorf("%w: bring the keys back", executor.ErrRejected)
+	if a.tty = openTerminal(); a.tty == nil {
+		return errNoTerminal()
+	}
+	i, err := seal.OpenMove(cfg.home, cfg.Encryption.source())
+	if err != nil {
+		return err
+	}
+	details := []string{
+		"It is in " + i.From() + ", and stays there for copies of this home.",
+		"The audit log tells of it: its anchor begins anew.",
+	}
+	if cfg.Encryption.off() {
+		details = append(details, "ENCRYPTION WILL BE OFF: whoever gets hold of "+cfg.home+" reads everything.")
+	}
+	return a.storeKeys(c.Context(), i, "move", "The key moved, and the store opens.", "Keep the key in "+i.Source()+" from now on", details...)
+}
+
+// storeKeys asks the person at this terminal, puts keys to use and lets the
+// daemon open the store with them.
+func (a *app) storeKeys(ctx context.Context, i *seal.Import, word, done, title string, details ...string) error {
+	answer, err := a.tty.confirm(ctx, daemon.ConfirmParams{Title: title, Details: details, Word: word})
+	if err != nil {
+		return err
+	}
+	if answer.Word != word {
+		return fmt.Errorf("%w: nothing was changed", executor.ErrRejected)
 	}
 	if err := i.Store(); err != nil {
 		return err
@@ -316,10 +351,10 @@ func (a *app) keyImport(c *cobra.Command, given []string) error {
 	// The audit log takes note as the daemon opens the store.
 	var r daemon.KeyStatusResult
 	if err := a.call(ctx, daemon.MethodKeyStatus, struct{}{}, &r); err != nil {
-		return fmt.Errorf("the keys are back, but the store does not open: %w", err)
+		return fmt.Errorf("the keys are in place, but the store does not open: %w", err)
 	}
 	return a.print(r, func(w io.Writer) {
-		fmt.Fprint(w, "The keys are back, and the store opens.\n\n")
+		fmt.Fprintf(w, "%s\n\n", done)
 		printKeys(w, r, time.Now())
 	})
 }

@@ -165,6 +165,21 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[end+1:], code, args[0], shown)
 		}
 	},
+	// eventually PATTERN ARG...: runs cloudops again and again until what it prints
+	// matches.
+	"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
+		pattern := regexp.MustCompile(args[0])
+		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			ts.Check(ts.Exec(ts.Getenv("CLOUDOPS"), args[1:]...))
+			out := ts.ReadFile("stdout")
+			if pattern.MatchString(out) {
+				return
+			}
+			if time.Now().After(end) {
+				ts.Fatalf("cloudops %v still prints:\n%s", args[1:], out)
+			}
+		}
+	},
 	// daemon SIGNAL: sends the running daemon a signal and waits until it is gone.
 	"daemon": func(ts *testscript.TestScript, neg bool, args []string) {
 		sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]

@@ -63,6 +63,9 @@ func (a *app) statusCommand() *cobra.Command {
 					return
 				}
 				fmt.Fprintf(w, "resources  %d\nqdrant     %s %s\nkey        %s\n", s.Resources, s.Storage.Mode, s.Storage.Version, render.Terminal(s.Key))
+				if s.EncryptionOff {
+					fmt.Fprintln(w, "WARNING    encryption is off: whoever gets hold of the home reads everything")
+				}
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
 				}

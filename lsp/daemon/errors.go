@@ -77,6 +77,7 @@ func meanings() []struct {
 		{scanner.ErrUnreachable, CodeUnavailable, ""},
 		{scanner.ErrGone, CodeNotFound, ""},
 		{seal.ErrRotating, CodeRefused, "see how far it is with: cloudops key status"},
+		{seal.ErrMoved, CodeDegraded, ""},
 		{seal.ErrNoKey, CodeDegraded, ""},
 		{seal.ErrWrongKey, CodeDegraded, ""},
 		{seal.ErrUnavailable, CodeDegraded, ""},

@@ -142,5 +142,5 @@ func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error
 	}
 	scanning, problems := x.server.scans.state()
 	return StatusResult{Resources: n, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
-		Storage: p.Store.Health(), Key: p.Key}, nil
+		Storage: p.Store.Health(), Key: p.Key, EncryptionOff: p.Keys != nil && p.Keys.Off()}, nil
 }

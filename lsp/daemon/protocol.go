@@ -143,6 +143,8 @@ type StatusResult struct {
 	Storage   storage.Health       `json:"storage"`
 	// Key says in words where the key-encryption key is kept.
 	Key string `json:"key"`
+	// EncryptionOff: that key lies open beside what it seals.
+	EncryptionOff bool `json:"encryption_off,omitempty"`
 }
 
 // SearchParams asks for resources by words and filter.

@@ -53,7 +53,8 @@ type Parts struct {
 	Executor *executor.Executor
 	Agent    *agent.Agent
 	StoreID  string
-	Keys     *seal.Keys
+	// Keys are the open keys of the store.
+	Keys *seal.Keys
 	// Key says in words where the key-encryption key is kept.
 	Key string
 	// Notices are told to the first session.
@@ -289,6 +290,18 @@ func (s *server) handOver(to Build) error {
 		s.successor = to.Time
 		s.stopLocked("a newer build takes over", refusef(CodeHandover, "try again in a moment",
 			"an older daemon is finishing what it runs"))
+	}
+	return s.stopping
+}
+
+// checkKeys is why no new session is taken, if so. Keys that another process
+// replaced are given up: the next daemon opens the new ones.
+func (s *server) checkKeys() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping == nil && s.parts != nil && s.parts.Keys != nil && s.parts.Keys.Stale() {
+		s.stopLocked("the keys were replaced", refusef(CodeHandover, "try again in a moment",
+			"the keys were replaced, and the daemon is starting anew"))
 	}
 	return s.stopping
 }

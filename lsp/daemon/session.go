@@ -220,11 +220,8 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	if err := CheckHome(s.cfg.Home, p.Environment.Workspaces); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	stopping := s.stopping
-	s.mu.Unlock()
-	if stopping != nil {
-		return nil, stopping
+	if err := s.checkKeys(); err != nil {
+		return nil, err
 	}
 	select {
 	case <-s.startOpening():

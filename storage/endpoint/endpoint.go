@@ -86,12 +86,21 @@ func Open(ctx context.Context, cfg Config) (*Endpoint, error) {
 func (e *Endpoint) Problems() []engine.Problem { return e.engine.Problems() }
 
 // Reseal seals the embedded engine's values at rest anew; see engine.Reseal.
+// Other endpoints have none.
 func (e *Endpoint) Reseal(ctx context.Context, each func(points int)) (done, unreadable int, err error) {
+	if e.engine == nil {
+		return 0, 0, nil
+	}
 	return e.engine.Reseal(ctx, each)
 }
 
 // Stored is how many points lie in the embedded engine's files.
-func (e *Endpoint) Stored() int { return e.engine.Stored() }
+func (e *Endpoint) Stored() int {
+	if e.engine == nil {
+		return 0
+	}
+	return e.engine.Stored()
+}
 
 // Close lets calls under way end, then disconnects and ends the embedded engine.
 func (e *Endpoint) Close() error {

@@ -22,7 +22,11 @@ type Import struct {
 	home    string
 	source  Source
 	content content
-	made    time.Time
+	// made is when the recovery file was; moved: there was none.
+	made  time.Time
+	moved bool
+	// exported is the newest key in the recovery file.
+	exported uint32
 }
 
 // OpenImport decrypts a recovery file and makes sure that its keys open the
@@ -68,12 +72,87 @@ func openImport(home string, src Source, f *RecoveryFile, passphrase string, v v
 	if err != nil {
 		return nil, err
 	}
-	i := &Import{home: home, source: src, content: c, made: f.Made}
+	i := &Import{home: home, source: src, content: c, made: f.Made, exported: keyIDs(c.values)[0]}
 	if err := i.check(ks); err != nil {
 		return nil, err
 	}
+	if ks != nil && ks.Source.InHome {
+		return i, i.distrust()
+	}
 	return i, nil
 }
+
+// distrust makes a new key for a store whose keys lay open in its home, unless
+// they stay there.
+func (i *Import) distrust() (err error) {
+	if !i.source.InHome && len(keyIDs(i.content.values)) == 1 {
+		i.content.values, err = withNewKey(i.content.values)
+	}
+	return err
+}
+
+// OpenMove opens the keys of a store from where they are, to keep the
+// key-encryption key at another source. A key that lay open in the home is not
+// trusted any more: everything is sealed anew under a new one. ErrKeysWork if
+// the store's key is at that source. Nothing is changed.
+func OpenMove(home string, src Source) (*Import, error) {
+	i, err := openMove(home, src, systemVault())
+	if err != nil {
+		return nil, fmt.Errorf("moving the key: %w", err)
+	}
+	return i, nil
+}
+
+func openMove(home string, src Source, v vault) (*Import, error) {
+	home, err := prepareHome(home)
+	if err != nil {
+		return nil, err
+	}
+	if src, err = src.normal(home); err != nil {
+		return nil, err
+	}
+	ks, err := readKeyset(home)
+	if err != nil {
+		return nil, err
+	}
+	from, err := ks.Source.normal(home)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it names no usable key source", ErrCorrupt)
+	}
+	if src == (Source{}) && from.InHome {
+		src = defaultKeychain(home)
+		if there, err := v.reachable(); err != nil {
+			return nil, err
+		} else if !there {
+			if src, err = fallbackFile(home); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if src == (Source{}) || src.equal(from) {
+		return nil, fmt.Errorf("%w: the configuration names no other place than %s, where the key is", ErrKeysWork, from)
+	}
+	if ks.Next {
+		return nil, fmt.Errorf("%w: end the rotation first: configure %s and start cloudops once", ErrRotating, from)
+	}
+	kek, err := from.load(home, v)
+	defer clear(kek)
+	if err != nil {
+		return nil, err
+	}
+	c, err := ks.open(home, from, kek)
+	if err != nil {
+		return nil, err
+	}
+	i := &Import{home: home, source: src, content: c, moved: true}
+	if from.InHome {
+		return i, i.distrust()
+	}
+	return i, nil
+}
+
+// From says in words where the key is that an OpenMove found; it stays there.
+func (i *Import) From() string { return i.content.source.String() }
 
 // works tells whether a keyset file opens.
 func works(home string, ks *keysetFile, src Source, v vault) bool {
@@ -222,12 +301,18 @@ func (i *Import) store(v vault) error {
 	}
 	c.state = c.state.clone()
 	c.state.Imported = now()
-	c.state.Exported, c.state.ExportedKey = i.made, keyIDs(c.values)[0]
+	ids := keyIDs(c.values)
+	if c.state.Made[ids[0]].IsZero() {
+		c.state.Made[ids[0]] = c.state.Imported
+	}
+	if !i.moved {
+		c.state.Exported, c.state.ExportedKey = i.made, i.exported
+	}
 	return c.write(i.home)
 }
 
-// Imported is when the keys came from a recovery file, until ImportNoted; zero
-// if they did not. What was anchored apart from the home may be lost then.
+// Imported is when the keys came from a recovery file or from another source,
+// until ImportNoted; zero if they did not. What was anchored apart from the home may be lost then.
 func (k *Keys) Imported() time.Time {
 	k.changing.Lock()
 	defer k.changing.Unlock()

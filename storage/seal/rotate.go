@@ -127,6 +127,15 @@ func (k *Keys) write(c content) error {
 	return nil
 }
 
+// Stale tells that another process replaced the keyset file: these keys should
+// be used no longer.
+func (k *Keys) Stale() bool {
+	k.changing.Lock()
+	defer k.changing.Unlock()
+	ks, err := readKeyset(k.home)
+	return err == nil && (ks.StoreID != k.storeID || !k.content.made(ks))
+}
+
 // made tells whether a keyset file holds this content, wrapped by its own key.
 func (c content) made(ks *keysetFile) bool {
 	h, err := unwrap(ks.AEAD, c.wrapper, keysetAdditional(c.storeID, "aead"))
@@ -171,7 +180,7 @@ func (k *Keys) renew(c content) (content, error) {
 	}
 	undo := func(err error) (content, error) {
 		before.next = false
-		return c, errors.Join(err, c.source.beside().remove(k.vault), k.write(before))
+		return c, errors.Join(err, c.source.beside().remove(k.home, k.vault), k.write(before))
 	}
 	if err := c.source.beside().replace(kek, k.home, k.vault); err != nil {
 		return undo(err)
@@ -195,7 +204,7 @@ func settle(home string, src Source, kek []byte, v vault) error {
 	if err := src.replace(kek, home, v); err != nil {
 		return err
 	}
-	return src.beside().remove(v)
+	return src.beside().remove(home, v)
 }
 
 // resume opens a keyset file whose key-encryption key was being replaced, and
@@ -205,7 +214,7 @@ func resume(home string, ks *keysetFile, src Source, c content, err error, v vau
 	case src.EnvVar != "":
 		return nil, fmt.Errorf("%w: %s names a key beside an environment variable", ErrCorrupt, keysetPath(home))
 	case err == nil:
-		err = src.beside().remove(v)
+		err = src.beside().remove(home, v)
 	case errors.Is(err, ErrNoKey), errors.Is(err, ErrWrongKey):
 		kek, nerr := src.beside().read(home, v)
 		defer clear(kek)

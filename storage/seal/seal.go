@@ -32,6 +32,8 @@ var (
 	ErrUnavailable = errors.New("key source unavailable")
 	// ErrCorrupt: the keyset file is damaged.
 	ErrCorrupt = errors.New("keyset file damaged")
+	// ErrMoved: the configuration names another key source than the store's.
+	ErrMoved = errors.New("key source changed")
 	// ErrUnauthenticated: a sealed value was altered, or belongs elsewhere.
 	ErrUnauthenticated = errors.New("sealed value does not authenticate")
 )
@@ -102,9 +104,12 @@ func reopen(home string, ks *keysetFile, configured Source, v vault) (*Keys, err
 	if err != nil || recorded == (Source{}) {
 		return nil, fmt.Errorf("%w: it names no usable key source; restore %s from a backup", ErrCorrupt, keysetPath(home))
 	}
-	if configured != (Source{}) && !configured.equal(recorded) {
-		return nil, fmt.Errorf("the key of this store is kept in %s, but the configuration names %s: "+
-			"configure the first, or leave the key source out", recorded, configured)
+	if configured != (Source{}) && !configured.equal(recorded) || configured == (Source{}) && recorded.InHome {
+		if configured == (Source{}) {
+			configured = defaultKeychain(home)
+		}
+		return nil, fmt.Errorf("%w: the key of this store is kept in %s, but the configuration names %s: "+
+			"configure the first, or move the key there with `cloudops key move`", ErrMoved, recorded, configured)
 	}
 	kek, err := recorded.load(home, v)
 	defer clear(kek)
@@ -194,6 +199,9 @@ func (k *Keys) Home() string { return k.home }
 
 // Source says in words where the key-encryption key is kept.
 func (k *Keys) Source() string { return k.source.String() }
+
+// Off tells that the key lies open in the home: encryption is off.
+func (k *Keys) Off() bool { return k.source.InHome }
 
 // Notices are what the user should be told once about where the key was put.
 func (k *Keys) Notices() []string { return slices.Clone(k.notices) }

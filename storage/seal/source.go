@@ -21,7 +21,13 @@ type Source struct {
 	EnvVar string `json:"env_var,omitempty" yaml:"env_var,omitempty"`
 	// File is an absolute path, or one that begins with ~/.
 	File string `json:"file,omitempty" yaml:"file,omitempty"`
+	// InHome is the opposite of a safe place: the key lies open beside what it
+	// seals, which is what encryption.enabled: false means.
+	InHome bool `json:"in_home,omitempty" yaml:"-" jsonschema:"-"`
 }
+
+// inHomeName is the key file in the home of a store whose encryption is off.
+const inHomeName = "encryption-is-off.key"
 
 // Keychain names an entry of the OS keychain. Empty fields take the defaults
 // "cloudops" and "encryption_key".
@@ -45,6 +51,8 @@ func (s Source) String() string {
 		return fmt.Sprintf("the environment variable %s", s.EnvVar)
 	case s.File != "":
 		return fmt.Sprintf("the key file %s", s.File)
+	case s.InHome:
+		return "the home itself, in the open: encryption is off"
 	default:
 		return "the default place"
 	}
@@ -84,6 +92,9 @@ func (s Source) normal(home string) (Source, error) {
 			return Source{}, fmt.Errorf("the key file %q is no absolute path; correct encryption.key_source", s.File)
 		}
 		s.File = filepath.Clean(path)
+	}
+	if s.InHome {
+		set++
 	}
 	if set > 1 {
 		return Source{}, errors.New("more than one key source is configured; keep one of os_keychain, env_var and file")
@@ -149,7 +160,7 @@ func (s Source) obtain(home string, v vault) ([]byte, error) {
 	if s.Keychain != nil {
 		err = v.set(s.Keychain.Service, s.Keychain.Account, text)
 	} else {
-		err = createKeyFile(s.File, text)
+		err = createKeyFile(s.file(home), text)
 	}
 	if err != nil {
 		return nil, err
@@ -176,7 +187,9 @@ func (s Source) read(home string, v vault) ([]byte, error) {
 			err = fs.ErrNotExist
 		}
 	default:
-		text, err = readKeyFile(home, s.File)
+		if err = s.refuseInside(home); err == nil {
+			text, err = readKeyFile(s.file(home))
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -196,7 +209,15 @@ func (s Source) beside() Source {
 	if s.Keychain != nil {
 		return Source{Keychain: &Keychain{Service: s.Keychain.Service, Account: s.Keychain.Account + "-next"}}
 	}
-	return Source{File: s.File + ".next"}
+	return Source{File: s.File + ".next", InHome: s.InHome}
+}
+
+// file is where the key file of a source is.
+func (s Source) file(home string) string {
+	if s.InHome {
+		return filepath.Join(home, inHomeName+s.File)
+	}
+	return s.File
 }
 
 // replace puts a key into a source, whatever is there, and reads it back.
@@ -205,8 +226,8 @@ func (s Source) replace(kek []byte, home string, v vault) error {
 	var err error
 	if s.Keychain != nil {
 		err = v.set(s.Keychain.Service, s.Keychain.Account, text)
-	} else if err = refuseInside(home, s.File); err == nil {
-		if err = replaceFile(s.File, []byte(text+"\n")); err != nil {
+	} else if err = s.refuseInside(home); err == nil {
+		if err = replaceFile(s.file(home), []byte(text+"\n")); err != nil {
 			err = fmt.Errorf("%w: writing the key file: %w", ErrUnavailable, err)
 		}
 	}
@@ -225,11 +246,11 @@ func (s Source) replace(kek []byte, home string, v vault) error {
 }
 
 // remove takes the key out of a source; an absent one is no error.
-func (s Source) remove(v vault) error {
+func (s Source) remove(home string, v vault) error {
 	if s.Keychain != nil {
 		return v.remove(s.Keychain.Service, s.Keychain.Account)
 	}
-	if err := removeSynced(s.File); err != nil {
+	if err := removeSynced(s.file(home)); err != nil {
 		return fmt.Errorf("%w: removing the key file: %w", ErrUnavailable, err)
 	}
 	return nil
@@ -254,12 +275,8 @@ func (s Source) peek(home string, v vault) ([]byte, error) {
 	return s.read(home, v)
 }
 
-// readKeyFile reads a key file that nobody else can, and that does not lie with
-// what it protects.
-func readKeyFile(home, path string) (string, error) {
-	if err := refuseInside(home, path); err != nil {
-		return "", err
-	}
+// readKeyFile reads a key file that nobody else can.
+func readKeyFile(path string) (string, error) {
 	f, err := openNoFollow(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -287,7 +304,11 @@ func readKeyFile(home, path string) (string, error) {
 
 // refuseInside refuses a key file in the home: a copy of the home would carry
 // its own key.
-func refuseInside(home, path string) error {
+func (s Source) refuseInside(home string) error {
+	if s.InHome {
+		return nil
+	}
+	path := s.File
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		dir, err = filepath.Dir(path), nil
