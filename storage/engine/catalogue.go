@@ -16,9 +16,13 @@ import (
 // catalogue names what the directory holds. It is kept in two sealed files of
 // equal content, so that damage to one of them costs nothing.
 type catalogue struct {
+	// Format is the version of everything in the directory; none is 1.
+	Format      int               `json:"format"`
 	Collections []entry           `json:"collections"`
 	Aliases     map[string]string `json:"aliases"`
 }
+
+const catalogueFormat = 1
 
 // entry is one collection.
 type entry struct {
@@ -81,6 +85,10 @@ func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Probl
 	}
 	switch {
 	case found != nil:
+		var written struct{ Format int }
+		if err := json.Unmarshal(found, &written); err == nil && written.Format > catalogueFormat {
+			return cat, nil, fmt.Errorf("the store in %s was written by a newer version of cloudops (format %d, this one knows %d): use that version or a later one; nothing was changed", dir, written.Format, catalogueFormat)
+		}
 		if err := json.Unmarshal(found, &cat); err != nil {
 			return cat, nil, fmt.Errorf("%w: decoding the catalogue: %v", ErrCorrupt, err)
 		}
@@ -114,6 +122,7 @@ func sealedFile(dir, name string, keys *seal.Keys) (*seal.File, error) {
 
 // save makes the catalogue durable.
 func (c catalogue) save(dir string, keys *seal.Keys) error {
+	c.Format = catalogueFormat
 	b, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encoding the catalogue: %w", err)

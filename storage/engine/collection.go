@@ -136,6 +136,9 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 			err = fmt.Errorf("%w; saving what is left of it: %w", err, failed)
 		}
 	}
+	if readOnly(err) && !errors.Is(err, ErrCorrupt) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, hint)
 	}
@@ -154,6 +157,9 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 	if err != nil {
 		if c.db != nil {
 			err = errors.Join(err, c.db.Close())
+		}
+		if readOnly(err) {
+			return nil, err
 		}
 		if !errors.Is(err, ErrInUse) && !errors.Is(err, seal.ErrWrongKey) && !errors.Is(err, ErrCorrupt) {
 			err = fmt.Errorf("%w: %v", ErrCorrupt, err)

@@ -85,6 +85,14 @@ type Engine struct {
 // ErrCorrupt or seal.ErrWrongKey; nothing is changed on the way. options are
 // added to the server's own.
 func Open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, error) {
+	e, err := open(dir, keys, options...)
+	if readOnly(err) && !errors.Is(err, ErrInUse) {
+		err = fmt.Errorf("the store in %s cannot be written to; make the folder and all in it yours and writable, or move the home to where it is: %w", dir, err)
+	}
+	return e, err
+}
+
+func open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the embedded engine: %w", err)
 	}

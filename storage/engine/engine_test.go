@@ -57,11 +57,7 @@ func (f *fixture) begin() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	l := bufconn.Listen(1 << 16)
-	served := make(chan error, 1)
-	go func() { served <- eng.Serve(l) }()
-	conn, err := grpc.NewClient("passthrough:///engine", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	conn, served, err := connect(eng)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -73,6 +69,16 @@ func (f *fixture) begin() {
 		}
 		<-served
 	}
+}
+
+// connect serves an engine in memory.
+func connect(eng *engine.Engine) (*grpc.ClientConn, <-chan error, error) {
+	l := bufconn.Listen(1 << 16)
+	served := make(chan error, 1)
+	go func() { served <- eng.Serve(l) }()
+	conn, err := grpc.NewClient("passthrough:///engine", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	return conn, served, err
 }
 
 func (f *fixture) restart() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"syscall"
 
@@ -225,8 +226,16 @@ func (c *collection) remove(ids []uuid.UUID) error {
 }
 
 func writeError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return status.Error(codes.ResourceExhausted, "the disk is full; nothing of this write was kept")
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return status.Error(codes.ResourceExhausted, "the disk is full; nothing of this write was kept: make room and try again")
+	case readOnly(err):
+		return status.Errorf(codes.FailedPrecondition, "the data file cannot be written to, and nothing of this write was kept: %v", err)
 	}
 	return status.Errorf(codes.Internal, "writing to the data file: %v", err)
+}
+
+// readOnly says whether an error is one of permissions, not of content.
+func readOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
