@@ -28,6 +28,13 @@ import (
 const writerHome = "CLOUDOPS_TEST_WRITER_HOME"
 
 func TestMain(m *testing.M) {
+	if child, err := livesWithAFault(); child {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv(writerHome); dir != "" {
 		if err := writeForever(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -702,4 +709,41 @@ func disguises(s string) map[string][]byte {
 		}
 	}
 	return forms
+}
+
+// A clock that was put back delays no change and loses none.
+func TestAClockThatGoesBack(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	s := h.open(t)
+	r := instance(1)
+	later := r.LastSynced
+	for _, step := range []struct {
+		state string
+		at    time.Time
+		want  time.Time
+	}{
+		{"available", later, later},
+		{"stopped", later.Add(-48 * time.Hour), later.Add(-48 * time.Hour)}, // what is stored is what was seen last
+		{"stopped", later.Add(-72 * time.Hour), later.Add(-48 * time.Hour)},
+		{"starting", later.Add(-72 * time.Hour), later.Add(-72 * time.Hour)},
+	} {
+		r.State, r.LastSynced = step.state, step.at
+		if err := s.Estate.Upsert(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			got, err := s.Estate.Get(ctx, r.Key())
+			if err != nil || got.State != step.state || !got.LastSynced.Equal(step.want) {
+				t.Errorf("%+v: Get = %s at %s, %v", step, got.State, got.LastSynced, err)
+			}
+			if found := s.Estate.Find(r.ID); len(found) != 1 || found[0].State != step.state {
+				t.Errorf("%+v: Find = %v", step, found)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = h.open(t)
+		}
+	}
 }

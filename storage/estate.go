@@ -115,7 +115,8 @@ func (e *Estate) Upsert(ctx context.Context, r Resource) error {
 }
 
 // BulkUpsert stores resources in batches and returns how many had changed. A
-// resource that cannot be stored does not keep back the others.
+// resource that cannot be stored does not keep back the others; a batch that could
+// not be written ends it.
 func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, err error) {
 	damaged := e.faults.points()
 	var errs []error
@@ -123,7 +124,7 @@ func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, er
 		n, err := e.upsertBatch(ctx, batch, damaged)
 		changed += n
 		errs = append(errs, err)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.As(err, &unwritten{}) {
 			break
 		}
 	}
@@ -132,6 +133,11 @@ func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, er
 	}
 	return changed, errors.Join(errs...)
 }
+
+// unwritten is the error of a whole batch, which the next one would share.
+type unwritten struct{ error }
+
+func (u unwritten) Unwrap() error { return u.error }
 
 func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[string]bool) (int, error) {
 	e.writing.Lock()
@@ -187,7 +193,7 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 	}
 	if err := upsert(ctx, e.client, e.name, points); err != nil {
 		e.cache.doubtful = true
-		return 0, errors.Join(append(errs, wrap("storing resources", err))...)
+		return 0, errors.Join(append(errs, unwritten{wrap("storing resources", err)})...)
 	}
 	e.faults.mended(slices.Collect(maps.Keys(changes))...)
 	for _, c := range changes {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/google/uuid"
@@ -227,12 +228,19 @@ func (c *collection) remove(ids []uuid.UUID) error {
 
 func writeError(err error) error {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case full(err):
 		return status.Error(codes.ResourceExhausted, "the disk is full; nothing of this write was kept: make room and try again")
 	case readOnly(err):
 		return status.Errorf(codes.FailedPrecondition, "the data file cannot be written to, and nothing of this write was kept: %v", err)
 	}
 	return status.Errorf(codes.Internal, "writing to the data file: %v", err)
+}
+
+// full says whether there is no room. bbolt tells of some errors in words only.
+func full(err error) bool {
+	return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}, func(no error) bool {
+		return errors.Is(err, no) || strings.HasSuffix(err.Error(), ": "+no.Error())
+	})
 }
 
 // readOnly says whether an error is one of permissions, not of content.

@@ -1,0 +1,3 @@
+package storage
+
+func livesWithAFault() (bool, error) { return false, nil }
