@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // Config is where and how the estate is kept. A field that is left out has its
@@ -19,8 +21,29 @@ type Config struct {
 
 // QdrantConfig says which Qdrant is used.
 type QdrantConfig struct {
-	// Mode is embedded.
+	// Mode is embedded, local or remote; `cloudops migrate` changes it.
 	Mode string `json:"mode,omitempty" yaml:"mode,omitempty"`
+	// StoragePath is where the embedded engine or a local Qdrant keeps its
+	// files; it lies in data_path. Empty means the folder qdrant or qdrant-local.
+	StoragePath string `json:"storage_path,omitempty" yaml:"storage_path,omitempty"`
+	// URL is the gRPC address of a remote Qdrant, such as
+	// https://qdrant.example:6334; http is for this machine only.
+	URL string `json:"url,omitempty" yaml:"url,omitempty"`
+	// APIKey says where the key of a remote Qdrant is; it never stands here.
+	APIKey seal.Source `json:"api_key,omitzero" yaml:"api_key,omitempty"`
+	// TLS is for servers whose certificate the system does not know, or that
+	// ask for one.
+	TLS QdrantTLS `json:"tls,omitzero" yaml:"tls,omitempty"`
+	// Binary is the qdrant program of mode local; empty means the one in the
+	// system's folders.
+	Binary string `json:"binary,omitempty" yaml:"binary,omitempty"`
+}
+
+// QdrantTLS names PEM files.
+type QdrantTLS struct {
+	CAFile   string `json:"ca_file,omitempty" yaml:"ca_file,omitempty"`
+	CertFile string `json:"cert_file,omitempty" yaml:"cert_file,omitempty"`
+	KeyFile  string `json:"key_file,omitempty" yaml:"key_file,omitempty"`
 }
 
 // CollectionConfigs are the two collections.
@@ -136,9 +159,7 @@ func (c *CollectionConfig) fill(name string, size int, distance string, fields [
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var errs []error
-	if c.Qdrant.Mode != "embedded" {
-		errs = append(errs, fmt.Errorf("qdrant.mode %q is not available in this version: use embedded", c.Qdrant.Mode))
-	}
+	errs = append(errs, c.Qdrant.validate())
 	estate, chat := c.Collections.AWSEstate, c.Collections.ChatHistory
 	if estate.Name == chat.Name {
 		errs = append(errs, fmt.Errorf("collections: both are named %q", chat.Name))

@@ -22,6 +22,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 // writerHome, when set, makes the test binary a writer to be killed.
@@ -37,6 +38,13 @@ func TestMain(m *testing.M) {
 	}
 	if dir := os.Getenv(writerHome); dir != "" {
 		if err := writeForever(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if os.Getenv("QDRANT__STORAGE__STORAGE_PATH") != "" {
+		if err := storagetest.Serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -620,7 +628,7 @@ func TestCreationIsFinishedLater(t *testing.T) {
 				cancel()
 			}
 		})
-		s, err := open(ctx, Config{}, h.keys, w.option())
+		s, err := open(ctx, Config{}, h.keys, w.option)
 		cancel()
 		if err == nil {
 			if n < 5 {

@@ -57,31 +57,66 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 	})
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	if e.cache.load() {
-		// A cache that disagrees with the collection is of no use.
-		count, err := e.Count(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if count == e.index.Len() {
-			e.loadDigests()
-			return e, nil
-		}
-		for r := range e.index.All() {
-			e.index.Delete(r.Key)
-		}
+	if !e.cache.load() {
+		return e, e.rebuild(ctx)
 	}
+	e.loadDigests()
+	if err := e.agree(ctx); !errors.Is(err, ErrUnavailable) {
+		return e, err
+	}
+	return e, nil // memory serves until Qdrant is back
+}
+
+// agree builds the index anew if the collection disagrees with it, or if it is
+// not known whether the last write was done. The caller holds writing.
+func (e *Estate) agree(ctx context.Context) error {
+	count, err := e.Count(ctx)
+	if err != nil || !e.cache.doubtful && count == e.index.Len() {
+		return err
+	}
+	return e.rebuild(ctx)
+}
+
+// rebuild makes the index of what the collection holds. The caller holds writing.
+func (e *Estate) rebuild(ctx context.Context) error {
+	var found []Record
 	err := scroll(ctx, e.client, e.name, nil, func(p *qdrant.RetrievedPoint) {
 		if r, version, err := e.open(p); err == nil {
-			e.index.Put(record(r.Resource, version, r.Digest))
+			found = append(found, record(r.Resource, version, r.Digest))
 		}
 	})
 	if err != nil {
-		return nil, wrap("building the index", err)
+		return wrap("building the index", err)
+	}
+	there := make(map[string]bool, len(found))
+	for _, r := range found {
+		there[r.Canonical()] = true
+		e.index.Put(r)
+	}
+	var gone []Key
+	for r := range e.index.All() {
+		if !there[r.Canonical()] {
+			gone = append(gone, r.Key)
+		}
+	}
+	for _, k := range gone {
+		e.index.Delete(k)
 	}
 	e.compareDigests()
+	e.cache.doubtful = false
 	e.cache.changed()
-	return e, nil
+	return nil
+}
+
+// reconnected brings memory and the collection together again.
+func (e *Estate) reconnected(ctx context.Context) error {
+	e.writing.Lock()
+	err := e.agree(ctx)
+	e.writing.Unlock()
+	if err == nil {
+		e.notify()
+	}
+	return err
 }
 
 func (e *Estate) flush() error {
@@ -378,7 +413,8 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 	var known []Record
 	var shards []Shard
 	for _, k := range page {
-		if r, ok := e.known(k); ok {
+		r, ok := e.known(k)
+		if ok && !slices.ContainsFunc(known, func(have Record) bool { return have.Key == r.Key }) {
 			known, shards = append(known, r), append(shards, shardOf(r.Key))
 			ids = append(ids, qdrant.NewIDUUID(e.keys.PointID(r.Canonical())))
 		}

@@ -18,6 +18,8 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
 )
 
 // wire counts calls by method and lets a test change replies on their way.
@@ -27,8 +29,8 @@ type wire struct {
 	alter func(reply any)
 }
 
-func (w *wire) option() grpc.DialOption {
-	return grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (w *wire) option(c *endpoint.Config) {
+	c.Options = append(c.Options, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		err := invoke(ctx, method, req, reply, cc, opts...)
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -40,7 +42,7 @@ func (w *wire) option() grpc.DialOption {
 			w.alter(reply)
 		}
 		return err
-	})
+	}))
 }
 
 func (w *wire) count(method string) int {
@@ -57,7 +59,7 @@ func (w *wire) set(alter func(reply any)) {
 
 func (h home) openWire(t testing.TB, cfg Config, w *wire) *Service {
 	t.Helper()
-	s, err := open(context.Background(), cfg, h.keys, w.option())
+	s, err := open(context.Background(), cfg, h.keys, w.option)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// ensureAll makes both collections ready.
+func ensureAll(ctx context.Context, client *qdrant.Client, cfg Config) error {
+	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
+		if err := ensure(ctx, client, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ensure makes a collection ready under its alias. Every step may have been
 // taken before, also by an attempt that was cut short: the alias comes last.
 func ensure(ctx context.Context, client *qdrant.Client, c CollectionConfig) error {

@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"google.golang.org/grpc"
-
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -33,6 +31,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrInUse: another process owns the store.
 	ErrInUse = engine.ErrInUse
+	// ErrUnavailable: Qdrant does not answer now; what memory holds still serves.
+	ErrUnavailable = endpoint.ErrUnavailable
 )
 
 // Service is the open store.
@@ -48,11 +48,14 @@ type Service struct {
 
 // Health is how the store is.
 type Health struct {
-	// Mode is embedded.
+	// Mode is embedded, local or remote.
 	Mode string `json:"mode"`
-	// Version is the version of Qdrant, or the one the engine follows.
-	Version   string `json:"version"`
-	Resources int    `json:"resources"`
+	// Version is the version of Qdrant, or the one the engine follows; "" while
+	// it was never reached.
+	Version string `json:"version"`
+	// Connection is whether Qdrant answers.
+	Connection endpoint.State `json:"connection"`
+	Resources  int            `json:"resources"`
 	// Problems is what was found damaged and passed over.
 	Problems []Problem `json:"problems"`
 }
@@ -68,7 +71,8 @@ func Open(ctx context.Context, cfg Config, keys *seal.Keys) (*Service, error) {
 	return s, nil
 }
 
-func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.DialOption) (*Service, error) {
+// open is Open; adjust is for tests.
+func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endpoint.Config)) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -89,17 +93,33 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.Dial
 	if err != nil || !filepath.IsLocal(cache) {
 		return nil, fmt.Errorf("data_path %s must lie in the home %s", cfg.DataPath, keys.Home())
 	}
-	ep, err := endpoint.Open(ctx, endpoint.Config{
-		Mode: cfg.Qdrant.Mode, Dir: filepath.Join(cfg.DataPath, "qdrant"), Keys: keys, Options: options,
-	})
+	if err := bindMode(cfg); err != nil {
+		return nil, err
+	}
+	s := &Service{mode: cfg.Qdrant.Mode}
+	opened := make(chan struct{})
+	reach, err := cfg.endpoint(keys)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{mode: cfg.Qdrant.Mode, endpoint: ep, faults: newFaults(ep)}
-	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
-		if err := ensure(ctx, ep.Client, c); err != nil {
-			return nil, errors.Join(err, ep.Close())
+	for _, f := range adjust {
+		f(&reach)
+	}
+	reach.Ready = func(ctx context.Context) error {
+		select {
+		case <-opened:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
+		return s.reconnected(ctx, cfg)
+	}
+	ep, err := endpoint.Open(ctx, reach)
+	if err != nil {
+		return nil, err
+	}
+	s.endpoint, s.faults = ep, newFaults(ep)
+	if err := ensureAll(ctx, ep.Client, cfg); err != nil && !errors.Is(err, ErrUnavailable) {
+		return nil, errors.Join(err, ep.Close())
 	}
 	s.Chat = newChat(ep.Client, keys, cfg.Collections.ChatHistory.Name, s.faults)
 	if err := s.Chat.finishDeletions(ctx); err != nil {
@@ -109,14 +129,23 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, options ...grpc.Dial
 	if err != nil {
 		return nil, errors.Join(err, ep.Close())
 	}
+	close(opened)
 	s.close = sync.OnceValue(func() error { return errors.Join(s.Estate.close(), ep.Close()) })
 	return s, nil
+}
+
+// reconnected runs when Qdrant is back.
+func (s *Service) reconnected(ctx context.Context, cfg Config) error {
+	if err := ensureAll(ctx, s.endpoint.Client, cfg); err != nil {
+		return err
+	}
+	return s.Estate.reconnected(ctx)
 }
 
 // Health says how the store is.
 func (s *Service) Health() Health {
 	return Health{
-		Mode: s.mode, Version: s.endpoint.Version, Resources: s.Estate.index.Len(), Problems: s.faults.list(),
+		Mode: s.mode, Version: s.endpoint.Version(), Connection: s.endpoint.State(), Resources: s.Estate.index.Len(), Problems: s.faults.list(),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
 )
 
@@ -41,7 +42,7 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "euclidean"}}},
 		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "manhattan", IndexedFields: everyType()}}},
 	} {
-		s, err := open(ctx, cfg, newHome(t).keys, record)
+		s, err := open(ctx, cfg, newHome(t).keys, func(c *endpoint.Config) { c.Options = append(c.Options, record) })
 		if err != nil {
 			t.Fatal(err)
 		}

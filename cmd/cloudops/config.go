@@ -59,6 +59,17 @@ type daemonConfig struct {
 	IdleMinutes int `json:"idle_minutes,omitempty" yaml:"idle_minutes,omitempty"`
 }
 
+// secretVariables are the environment variables that hold secrets.
+func (c config) secretVariables() []string {
+	var names []string
+	for _, src := range []seal.Source{c.Encryption.source(), c.Qdrant.APIKey} {
+		if src.EnvVar != "" {
+			names = append(names, src.EnvVar)
+		}
+	}
+	return names
+}
+
 func (c config) idle() time.Duration { return time.Duration(c.Daemon.IdleMinutes) * time.Minute }
 
 // homeDir is the folder that holds everything.

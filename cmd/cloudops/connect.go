@@ -17,7 +17,7 @@ func clientConfig(c config, kind string, log *slog.Logger) daemon.ClientConfig {
 		Home:        c.home,
 		Kind:        kind,
 		Environment: environment(c),
-		KeyVar:      c.Encryption.source().EnvVar,
+		KeyVars:     c.secretVariables(),
 		Build:       daemon.ThisBuild(version),
 		Log:         log,
 	}

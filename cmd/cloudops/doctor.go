@@ -103,6 +103,9 @@ func (a *app) examine(ctx context.Context) []finding {
 	var status daemon.StatusResult
 	err = client.Call(ctx, daemon.MethodEstateStatus, struct{}{}, &status)
 	if add("store", fmt.Sprintf("%s Qdrant %s, %d resources", status.Storage.Mode, status.Storage.Version, status.Resources), err) {
+		if !status.Storage.Connection.Connected {
+			warn("qdrant", status.Storage.Connection.Problem, "what memory holds still serves; writes and chats wait until it is back")
+		}
 		for _, p := range status.Storage.Problems {
 			warn("store", fmt.Sprint(p), "cloudops scan writes damaged resources again")
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -62,7 +63,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if len(hello.Problems) > 0 {
 					return
 				}
-				fmt.Fprintf(w, "resources  %d\nqdrant     %s %s\nkey        %s\n", s.Resources, s.Storage.Mode, s.Storage.Version, render.Terminal(s.Key))
+				fmt.Fprintf(w, "resources  %d\nqdrant     %s\nkey        %s\n", s.Resources, render.Terminal(qdrantState(s.Storage)), render.Terminal(s.Key))
 				if s.EncryptionOff {
 					fmt.Fprintln(w, "WARNING    encryption is off: whoever gets hold of the home reads everything")
 				}
@@ -81,6 +82,18 @@ func (a *app) statusCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// qdrantState says in words which Qdrant is used and whether it answers.
+func qdrantState(h storage.Health) string {
+	words := strings.TrimSpace(h.Mode + " " + h.Version)
+	if !h.Connection.Connected {
+		words += ", disconnected: " + h.Connection.Problem
+	}
+	if h.Mode != "embedded" {
+		words += "; fields that filter, and vectors, are stored in the clear there (docs/security.md)"
+	}
+	return words
 }
 
 // shardTable shows what was listed, regions of one kind together; --json has

@@ -25,6 +25,8 @@ var variables = map[string][]string{
 	"storage/seal/keychain_unix.go": {"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"},
 	// The variable that config.yaml names for the key.
 	"storage/seal/source.go": {},
+	// The variable that config.yaml names for the API key of a remote Qdrant.
+	"storage/seal/secret.go": {},
 	// What a started process gets of the environment.
 	"lsp/daemon/start.go":    {},
 	"scanner/credentials.go": {},

@@ -38,10 +38,10 @@ type ClientConfig struct {
 	// Executable is started as `Executable daemon` when none serves; "" means
 	// this program, and "-" never starts one.
 	Executable string
-	// KeyVar is the environment variable that the configuration names for the
-	// encryption key, if any: a daemon that is started gets it.
-	KeyVar string
-	Build  Build
+	// KeyVars are the environment variables that the configuration names for
+	// secrets, if any: a daemon that is started gets them.
+	KeyVars []string
+	Build   Build
 	// Prompt puts a plan before the person; nil means nobody can be asked. ctx
 	// ends when the question is void.
 	Prompt func(ctx context.Context, p executor.Prompt) (PromptResult, error)

@@ -57,7 +57,7 @@ func TestDialStartsADaemonWithAnAllowListedEnvironment(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	c := started(t, ClientConfig{Home: home, KeyVar: "MY_KEY"})
+	c := started(t, ClientConfig{Home: home, KeyVars: []string{"MY_KEY"}})
 	pid := c.Hello().PID
 	if pid == os.Getpid() || pid == 0 {
 		t.Fatalf("the daemon is process %d", pid)
@@ -98,7 +98,7 @@ func TestADaemonGetsNoPathIntoAWorkspace(t *testing.T) {
 		}
 		given = append(given, name+"="+filepath.Join(elsewhere, "x"))
 	}
-	got := outside(daemonEnvironment(given, "/home/h", ""), []string{workspace})
+	got := outside(daemonEnvironment(given, "/home/h", nil), []string{workspace})
 	for _, entry := range got {
 		if strings.Contains(entry, workspace) || strings.Contains(entry, link) {
 			t.Errorf("it gets %s", entry)

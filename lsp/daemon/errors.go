@@ -84,6 +84,7 @@ func meanings() []struct {
 		{seal.ErrUnauthenticated, CodeDegraded, "restore the file from a backup, or scan again"},
 		{storage.ErrCorrupt, CodeDegraded, ""},
 		{storage.ErrInUse, CodeUnavailable, "end the process that has the store open"},
+		{storage.ErrUnavailable, CodeUnavailable, "searches and hovers go on from memory; `cloudops status` shows the connection"},
 		{storage.ErrNotFound, CodeNotFound, ""},
 		{context.Canceled, codeCancelled, ""},
 		{context.DeadlineExceeded, CodeUnavailable, "try again"},

@@ -136,11 +136,8 @@ func absent(identifier string, gaps []string) error {
 }
 
 func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
-	n, err := p.Store.Estate.Count(ctx)
-	if err != nil {
-		return nil, err
-	}
 	scanning, problems := x.server.scans.state()
-	return StatusResult{Resources: n, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
-		Storage: p.Store.Health(), Key: p.Key, EncryptionOff: p.Keys != nil && p.Keys.Off()}, nil
+	health := p.Store.Health()
+	return StatusResult{Resources: health.Resources, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
+		Storage: health, Key: p.Key, EncryptionOff: p.Keys != nil && p.Keys.Off()}, nil
 }

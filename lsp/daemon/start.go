@@ -132,7 +132,7 @@ func (c *Client) startDaemon() (*child, error) {
 	}
 	cmd := exec.Command(exe, "daemon")
 	cmd.Dir = "/"
-	cmd.Env = outside(daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVar), c.cfg.Environment.Workspaces)
+	cmd.Env = outside(daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVars), c.cfg.Environment.Workspaces)
 	cmd.Stderr = log
 	cmd.SysProcAttr = detached()
 	if err := cmd.Start(); err != nil {
@@ -162,7 +162,7 @@ func (c *Client) startDaemon() (*child, error) {
 
 // daemonEnvironment is what a daemon gets of an environment. AWS settings belong
 // to sessions and travel in the handshake.
-func daemonEnvironment(environ []string, home, keyVar string) []string {
+func daemonEnvironment(environ []string, home string, keyVars []string) []string {
 	env := []string{"PATH=" + daemonPath, "CLOUDOPS_HOME=" + home}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -171,7 +171,7 @@ func daemonEnvironment(environ []string, home, keyVar string) []string {
 			"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE":
 			env = append(env, entry)
 		default:
-			if strings.HasPrefix(name, "LC_") || keyVar != "" && name == keyVar {
+			if strings.HasPrefix(name, "LC_") || slices.Contains(keyVars, name) {
 				env = append(env, entry)
 			}
 		}

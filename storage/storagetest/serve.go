@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -22,8 +25,9 @@ import (
 
 // Serve stands in for the qdrant binary: it serves the engine over TCP until
 // it is interrupted, configured by the variables that the binary knows:
-// QDRANT__SERVICE__HOST, QDRANT__SERVICE__GRPC_PORT, QDRANT__SERVICE__API_KEY
-// and QDRANT__STORAGE__STORAGE_PATH. It is for a TestMain to call.
+// QDRANT__SERVICE__HOST, QDRANT__SERVICE__GRPC_PORT, QDRANT__SERVICE__API_KEY,
+// QDRANT__SERVICE__ENABLE_TLS with QDRANT__TLS__CERT, _KEY and _CA_CERT, and
+// QDRANT__STORAGE__STORAGE_PATH. It is for a TestMain to call.
 func Serve() error {
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
@@ -35,6 +39,13 @@ func Serve() error {
 	var options []grpc.ServerOption
 	if key := os.Getenv("QDRANT__SERVICE__API_KEY"); key != "" {
 		options = append(options, grpc.ChainUnaryInterceptor(requireKey(key)))
+	}
+	if os.Getenv("QDRANT__SERVICE__ENABLE_TLS") == "true" {
+		secure, err := serverTLS()
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(credentials.NewTLS(secure)))
 	}
 	eng, err := engine.Open(filepath.Join(home, "data", "qdrant"), keys, options...)
 	if err != nil {
@@ -65,4 +76,23 @@ func requireKey(key string) grpc.UnaryServerInterceptor {
 		}
 		return next(ctx, req)
 	}
+}
+
+// serverTLS is the server's certificate, and, with QDRANT__TLS__CA_CERT, whose
+// clients are let in.
+func serverTLS() (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(os.Getenv("QDRANT__TLS__CERT"), os.Getenv("QDRANT__TLS__KEY"))
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if ca := os.Getenv("QDRANT__TLS__CA_CERT"); ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		c.ClientCAs.AppendCertsFromPEM(pem)
+	}
+	return c, nil
 }

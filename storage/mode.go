@@ -1,0 +1,139 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// modeFile remembers where the data of the home is. A mode that was changed by
+// hand would leave an empty estate beside a ledger that calls it complete.
+const modeFile = "mode"
+
+func modes() []string { return []string{endpoint.Embedded, endpoint.Local, endpoint.Remote} }
+
+func (c QdrantConfig) validate() error {
+	var errs []error
+	if !slices.Contains(modes(), c.Mode) {
+		errs = append(errs, fmt.Errorf("qdrant.mode %q: must be embedded, local or remote", c.Mode))
+	}
+	if c.Mode == endpoint.Remote || c.URL != "" {
+		if _, _, _, err := endpoint.Address(c.URL); err != nil {
+			errs = append(errs, fmt.Errorf("qdrant.url: %w", err))
+		}
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		errs = append(errs, errors.New("qdrant.tls: cert_file and key_file go together"))
+	}
+	for name, path := range map[string]string{
+		"tls.ca_file": c.TLS.CAFile, "tls.cert_file": c.TLS.CertFile, "tls.key_file": c.TLS.KeyFile,
+		"binary": c.Binary, "storage_path": c.StoragePath,
+	} {
+		if path != "" && !filepath.IsAbs(path) {
+			errs = append(errs, fmt.Errorf("qdrant.%s %q: must be an absolute path", name, path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// endpoint is how to reach the Qdrant of the configuration.
+func (c Config) endpoint(keys *seal.Keys) (endpoint.Config, error) {
+	dir, err := c.storagePath()
+	if err != nil {
+		return endpoint.Config{}, err
+	}
+	q := c.Qdrant
+	e := endpoint.Config{
+		Mode: q.Mode, Dir: dir, Keys: keys,
+		URL: q.URL, CAFile: q.TLS.CAFile, CertFile: q.TLS.CertFile, KeyFile: q.TLS.KeyFile,
+		Binary: q.Binary, Log: filepath.Join(keys.Home(), "log", "qdrant.log"),
+	}
+	if q.Mode == endpoint.Remote && q.APIKey != (seal.Source{}) {
+		if e.APIKey, err = q.APIKey.Secret(keys.Home(), "qdrant_api_key"); err != nil {
+			return endpoint.Config{}, fmt.Errorf("qdrant.api_key: %w", err)
+		}
+	}
+	return e, nil
+}
+
+// storagePath is the folder of the embedded engine or of a local Qdrant.
+func (c Config) storagePath() (string, error) {
+	name := "qdrant"
+	if c.Qdrant.Mode == endpoint.Local {
+		name = "qdrant-local" // the engine's folder is nothing to a server
+	}
+	usual := filepath.Join(c.DataPath, name)
+	if c.Qdrant.StoragePath == "" {
+		return usual, nil
+	}
+	path := filepath.Clean(c.Qdrant.StoragePath)
+	if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(real, filepath.Base(path))
+	}
+	if rel, err := filepath.Rel(c.DataPath, path); err != nil || !filepath.IsLocal(rel) || rel == "." {
+		return "", fmt.Errorf("qdrant.storage_path %s: must lie in data_path %s", c.Qdrant.StoragePath, c.DataPath)
+	}
+	return path, nil
+}
+
+// bindMode refuses a mode other than the one that the home's data is in. The
+// first one is remembered.
+func bindMode(c Config) error {
+	now, err := c.dataMode()
+	if err != nil {
+		return err
+	}
+	if now == "" {
+		return c.rememberMode(c.Qdrant.Mode)
+	}
+	if now != c.Qdrant.Mode {
+		return fmt.Errorf("qdrant.mode is %s, but the data of this home is in mode %s: set it back to %[2]s, and move the data with: cloudops migrate --to %[1]s", c.Qdrant.Mode, now)
+	}
+	return nil
+}
+
+// dataMode is the mode that the home's data is in; "" if it has none yet.
+func (c Config) dataMode() (string, error) {
+	path := filepath.Join(c.DataPath, modeFile)
+	b, err := os.ReadFile(path)
+	mode := strings.TrimSpace(string(b))
+	switch {
+	case err == nil && slices.Contains(modes(), mode):
+		return mode, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("reading which mode the data is in: %w", err)
+	}
+	// Homes of earlier versions have no such file, and it may be damaged.
+	if _, err := os.Stat(filepath.Join(c.DataPath, "qdrant")); err == nil && c.Qdrant.Mode == endpoint.Embedded {
+		return endpoint.Embedded, c.rememberMode(endpoint.Embedded)
+	} else if err == nil && mode == "" {
+		return endpoint.Embedded, nil
+	}
+	if mode != "" {
+		return "", fmt.Errorf("%w: %s does not say which mode the data is in: write embedded, local or remote into it", ErrCorrupt, path)
+	}
+	return "", nil
+}
+
+// rememberMode replaces the file as a whole.
+func (c Config) rememberMode(mode string) error {
+	path := filepath.Join(c.DataPath, modeFile)
+	err := os.MkdirAll(c.DataPath, 0o700)
+	if err == nil {
+		err = os.WriteFile(path+".new", []byte(mode+"\n"), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("remembering which mode the data is in: %w", err)
+	}
+	return nil
+}

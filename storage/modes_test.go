@@ -1,0 +1,299 @@
+package storage
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// standIn is a Qdrant in a process of its own, which can be killed and come back.
+type standIn struct {
+	t   testing.TB
+	url string
+	env []string
+	cmd *exec.Cmd
+}
+
+func serveStandIn(t testing.TB) *standIn {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	s := &standIn{t: t, url: "http://127.0.0.1:" + port}
+	s.env = []string{"QDRANT__SERVICE__GRPC_PORT=" + port, "QDRANT__STORAGE__STORAGE_PATH=" + filepath.Join(t.TempDir(), "storage")}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *standIn) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(os.Args[0])
+	s.cmd.Env = append(os.Environ(), s.env...)
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err == nil {
+		_, err = bufio.NewReader(out).ReadString('\n')
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *standIn) kill() {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+func remoteConfig(url string) Config {
+	// A real server may be shared.
+	tag := strings.ReplaceAll(uuid.NewString(), "-", "")
+	return Config{
+		Qdrant: QdrantConfig{Mode: "remote", URL: url},
+		Collections: CollectionConfigs{
+			ChatHistory: CollectionConfig{Name: "chat_" + tag}, AWSEstate: CollectionConfig{Name: "estate_" + tag},
+		},
+	}
+}
+
+// localConfig starts the test binary as the qdrant program.
+func localConfig(t testing.TB) (Config, func(*endpoint.Config)) {
+	t.Helper()
+	binary, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{Qdrant: QdrantConfig{Mode: "local", Binary: binary}},
+		func(c *endpoint.Config) { c.Trusted = func(string) error { return nil } }
+}
+
+func mustOpen(t testing.TB, cfg Config, keys *seal.Keys, adjust ...func(*endpoint.Config)) *Service {
+	t.Helper()
+	s, err := open(context.Background(), cfg, keys, adjust...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// What holds on the embedded engine holds on every Qdrant.
+func TestEveryMode(t *testing.T) {
+	check := func(t *testing.T, cfg Config, adjust ...func(*endpoint.Config)) {
+		ctx := t.Context()
+		h := newHome(t)
+		s := mustOpen(t, cfg, h.keys, adjust...)
+		if st := s.Health().Connection; !st.Connected {
+			t.Fatalf("%+v", st)
+		}
+		s.Estate.EmbedWith(embedState)
+		rs := instances(600)
+		for i := range rs {
+			rs[i].State = fmt.Sprint(i % 300)
+		}
+		if n, err := s.Estate.BulkUpsert(ctx, rs); err != nil || n != 600 {
+			t.Fatalf("BulkUpsert = %d, %v", n, err)
+		}
+		if n, err := s.Estate.BulkUpsert(ctx, rs); err != nil || n != 0 {
+			t.Errorf("unchanged resources: %d written, %v", n, err)
+		}
+		if err := s.Estate.Delete(ctx, rs[7].Key(), rs[7].Key()); err != nil {
+			t.Error(err)
+		}
+		hits, err := s.Estate.Nearest(ctx, unit("9"), Filter{Type: "rds_instance", State: "9"}, 5)
+		if err != nil || len(hits) != 2 || hits[0].Score < 0.999 {
+			t.Errorf("Nearest = %v, %v", hits, err)
+		}
+		id, err := s.Chat.Create(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if _, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: fmt.Sprint("message ", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if n, err := s.Estate.Count(ctx); err != nil || n != 599 {
+				t.Errorf("Count = %d, %v", n, err)
+			}
+			if r, err := s.Estate.Get(ctx, rs[1].Key()); err != nil || r.Engine != "postgres" {
+				t.Errorf("Get = %+v, %v", r, err)
+			}
+			if _, err := s.Estate.Get(ctx, rs[7].Key()); !errors.Is(err, ErrNotFound) {
+				t.Errorf("a deleted resource: %v", err)
+			}
+			if found, err := s.Estate.List(ctx, Filter{State: "12"}); err != nil || len(found) != 2 {
+				t.Errorf("List = %d, %v", len(found), err)
+			}
+			if found := s.Estate.Find(rs[3].Aliases[0]); len(found) != 1 {
+				t.Errorf("Find = %v", found)
+			}
+			history, err := s.Chat.History(ctx, id, 3)
+			if err != nil || len(history) != 3 || history[2].Content != "message 4" {
+				t.Errorf("History = %v, %v", history, err)
+			}
+			if list, err := s.Chat.Conversations(ctx); err != nil || len(list) != 1 || list[0].Title != "message 0" {
+				t.Errorf("Conversations = %v, %v", list, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			// Without its cache the index is built from the collection.
+			if err := os.Remove(filepath.Join(h.dir, "data", "index.cache")); err != nil {
+				t.Fatal(err)
+			}
+			s = mustOpen(t, cfg, h.keys, adjust...)
+			if problems := s.Health().Problems; len(problems) > 0 {
+				t.Errorf("problems: %v", problems)
+			}
+		}
+	}
+	t.Run("remote", func(t *testing.T) { check(t, remoteConfig(serveStandIn(t).url)) })
+	t.Run("local", func(t *testing.T) {
+		cfg, trusted := localConfig(t)
+		check(t, cfg, trusted)
+	})
+	if url := os.Getenv("CLOUDOPS_TEST_QDRANT_URL"); url != "" {
+		t.Run("real", func(t *testing.T) { check(t, remoteConfig(url)) })
+	}
+	if binary := os.Getenv("CLOUDOPS_TEST_QDRANT_BINARY"); binary != "" {
+		t.Run("real local", func(t *testing.T) {
+			_, trusted := localConfig(t)
+			check(t, Config{Qdrant: QdrantConfig{Mode: "local", Binary: binary}}, trusted)
+		})
+	}
+}
+
+// A server that is killed while it is written to fails the write with what to
+// do; when it is back nothing that was acknowledged is lost, and writing goes on.
+func TestAServerThatDiesWhileItIsWrittenTo(t *testing.T) {
+	ctx := t.Context()
+	server := serveStandIn(t)
+	cfg, h := remoteConfig(server.url), newHome(t)
+	s := mustOpen(t, cfg, h.keys)
+	acknowledged := 0
+	for batch := range slices.Chunk(instances(40_000), 500) {
+		if acknowledged == 3000 {
+			go server.cmd.Process.Kill()
+		}
+		n, err := s.Estate.BulkUpsert(ctx, batch)
+		acknowledged += n
+		if err != nil {
+			if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "tried again by itself") {
+				t.Fatalf("BulkUpsert: %v", err)
+			}
+			break
+		}
+	}
+	if s.Health().Connection.Connected {
+		t.Fatal("the server was not missed")
+	}
+	// Memory goes on.
+	if found := s.Estate.Find("pg-instance-00001"); len(found) != 1 {
+		t.Errorf("Find = %v", found)
+	}
+	if _, err := s.Chat.Create(ctx); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a chat without a server: %v", err)
+	}
+	server.kill()
+	server.start()
+	eventually(t, "the connection is back", func() bool { return s.Health().Connection.Connected })
+	count, err := s.Estate.Count(ctx)
+	if err != nil || count < acknowledged || count != s.Health().Resources {
+		t.Errorf("%d were acknowledged, %d are there, memory has %d, %v", acknowledged, count, s.Health().Resources, err)
+	}
+	if n, err := s.Estate.BulkUpsert(ctx, instances(count+300)); err != nil || n != 300 {
+		t.Errorf("BulkUpsert = %d, %v; want the 300 new ones", n, err)
+	}
+}
+
+// While the server is away a store opens from its cache, and is what it was.
+func TestAStoreOpensWithoutItsServer(t *testing.T) {
+	ctx := t.Context()
+	server := serveStandIn(t)
+	cfg, h := remoteConfig(server.url), newHome(t)
+	s := mustOpen(t, cfg, h.keys)
+	if _, err := s.Estate.BulkUpsert(ctx, instances(300)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.kill()
+	s = mustOpen(t, cfg, h.keys)
+	if hl := s.Health(); hl.Connection.Connected || hl.Resources != 300 {
+		t.Errorf("%+v", hl)
+	}
+	if err := s.Estate.Upsert(ctx, instance(301)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Upsert: %v", err)
+	}
+	server.start()
+	eventually(t, "the connection is there", func() bool { return s.Health().Connection.Connected })
+	if err := s.Estate.Upsert(ctx, instance(301)); err != nil || s.Health().Resources != 301 {
+		t.Errorf("Upsert: %v; %d resources", err, s.Health().Resources)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Without either nothing can be told, and a lie is not told.
+	server.kill()
+	if err := os.Remove(filepath.Join(h.dir, "data", "index.cache")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, cfg, h.keys); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+func TestAModeThatWasChangedByHandIsRefused(t *testing.T) {
+	server, h := serveStandIn(t), newHome(t)
+	if err := h.open(t).Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), remoteConfig(server.url), h.keys)
+	if err == nil || !strings.Contains(err.Error(), "cloudops migrate --to remote") {
+		t.Errorf("Open: %v", err)
+	}
+	// A home of a version that did not remember it.
+	if err := os.Remove(filepath.Join(h.dir, "data", "mode")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(t.Context(), remoteConfig(server.url), h.keys)
+	if err == nil || !strings.Contains(err.Error(), "cloudops migrate --to remote") {
+		t.Errorf("Open of an older home: %v", err)
+	}
+	h.open(t)
+}
+
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
