@@ -54,11 +54,17 @@ func newChat(client *qdrant.Client, keys *seal.Keys, name string, f *faults) *Ch
 // Create begins a conversation and returns its id, a random UUID.
 func (c *Chat) Create(ctx context.Context) (string, error) {
 	now := time.Now().UTC()
-	t := &thread{loaded: true, head: Conversation{ID: uuid.NewString(), CreatedAt: now, UpdatedAt: now}, version: 1}
-	key, err := c.keys.NewConversation(t.head.ID)
+	id := uuid.NewString()
+	// Held until its first point is stored, so that no rotation drops the key that
+	// seals it.
+	t := c.memory(id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key, err := c.keys.NewConversation(id)
 	if err != nil {
 		return "", fmt.Errorf("beginning a conversation: %w", err)
 	}
+	t.head, t.version = Conversation{ID: id, CreatedAt: now, UpdatedAt: now}, 1
 	head, err := sealHead(key, t.head, t.version)
 	if err != nil {
 		return "", fmt.Errorf("beginning a conversation: %w", err)
@@ -66,10 +72,8 @@ func (c *Chat) Create(ctx context.Context) (string, error) {
 	if err := upsert(ctx, c.client, c.name, []*qdrant.PointStruct{head}); err != nil {
 		return "", wrap("beginning a conversation", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.threads[t.head.ID] = t
-	return t.head.ID, nil
+	t.loaded = true
+	return id, nil
 }
 
 // Append adds a message at the end of its conversation and returns it with

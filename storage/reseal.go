@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/qdrant/go-client/qdrant"
+
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // Resealed is what a pass over the store did after the keys were rotated.
@@ -56,15 +58,14 @@ func (s *Service) reseal(ctx context.Context, report func(done, total int)) (r R
 	if err != nil {
 		return r, err
 	}
-	points, err = resealEngine(ctx, s, each)
-	r.Done, r.Unreadable = r.Done+points.Done, r.Unreadable+points.Unreadable
+	done, err := s.Chat.reseal(ctx)
+	r.Done += done
+	if err != nil {
+		return r, err
+	}
+	done, missed, err := s.endpoint.Reseal(ctx, each)
+	r.Done, r.Unreadable = r.Done+done, r.Unreadable+missed
 	return r, err
-}
-
-// resealEngine is for the values of the embedded engine at rest.
-func resealEngine(ctx context.Context, s *Service, each func(int)) (Resealed, error) {
-	done, unreadable, err := s.endpoint.Reseal(ctx, each)
-	return Resealed{done, unreadable}, err
 }
 
 // reseal seals the resources anew, a page at a time.
@@ -86,7 +87,7 @@ func (e *Estate) reseal(ctx context.Context, each func(points int)) (r Resealed,
 		if looked++; looked%pageSize == 0 {
 			each(pageSize)
 		}
-		if e.current(p) {
+		if sealedNow(e.keys, p, estateField) {
 			return
 		}
 		if page = append(page, p.GetId().GetUuid()); len(page) == pageSize {
@@ -115,12 +116,6 @@ func (e *Estate) reseal(ctx context.Context, each func(points int)) (r Resealed,
 	return r, nil
 }
 
-// current tells whether the newest key sealed a point, as it says itself.
-func (e *Estate) current(p *qdrant.RetrievedPoint) bool {
-	sealed, err := base64.StdEncoding.Strict().DecodeString(p.GetPayload()[estateField].GetStringValue())
-	return err == nil && e.keys.Current(sealed)
-}
-
 // resealPage reads points anew while no writer may replace them, so that no
 // content is put back that was replaced meanwhile. Those of expected that are
 // still known and not returned count as unreadable.
@@ -145,22 +140,43 @@ func (e *Estate) resealPage(ctx context.Context, ids []string, expected map[stri
 			r.Unreadable++
 		}
 	}
+	done, unreadable, err := sealAnew(ctx, e.client, e.name, e.keys, points, estatePlace("", 0), e.faults)
+	r.Done, r.Unreadable = done, r.Unreadable+unreadable
+	return r, err
+}
+
+// renewable is a sealer whose keys may have been rotated.
+type renewable interface {
+	sealer
+	Current(sealed []byte) bool
+}
+
+// sealedNow tells whether the newest key sealed a field, as it says itself.
+func sealedNow(s renewable, p *qdrant.RetrievedPoint, field string) bool {
+	sealed, err := base64.StdEncoding.Strict().DecodeString(p.GetPayload()[field].GetStringValue())
+	return err == nil && s.Current(sealed)
+}
+
+// sealAnew seals a field of points anew where an earlier key sealed it. Nobody
+// may write them meanwhile. What does not open is noted and left.
+func sealAnew(ctx context.Context, client *qdrant.Client, collection string, s renewable, points []*qdrant.RetrievedPoint, at seal.Place, f *faults) (done, unreadable int, err error) {
 	var ops []*qdrant.PointsUpdateOperation
 	for _, p := range points {
-		if e.current(p) {
+		if sealedNow(s, p, at.Field) {
 			continue
 		}
-		id := p.GetId().GetUuid()
-		content, version, err := openField(e.keys, p.GetPayload(), estatePlace(id, 0))
+		at.Point = p.GetId().GetUuid()
+		content, version, err := openField(s, p.GetPayload(), at)
 		if err != nil {
-			e.faults.add(e.name, id, err)
-			r.Unreadable++
+			f.add(collection, at.Point, err)
+			unreadable++
 			continue
 		}
 		// The version stays, since the content does: only the sealed field is set.
-		fields := map[string]*qdrant.Value{}
-		if err := sealField(e.keys, fields, content, estatePlace(id, version)); err != nil {
-			return r, err
+		fields, place := map[string]*qdrant.Value{}, at
+		place.Version = version
+		if err := sealField(s, fields, content, place); err != nil {
+			return 0, unreadable, err
 		}
 		delete(fields, fieldVersion)
 		ops = append(ops, qdrant.NewPointsUpdateSetPayload(&qdrant.PointsUpdateOperation_SetPayload{
@@ -168,20 +184,19 @@ func (e *Estate) resealPage(ctx context.Context, ids []string, expected map[stri
 		}))
 	}
 	if len(ops) == 0 {
-		return r, nil
+		return 0, unreadable, nil
 	}
 	ctx, cancel := whole(ctx)
 	defer cancel()
-	results, err := e.client.UpdateBatch(ctx, &qdrant.UpdateBatchPoints{CollectionName: e.name, Operations: ops, Wait: qdrant.PtrOf(true)})
+	results, err := client.UpdateBatch(ctx, &qdrant.UpdateBatchPoints{CollectionName: collection, Operations: ops, Wait: qdrant.PtrOf(true)})
 	if err != nil {
-		return r, err
+		return 0, unreadable, err
 	}
 	if len(results) != len(ops) {
-		return r, errors.New("not all writes were confirmed")
+		return 0, unreadable, errors.New("not all writes were confirmed")
 	}
 	if i := slices.IndexFunc(results, func(u *qdrant.UpdateResult) bool { return u.GetStatus() != qdrant.UpdateStatus_Completed }); i >= 0 {
-		return r, completed(results[i], nil)
+		return 0, unreadable, completed(results[i], nil)
 	}
-	r.Done += len(ops)
-	return r, nil
+	return len(ops), unreadable, nil
 }

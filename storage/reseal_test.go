@@ -72,6 +72,11 @@ func TestARotationReachesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conversationKey := filepath.Join(h.dir, "data", "conversations", id+".key")
+	oldConversation, err := os.ReadFile(conversationKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	s = h.open(t)
 	pointID := h.keys.PointID(instance(1).Key().Canonical())
@@ -123,6 +128,10 @@ func TestARotationReachesEverything(t *testing.T) {
 	}
 	s = h.open(t)
 	same(s)
+	var said []*qdrant.RetrievedPoint
+	if err := scroll(ctx, s.Chat.client, s.Chat.name, s.Chat.of(id), func(p *qdrant.RetrievedPoint) { said = append(said, p) }); err != nil {
+		t.Fatal(err)
+	}
 	s.Close()
 
 	// Whoever kept the old keys opens nothing of what is there now.
@@ -137,6 +146,22 @@ func TestARotationReachesEverything(t *testing.T) {
 	}
 	if _, err := old.Conversation(id); err == nil {
 		t.Error("the old keys open a conversation")
+	}
+	// Nor does what was left of the conversation's own key.
+	if err := os.WriteFile(conversationKey, oldConversation, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stolen, err := old.Conversation(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range said {
+		if _, _, err := openField(stolen, p.GetPayload(), chatPlace(p.GetId().GetUuid(), 0)); err == nil {
+			t.Error("the old key of a conversation opens what it says now")
+		}
+	}
+	if len(said) != 2 {
+		t.Errorf("%d points of the conversation", len(said))
 	}
 }
 
@@ -165,7 +190,21 @@ func TestWritersDuringAReseal(t *testing.T) {
 		})
 	}
 	var id string
+	var begun []string
 	messages := 0
+	writers.Go(func() { // conversations that begin meanwhile
+		for n := 0; !stop.Load() && n < 50; n++ {
+			id, err := s.Chat.Create(ctx)
+			if err == nil {
+				_, err = s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "x"})
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			begun = append(begun, id)
+		}
+	})
 	writers.Go(func() {
 		var err error
 		if id, err = s.Chat.Create(ctx); err != nil {
@@ -204,8 +243,54 @@ func TestWritersDuringAReseal(t *testing.T) {
 	if ms, err := s.Chat.History(ctx, id, 0); err != nil || len(ms) != messages {
 		t.Errorf("%d messages, %v; want %d", len(ms), err, messages)
 	}
+	for _, id := range begun {
+		if ms, err := s.Chat.History(ctx, id, 0); err != nil || len(ms) != 1 {
+			t.Errorf("a conversation that began meanwhile has %d messages, %v", len(ms), err)
+		}
+	}
 	if ps := s.Health().Problems; len(ps) > 0 {
 		t.Errorf("problems: %v", ps)
+	}
+}
+
+// A message that does not open, or is kept back, keeps the keys of its conversation.
+func TestAConversationKeepsItsKeysWhileTheyMayBeNeeded(t *testing.T) {
+	ctx := context.Background()
+	h := newHome(t)
+	s := h.open(t)
+	id := talk(t, s, "one", "two")
+	var first *qdrant.RetrievedPoint
+	if err := scroll(ctx, s.Chat.client, s.Chat.name, s.Chat.of(id), func(p *qdrant.RetrievedPoint) {
+		if p.GetPayload()[fieldIndex] != nil {
+			first = p
+		}
+	}); err != nil || first == nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Chat.client.Delete(ctx, &qdrant.DeletePoints{
+		CollectionName: s.Chat.name, Points: qdrant.NewPointsSelectorIDs([]*qdrant.PointId{first.GetId()}),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := rotate(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	key, err := h.keys.Conversation(id)
+	if err != nil || !key.Renewing() {
+		t.Fatalf("the earlier keys are gone, %v", err)
+	}
+	// It comes back, and the next rotation drops them.
+	if err := upsert(ctx, s.Chat.client, s.Chat.name, []*qdrant.PointStruct{newPoint(first.GetId().GetUuid(), first.GetPayload())}); err != nil {
+		t.Fatal(err)
+	}
+	if err := rotate(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	if key.Renewing() {
+		t.Error("the earlier keys are kept")
+	}
+	if ms, err := s.Chat.History(ctx, id, 0); err != nil || len(ms) != 2 {
+		t.Errorf("%d messages, %v", len(ms), err)
 	}
 }
 

@@ -10,9 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"google.golang.org/protobuf/proto"
 )
+
+// maxConversationKeys bounds the keys of a conversation whose earlier ones can't
+// be dropped.
+const maxConversationKeys = 64
 
 // Reseal seals anew what the home keeps outside of Qdrant and was sealed under
 // earlier keys: sealed files, the keys of conversations and anchors. The audit
@@ -146,7 +151,9 @@ func (a *Anchor) reseal() (changed bool, err error) {
 	return true, a.store(value)
 }
 
-// rewrapConversation wraps a conversation's key anew if an earlier key wrapped it.
+// rewrapConversation wraps a conversation's keys anew if an earlier key wrapped
+// them, and adds a new one, which seals from then on. The others open what was
+// said before, until RetireConversation.
 func (k *Keys) rewrapConversation(id string) (changed bool, err error) {
 	path, err := k.conversationPath(id)
 	if err != nil {
@@ -169,18 +176,60 @@ func (k *Keys) rewrapConversation(id string) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	again, err := wrap(h, k.values, k.conversationAdditional(id))
-	if err != nil {
-		return false, err
+	if h.Len() < maxConversationKeys {
+		if h, err = withNewKey(h); err != nil {
+			return false, err
+		}
 	}
-	// The old block may outlive a later deletion: it goes now.
+	return true, k.replaceConversation(id, path, h)
+}
+
+// replaceConversation writes a conversation's keys. The old file may outlive a
+// later deletion, so it is overwritten. The caller holds mu.
+func (k *Keys) replaceConversation(id, path string, h *keyset.Handle) error {
+	ready, err := openRing(h)
+	if err != nil {
+		return err
+	}
+	wrapped, err := wrap(h, k.values, k.conversationAdditional(id))
+	if err != nil {
+		return err
+	}
 	old, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer old.Close()
-	if err := replaceFile(path, append([]byte{format}, again...)); err != nil {
-		return false, err
+	if err := replaceFile(path, append([]byte{format}, wrapped...)); err != nil {
+		return err
 	}
-	return true, overwrite(old)
+	if s := k.conversations[id]; s != nil {
+		s.aead.replace(ready)
+	}
+	return overwrite(old)
+}
+
+// RetireConversation drops the earlier keys of a conversation. Call it when
+// everything said in it is sealed under the newest.
+func (k *Keys) RetireConversation(id string) error {
+	path, err := k.conversationPath(id)
+	if err != nil {
+		return fmt.Errorf("dropping a conversation's old keys: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.conversations[id]
+	if s == nil {
+		if s, err = k.loadConversation(id, path); err != nil {
+			return fmt.Errorf("dropping a conversation's old keys: %w", err)
+		}
+	}
+	h, err := primaryOnly(s.aead.now.Load().handle)
+	if err == nil {
+		err = k.replaceConversation(id, path, h)
+	}
+	if err != nil {
+		return fmt.Errorf("dropping the old keys of conversation %s: %w", id, err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -19,7 +20,21 @@ const (
 
 // ring is an AEAD keyset in use. A rotation replaces it as a whole, while it is
 // used. Safe for concurrent use.
-type ring struct{ now atomic.Pointer[opened] }
+type ring struct {
+	now atomic.Pointer[opened]
+	// before is the state before the last one, for what was read under it and is
+	// being opened.
+	before atomic.Pointer[former]
+}
+
+// former is a state that counts until a time.
+type former struct {
+	*opened
+	until time.Time
+}
+
+// formerTime is how long a value that was read may take to be opened.
+const formerTime = 10 * time.Second
 
 // opened is one state of a ring.
 type opened struct {
@@ -57,7 +72,17 @@ func (r *ring) Encrypt(plain, additional []byte) ([]byte, error) {
 
 // Decrypt takes what any of its keys encrypted.
 func (r *ring) Decrypt(ciphertext, additional []byte) ([]byte, error) {
-	return r.now.Load().aead.Decrypt(ciphertext, additional)
+	plain, err := r.now.Load().aead.Decrypt(ciphertext, additional)
+	if before := r.before.Load(); err != nil && before != nil && time.Now().Before(before.until) {
+		return before.aead.Decrypt(ciphertext, additional)
+	}
+	return plain, err
+}
+
+// replace puts another state to use.
+func (r *ring) replace(o *opened) {
+	r.before.Store(&former{r.now.Load(), time.Now().Add(formerTime)})
+	r.now.Store(o)
 }
 
 // current tells whether its newest key made a ciphertext.

