@@ -127,7 +127,8 @@ func TestCommandsOnlyReadOrPropose(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"cloudops.conversation.create", "cloudops.conversation.list", "cloudops.conversation.messages", "cloudops.conversation.send",
+		"cloudops.conversation.create", "cloudops.conversation.export", "cloudops.conversation.list", "cloudops.conversation.messages",
+		"cloudops.conversation.search", "cloudops.conversation.send",
 		"cloudops.estate.get", "cloudops.estate.scan", "cloudops.estate.search", "cloudops.estate.status",
 		"cloudops.execution.list", "cloudops.execution.pending", "cloudops.execution.propose", "cloudops.profile.list",
 	}
@@ -137,6 +138,7 @@ func TestCommandsOnlyReadOrPropose(t *testing.T) {
 	for _, refused := range []string{
 		"cloudops.execution.decide", "cloudops.profile.select", "cloudops.execution.run", "cloudops.hello", "cloudops.prompt",
 		"cloudops.execution.audit", "cloudops.backup.restore", "cloudops.key.export", "cloudops.conversation.delete",
+		"cloudops.conversation.rename", "cloudops.conversation.label", "cloudops/conversation/delete",
 		"cloudops/execution/decide", "CLOUDOPS.EXECUTION.DECIDE", "",
 	} {
 		err := e.Try("workspace/executeCommand", map[string]any{"command": refused, "arguments": []any{map[string]any{"plan": "x", "decision": "ask"}}}, nil)

@@ -1,41 +1,68 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage"
 )
 
 func (a *app) conversationsCommand() *cobra.Command {
-	list := func(c *cobra.Command, _ []string) error {
-		var r daemon.ConversationListResult
-		if err := a.call(c.Context(), daemon.MethodConversationList, struct{}{}, &r); err != nil {
-			return err
-		}
-		return a.print(r, func(w io.Writer) {
-			if len(r.Conversations) == 0 {
-				fmt.Fprintln(w, "No conversation yet. Begin one with `cloudops chat`.")
-				return
-			}
-			rows := make([][]string, 0, len(r.Conversations))
-			for _, x := range r.Conversations {
-				rows = append(rows, []string{x.ID, x.Title, fmt.Sprint(x.Messages), render.Ago(x.UpdatedAt, time.Now())})
-			}
-			fmt.Fprint(w, render.Table([]string{"CONVERSATION", "TITLE", "MESSAGES", "LAST"}, rows))
-		})
+	list := func(label *string) func(c *cobra.Command, _ []string) error {
+		return func(c *cobra.Command, _ []string) error { return a.listConversations(c.Context(), *label) }
 	}
+	var label string
 	cmd := &cobra.Command{
 		Use:   "conversations",
-		Short: "List your conversations",
-		Args:  args(cobra.NoArgs),
-		RunE:  list,
+		Short: "List, search, name, export and delete your conversations",
+		Long: `Lists your conversations, the latest first. CONVERSATION is an id, the beginning
+of one that no other has, or a whole title. Go on with one by:
+  cloudops chat -c CONVERSATION`,
+		Example: `  cloudops conversations search "pg-instance-main1"
+  cloudops conversations rename 7b0c "The incident of May"
+  cloudops conversations label 7b0c --add incident --remove draft
+  cloudops conversations export 7b0c > incident.md`,
+		Args: args(cobra.NoArgs),
+		RunE: list(&label),
 	}
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: cmd.Short, Args: args(cobra.NoArgs), RunE: list})
+	cmd.Flags().StringVar(&label, "label", "", "only those that bear this label")
+	sub := &cobra.Command{Use: "list", Short: "List your conversations, the latest first", Args: args(cobra.NoArgs), RunE: list(&label)}
+	sub.Flags().StringVar(&label, "label", "", "only those that bear this label")
+	cmd.AddCommand(sub, a.showConversationCommand(), a.renameConversationCommand(), a.labelConversationCommand(),
+		a.searchConversationsCommand(), a.exportConversationCommand(), a.deleteConversationCommand())
+	return cmd
+}
+
+func (a *app) listConversations(ctx context.Context, label string) error {
+	var r daemon.ConversationListResult
+	if err := a.call(ctx, daemon.MethodConversationList, daemon.ConversationListParams{Label: label}, &r); err != nil {
+		return err
+	}
+	return a.print(r, func(w io.Writer) {
+		switch {
+		case len(r.Conversations) == 0 && label != "":
+			fmt.Fprintf(w, "No conversation bears the label %s.\n", render.Terminal(label))
+			return
+		case len(r.Conversations) == 0:
+			fmt.Fprintln(w, "No conversation yet. Begin one with `cloudops chat`.")
+			return
+		}
+		rows := make([][]string, 0, len(r.Conversations))
+		for _, x := range r.Conversations {
+			rows = append(rows, []string{x.ID, x.Title, strings.Join(x.Labels, ", "), fmt.Sprint(x.Messages), render.Ago(x.UpdatedAt, time.Now())})
+		}
+		fmt.Fprint(w, render.Table([]string{"CONVERSATION", "TITLE", "LABELS", "MESSAGES", "LAST"}, rows))
+	})
+}
+
+func (a *app) showConversationCommand() *cobra.Command {
 	var p daemon.ConversationParams
 	show := &cobra.Command{
 		Use:   "show CONVERSATION",
@@ -49,12 +76,149 @@ func (a *app) conversationsCommand() *cobra.Command {
 			}
 			return a.print(r, func(w io.Writer) {
 				for _, m := range r.Messages {
-					fmt.Fprintf(w, "[%s] %s\n%s\n\n", render.Clock(m.Timestamp), render.Terminal(string(m.Role)), render.TerminalMarkdown(m.Content))
+					fmt.Fprintf(w, "[%s] %s\n%s\n\n", render.Clock(m.Timestamp), render.Terminal(string(m.Role)), render.Said(m))
 				}
 			})
 		},
 	}
 	show.Flags().IntVar(&p.Limit, "limit", 0, "only the newest; 0 means all")
-	cmd.AddCommand(show)
-	return cmd
+	return show
+}
+
+func (a *app) renameConversationCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rename CONVERSATION TITLE",
+		Short: "Give a conversation another title",
+		Args:  args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, given []string) error {
+			return a.changeConversation(c.Context(), daemon.MethodConversationRename, daemon.ConversationRenameParams{ID: given[0], Title: given[1]})
+		},
+	}
+}
+
+func (a *app) labelConversationCommand() *cobra.Command {
+	var p daemon.ConversationLabelParams
+	label := &cobra.Command{
+		Use:   "label CONVERSATION [--add LABEL]... [--remove LABEL]...",
+		Short: "Add labels to a conversation, or take them off",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, given []string) error {
+			if len(p.Add)+len(p.Remove) == 0 {
+				return usageError{fmt.Errorf("say which labels: --add LABEL or --remove LABEL; see `%s --help`", c.CommandPath())}
+			}
+			p.ID = given[0]
+			return a.changeConversation(c.Context(), daemon.MethodConversationLabel, p)
+		},
+	}
+	label.Flags().StringArrayVar(&p.Add, "add", nil, "add this label; may be given again")
+	label.Flags().StringArrayVar(&p.Remove, "remove", nil, "take this label off; may be given again")
+	return label
+}
+
+// changeConversation sends a request that answers with the conversation.
+func (a *app) changeConversation(ctx context.Context, method string, params any) error {
+	var r daemon.ConversationResult
+	if err := a.call(ctx, method, params, &r); err != nil {
+		return err
+	}
+	return a.print(r, func(w io.Writer) { fmt.Fprintln(w, conversationLine(r.Conversation)) })
+}
+
+// conversationLine is a conversation on one line of a terminal.
+func conversationLine(c storage.Conversation) string {
+	line := c.ID + "  " + c.Title
+	if len(c.Labels) > 0 {
+		line += "  [" + strings.Join(c.Labels, ", ") + "]"
+	}
+	return render.Terminal(line)
+}
+
+func (a *app) searchConversationsCommand() *cobra.Command {
+	var p daemon.ConversationSearchParams
+	search := &cobra.Command{
+		Use:   "search WORD...",
+		Short: "Find the conversations that have all the words",
+		Long: `Finds the conversations that have all the words in their messages, title or
+labels, the latest first. A word matches the beginning of words; case and accents
+do not count. Exit code 4 when nothing is found.`,
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, words []string) error {
+			p.Query = strings.Join(words, " ")
+			var r daemon.ConversationSearchResult
+			if err := a.call(c.Context(), daemon.MethodConversationSearch, p, &r); err != nil {
+				return err
+			}
+			if err := a.print(r, func(w io.Writer) {
+				for _, x := range r.Conversations {
+					fmt.Fprintf(w, "%s\n    %s\n", conversationLine(x.Conversation), render.Terminal(x.Snippet))
+				}
+				if n := len(r.Conversations); n < r.Total {
+					fmt.Fprintf(w, "%d of %d; see more with --limit.\n", n, r.Total)
+				}
+				if r.Total == 0 {
+					fmt.Fprintln(w, "No conversation has all of these words.")
+				}
+			}); err != nil {
+				return err
+			}
+			if r.Total == 0 {
+				return quietExit(exitNotFound)
+			}
+			return nil
+		},
+	}
+	search.Flags().IntVar(&p.Limit, "limit", 0, "how many to print; 0 means 20")
+	return search
+}
+
+func (a *app) exportConversationCommand() *cobra.Command {
+	p := daemon.ConversationExportParams{}
+	export := &cobra.Command{
+		Use:   "export CONVERSATION",
+		Short: "Print all of a conversation as Markdown or JSON",
+		Long: `Prints all of a conversation: who said what and when, the resources mentioned and
+the commands executed. What was said is text in the Markdown, whatever it holds.`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, given []string) error {
+			if p.Format != "markdown" && p.Format != "json" {
+				return usageError{fmt.Errorf("--format %q: use markdown or json", p.Format)}
+			}
+			if a.json {
+				p.Format = "json"
+			}
+			p.ID = given[0]
+			var r daemon.ConversationExportResult
+			if err := a.call(c.Context(), daemon.MethodConversationExport, p, &r); err != nil {
+				return err
+			}
+			if r.Unreadable > 0 {
+				fmt.Fprintf(a.err, "cloudops: %d messages cannot be read and are left out; see `cloudops doctor`\n", r.Unreadable)
+			}
+			if p.Format == "json" {
+				return a.printJSON(r)
+			}
+			_, err := io.WriteString(a.out, r.Markdown)
+			return err
+		},
+	}
+	export.Flags().StringVar(&p.Format, "format", "markdown", "markdown or json")
+	return export
+}
+
+func (a *app) deleteConversationCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete CONVERSATION",
+		Short: "Delete a conversation for good",
+		Long: `Deletes a conversation after you confirm it at the terminal. Its own key is
+destroyed first, so that no copy of the store and no snapshot gives it back. The
+audit log keeps its id and the commands that it led to.`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, given []string) error {
+			var r daemon.ConversationResult
+			if err := a.call(c.Context(), daemon.MethodConversationDelete, daemon.ConversationDeleteParams{ID: given[0]}, &r); err != nil {
+				return err
+			}
+			return a.print(r, func(w io.Writer) { fmt.Fprintln(w, "Deleted", render.Terminal(r.Conversation.ID)) })
+		},
+	}
 }

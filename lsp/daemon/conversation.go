@@ -3,13 +3,20 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/storage"
 )
 
-// maxPrompt bounds one turn, in bytes.
-const maxPrompt = 64 << 10
+const (
+	// maxPrompt bounds one turn, in bytes.
+	maxPrompt = 64 << 10
+	// maxLabels bounds the labels of one request.
+	maxLabels = 100
+)
 
 func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 	id, err := p.Store.Chat.Create(ctx)
@@ -19,26 +26,54 @@ func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (any,
 	return ConversationCreated{ID: id}, nil
 }
 
-func conversationList(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+func (p ConversationListParams) validate() error { return short("label", p.Label) }
+
+func conversationList(ctx context.Context, x *session, p *Parts, params ConversationListParams) (any, error) {
 	list, err := p.Store.Chat.Conversations(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if params.Label != "" {
+		list = slices.DeleteFunc(list, func(c storage.Conversation) bool { return !c.HasLabel(params.Label) })
+	}
 	return ConversationListResult{Conversations: list}, nil
 }
 
-func (p ConversationParams) validate() error {
-	if p.ID == "" || len(p.ID) > maxToken {
-		return invalid(`"conversation_id" must name a conversation`)
-	}
-	if p.Limit < 0 {
-		return invalid(`"limit" must not be negative`)
+// short refuses a text that is too long to look up.
+func short(field, text string) error {
+	if len(text) > maxToken {
+		return invalid("%q is longer than %d bytes", field, maxToken)
 	}
 	return nil
 }
 
+// named refuses what cannot name a conversation.
+func named(id string) error {
+	if id == "" || len(id) > maxToken {
+		return invalid(`"conversation_id" must name a conversation`)
+	}
+	return nil
+}
+
+func (p ConversationParams) validate() error {
+	if p.Limit < 0 {
+		return invalid(`"limit" must not be negative`)
+	}
+	return named(p.ID)
+}
+
+// conversation finds the one that a request means.
+func conversation(ctx context.Context, p *Parts, name string) (storage.Conversation, error) {
+	c, err := p.Store.Chat.Conversation(ctx, name)
+	return c, noConversation(name, err)
+}
+
 func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (any, error) {
-	messages, err := p.Store.Chat.History(ctx, params.ID, params.Limit)
+	c, err := conversation(ctx, p, params.ID)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := p.Store.Chat.History(ctx, c.ID, params.Limit)
 	if err != nil {
 		return nil, noConversation(params.ID, err)
 	}
@@ -57,10 +92,18 @@ func (p SendParams) validate() error {
 
 // conversationSend does one turn; its text streams as notes before the answer.
 func conversationSend(ctx context.Context, x *session, p *Parts, params SendParams) (any, error) {
+	id := ""
+	if params.ID != "" {
+		c, err := conversation(ctx, p, params.ID)
+		if err != nil {
+			return nil, err
+		}
+		id = c.ID
+	}
 	origin := x.origin()
-	origin.Conversation, origin.Prompt = params.ID, params.Prompt
+	origin.Conversation, origin.Prompt = id, params.Prompt
 	answer, err := p.Agent.Send(ctx, agent.Message{
-		Conversation: params.ID,
+		Conversation: id,
 		Prompt:       params.Prompt,
 		Environment:  x.environment(),
 		Origin:       origin,
@@ -69,7 +112,117 @@ func conversationSend(ctx context.Context, x *session, p *Parts, params SendPara
 			x.conn.notify(NoteText, TextNote{Token: params.Token, Text: text})
 		}
 	})
-	return answer, noConversation(params.ID, err)
+	return answer, noConversation(id, err)
+}
+
+func (p ConversationRenameParams) validate() error {
+	return errors.Join(named(p.ID), short("title", p.Title))
+}
+
+func conversationRename(ctx context.Context, x *session, p *Parts, params ConversationRenameParams) (any, error) {
+	return updateContext(ctx, p, params.ID, storage.ContextUpdate{Title: &params.Title})
+}
+
+func (p ConversationLabelParams) validate() error {
+	labels := slices.Concat(p.Add, p.Remove)
+	if n := len(labels); n == 0 || n > maxLabels {
+		return invalid(`"add" and "remove" must have 1 to %d labels`, maxLabels)
+	}
+	for _, l := range labels {
+		if err := short("add or remove", l); err != nil {
+			return err
+		}
+	}
+	return named(p.ID)
+}
+
+func conversationLabel(ctx context.Context, x *session, p *Parts, params ConversationLabelParams) (any, error) {
+	return updateContext(ctx, p, params.ID, storage.ContextUpdate{AddLabels: params.Add, RemoveLabels: params.Remove})
+}
+
+func updateContext(ctx context.Context, p *Parts, name string, u storage.ContextUpdate) (any, error) {
+	c, err := conversation(ctx, p, name)
+	if err != nil {
+		return nil, err
+	}
+	if c, err = p.Store.Chat.UpdateContext(ctx, c.ID, u); err != nil {
+		return nil, noConversation(name, err)
+	}
+	return ConversationResult{Conversation: c}, nil
+}
+
+func (p ConversationSearchParams) validate() error {
+	if p.Limit < 0 || p.Limit > maxFound {
+		return invalid(`"limit" must be 0 to %d`, maxFound)
+	}
+	return short("query", p.Query)
+}
+
+func conversationSearch(ctx context.Context, x *session, p *Parts, params ConversationSearchParams) (any, error) {
+	found, total, err := p.Store.Chat.SearchConversations(ctx, params.Query, params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		found = []storage.ConversationHit{}
+	}
+	return ConversationSearchResult{Total: total, Conversations: found}, nil
+}
+
+func (p ConversationExportParams) validate() error {
+	if !slices.Contains([]string{"", "json", "markdown"}, p.Format) {
+		return invalid(`"format" must be json or markdown`)
+	}
+	return named(p.ID)
+}
+
+// conversationExport returns all that is kept of a conversation. Writing it to a
+// file is the client's own affair.
+func conversationExport(ctx context.Context, x *session, p *Parts, params ConversationExportParams) (any, error) {
+	c, err := conversation(ctx, p, params.ID)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := p.Store.Chat.History(ctx, c.ID, 0)
+	if err != nil {
+		return nil, noConversation(params.ID, err)
+	}
+	// It may have grown since it was summed up.
+	all := c.Messages
+	if n := len(messages); n > 0 {
+		all = max(all, int(messages[n-1].Index)+1)
+	}
+	r := ConversationExportResult{Conversation: c, Messages: messages, Unreadable: max(0, all-len(messages))}
+	if r.Messages == nil {
+		r.Messages = []storage.Message{}
+	}
+	if params.Format == "markdown" {
+		r.Markdown = render.Conversation(c, messages, r.Unreadable)
+	}
+	return r, nil
+}
+
+func (p ConversationDeleteParams) validate() error { return named(p.ID) }
+
+// conversationDelete asks the person at the terminal first. The audit log keeps
+// the id and nothing that was said.
+func conversationDelete(ctx context.Context, x *session, p *Parts, params ConversationDeleteParams) (any, error) {
+	c, err := conversation(ctx, p, params.ID)
+	if err != nil {
+		return nil, err
+	}
+	err = x.confirm(ctx, p.Executor, "Delete conversation "+c.ID, "delete",
+		"Title: "+c.Title,
+		fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt)),
+		"Its key is destroyed: no copy, backup or snapshot gives it back.",
+		"The audit log keeps the commands that it led to.")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Store.Chat.Delete(ctx, c.ID); err != nil {
+		return nil, err
+	}
+	return ConversationResult{Conversation: c}, nil
 }
 
 // noConversation says that an error means that there is no such conversation.

@@ -82,6 +82,7 @@ func meanings() []struct {
 		{seal.ErrWrongKey, CodeDegraded, ""},
 		{seal.ErrUnavailable, CodeDegraded, ""},
 		{seal.ErrUnauthenticated, CodeDegraded, "restore the file from a backup, or scan again"},
+		{storage.ErrInvalid, int(jsonrpc2.InvalidParams), ""},
 		{storage.ErrCorrupt, CodeDegraded, ""},
 		{storage.ErrInUse, CodeUnavailable, "end the process that has the store open"},
 		{storage.ErrUnavailable, CodeUnavailable, "searches and hovers go on from memory; `cloudops status` shows the connection"},

@@ -37,6 +37,11 @@ const (
 	MethodConversationList     = "cloudops/conversation/list"
 	MethodConversationMessages = "cloudops/conversation/messages"
 	MethodConversationSend     = "cloudops/conversation/send"
+	MethodConversationRename   = "cloudops/conversation/rename"
+	MethodConversationLabel    = "cloudops/conversation/label"
+	MethodConversationSearch   = "cloudops/conversation/search"
+	MethodConversationExport   = "cloudops/conversation/export"
+	MethodConversationDelete   = "cloudops/conversation/delete"
 	MethodExecutionPropose     = "cloudops/execution/propose"
 	MethodExecutionDecide      = "cloudops/execution/decide"
 	MethodExecutionPending     = "cloudops/execution/pending"
@@ -191,7 +196,13 @@ type ResolveResult struct {
 // EstateChanged drops what a client remembers of the estate.
 type EstateChanged = storage.Change
 
-// ConversationParams names a conversation.
+// ConversationListParams narrows the list; an empty field does not.
+type ConversationListParams struct {
+	Label string `json:"label,omitempty"`
+}
+
+// ConversationParams names a conversation: by its id, the beginning of one that
+// no other has, or its whole title. So do all that name one.
 type ConversationParams struct {
 	ID    string `json:"conversation_id"`
 	Limit int    `json:"limit,omitempty"`
@@ -210,6 +221,57 @@ type ConversationListResult struct {
 // MessagesResult is a conversation's history in order.
 type MessagesResult struct {
 	Messages []storage.Message `json:"messages"`
+}
+
+// ConversationRenameParams gives a conversation another title.
+type ConversationRenameParams struct {
+	ID    string `json:"conversation_id"`
+	Title string `json:"title"`
+}
+
+// ConversationLabelParams takes labels off a conversation and adds others.
+type ConversationLabelParams struct {
+	ID     string   `json:"conversation_id"`
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+}
+
+// ConversationResult is a conversation after a change, or as it was deleted.
+type ConversationResult struct {
+	Conversation storage.Conversation `json:"conversation"`
+}
+
+// ConversationSearchParams asks for the conversations that have all the words.
+type ConversationSearchParams struct {
+	Query string `json:"query"`
+	Limit int    `json:"limit,omitempty"`
+}
+
+// ConversationSearchResult lists them, the latest first.
+type ConversationSearchResult struct {
+	Total         int                       `json:"total"`
+	Conversations []storage.ConversationHit `json:"conversations"`
+}
+
+// ConversationExportParams asks for all of a conversation. Format is json, the
+// default, or markdown, which comes as well.
+type ConversationExportParams struct {
+	ID     string `json:"conversation_id"`
+	Format string `json:"format,omitempty"`
+}
+
+// ConversationExportResult is all of a conversation.
+type ConversationExportResult struct {
+	Conversation storage.Conversation `json:"conversation"`
+	Messages     []storage.Message    `json:"messages"`
+	// Unreadable is how many messages are damaged and left out.
+	Unreadable int    `json:"unreadable,omitempty"`
+	Markdown   string `json:"markdown,omitempty"`
+}
+
+// ConversationDeleteParams names a conversation, as ConversationParams does.
+type ConversationDeleteParams struct {
+	ID string `json:"conversation_id"`
 }
 
 // SendParams is one turn; an empty conversation id begins a new one.

@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/storage"
+)
+
+// inOrder checks that a conversation's messages are numbered without a gap, and
+// that each prompt has its answer right after it.
+func inOrder(t *testing.T, c *Client, id string, want int) {
+	t.Helper()
+	ms := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: id}).Messages
+	if len(ms) != want {
+		t.Errorf("%d messages, want %d", len(ms), want)
+	}
+	for i, m := range ms {
+		if m.Index != int64(i) {
+			t.Fatalf("message %d has index %d", i, m.Index)
+		}
+		if role := []storage.Role{storage.RoleUser, storage.RoleAssistant}[i%2]; m.Role != role {
+			t.Fatalf("message %d is of %s, want %s", i, m.Role, role)
+		}
+	}
+}
+
+func TestTwoEditorsWriteOneOrder(t *testing.T) {
+	home := testHome(t)
+	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	const editors, turns = 2, 12
+	id := ""
+	for round := 1; round <= 2; round++ {
+		var clients []*Client
+		for range editors {
+			clients = append(clients, dialing(t, ClientConfig{Home: home, Kind: "editor"}))
+		}
+		if id == "" {
+			id = call[ConversationCreated](t, clients[0], MethodConversationCreate, nil).ID
+		}
+		var wg sync.WaitGroup
+		for i, c := range clients {
+			wg.Go(func() {
+				for n := range turns {
+					if err := c.Call(context.Background(), MethodConversationSend, SendParams{ID: id, Prompt: fmt.Sprintf("help %d of %d", n, i)}, nil); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for _, c := range clients {
+			inOrder(t, c, id, 2*editors*turns*round)
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		// What is written after a restart goes on from there.
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		_, stop = serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	}
+}
+
+func TestConversationsAreNamedFoundAndExported(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Kind: "editor"})
+	send := func(id, prompt string) string {
+		t.Helper()
+		return call[agent.Answer](t, c, MethodConversationSend, SendParams{ID: id, Prompt: prompt}).Conversation
+	}
+	id, other := send("", "help me with the Café database"), send("", "help")
+
+	got := call[ConversationResult](t, c, MethodConversationRename, ConversationRenameParams{ID: id[:13], Title: "The incident"}).Conversation
+	if got.ID != id || got.Title != "The incident" {
+		t.Errorf("renamed: %+v", got)
+	}
+	got = call[ConversationResult](t, c, MethodConversationLabel, ConversationLabelParams{ID: "The incident", Add: []string{"prod", "tmp"}}).Conversation
+	if len(got.Labels) != 2 {
+		t.Errorf("labelled: %+v", got)
+	}
+	got = call[ConversationResult](t, c, MethodConversationLabel, ConversationLabelParams{ID: id, Add: []string{"may"}, Remove: []string{"tmp"}}).Conversation
+	if strings.Join(got.Labels, ",") != "prod,may" {
+		t.Errorf("labelled: %+v", got)
+	}
+	if again := send("The incident", "help"); again != id {
+		t.Errorf("a turn by title went to %s, want %s", again, id)
+	}
+	for label, want := range map[string]int{"PROD": 1, "": 2, "pro": 0} {
+		if l := call[ConversationListResult](t, c, MethodConversationList, ConversationListParams{Label: label}); len(l.Conversations) != want {
+			t.Errorf("label %q lists %+v, want %d", label, l.Conversations, want)
+		}
+	}
+	found := call[ConversationSearchResult](t, c, MethodConversationSearch, ConversationSearchParams{Query: "cafe DATA"})
+	if found.Total != 1 || len(found.Conversations) != 1 || found.Conversations[0].ID != id || !strings.Contains(found.Conversations[0].Snippet, "Café database") {
+		t.Errorf("found %+v", found)
+	}
+	if none := call[ConversationSearchResult](t, c, MethodConversationSearch, ConversationSearchParams{Query: "walrus"}); none.Total != 0 || none.Conversations == nil {
+		t.Errorf("found %+v", none)
+	}
+	x := call[ConversationExportResult](t, c, MethodConversationExport, ConversationExportParams{ID: id, Format: "markdown"})
+	if x.Conversation.Title != "The incident" || len(x.Messages) != 4 || x.Unreadable != 0 || !strings.HasPrefix(x.Markdown, "# The incident\n") {
+		t.Errorf("exported %+v", x)
+	}
+	if x := call[ConversationExportResult](t, c, MethodConversationExport, ConversationExportParams{ID: other}); len(x.Messages) != 2 || x.Markdown != "" {
+		t.Errorf("exported %+v", x)
+	}
+
+	const usage = -32602
+	refused(t, c, usage, "empty", MethodConversationRename, ConversationRenameParams{ID: id, Title: " \n"})
+	refused(t, c, usage, "title", MethodConversationRename, ConversationRenameParams{ID: id, Title: strings.Repeat("x", 3000)})
+	refused(t, c, usage, "labels", MethodConversationLabel, ConversationLabelParams{ID: id})
+	refused(t, c, usage, "no word", MethodConversationSearch, ConversationSearchParams{Query: " "})
+	refused(t, c, usage, "markdown", MethodConversationExport, ConversationExportParams{ID: id, Format: "pdf"})
+	refused(t, c, usage, "path", MethodConversationExport, map[string]any{"conversation_id": id, "path": "/tmp/x"})
+	for method, params := range map[string]any{
+		MethodConversationRename: ConversationRenameParams{ID: "no-such", Title: "x"}, MethodConversationLabel: ConversationLabelParams{ID: "no-such", Add: []string{"x"}},
+		MethodConversationExport: ConversationExportParams{ID: "no-such"}, MethodConversationDelete: ConversationDeleteParams{ID: "no-such"},
+		MethodConversationSend: SendParams{ID: "no-such", Prompt: "help"}, MethodConversationMessages: ConversationParams{ID: "no-such"},
+	} {
+		refused(t, c, CodeNotFound, `no conversation "no-such"`, method, params)
+	}
+	send("", "help") // of the same title
+	refused(t, c, usage, "give more of the id", MethodConversationExport, ConversationExportParams{ID: "help"})
+}
+
+func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
+	home := testHome(t)
+	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve})
+	const said = "help me with the walrus"
+	id := call[agent.Answer](t, editor, MethodConversationSend, SendParams{Prompt: said}).Conversation
+	refused(t, editor, CodeRefused, "terminal", MethodConversationDelete, ConversationDeleteParams{ID: id})
+
+	var asked ConfirmParams
+	word := "no"
+	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+		asked = p
+		return ConfirmResult{Nonce: p.Nonce, Word: word}, nil
+	}})
+	refused(t, person, CodeRejected, "delete conversation", MethodConversationDelete, ConversationDeleteParams{ID: id})
+	if ms := call[MessagesResult](t, person, MethodConversationMessages, ConversationParams{ID: id}).Messages; len(ms) != 2 {
+		t.Errorf("a no left %d messages, want 2", len(ms))
+	}
+	word = "delete"
+	gone := call[ConversationResult](t, person, MethodConversationDelete, ConversationDeleteParams{ID: id[:13]})
+	if gone.Conversation.ID != id || !strings.Contains(strings.Join(asked.Details, "\n"), said) {
+		t.Errorf("deleted %+v, asked %+v", gone, asked)
+	}
+	refused(t, person, CodeNotFound, id, MethodConversationMessages, ConversationParams{ID: id})
+	refused(t, person, CodeNotFound, id, MethodConversationSend, SendParams{ID: id, Prompt: "help"})
+	// The log tells that it was deleted, and nothing that was said.
+	log := call[AuditResult](t, person, MethodAudit, nil).Entries
+	last := log[len(log)-1]
+	if last.Kind != "local" || !strings.HasPrefix(last.Text, "Delete conversation "+id+": approved on a terminal") || strings.Contains(fmt.Sprint(log), "walrus") {
+		t.Errorf("the audit log: %+v", log)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(home, "data", "conversations", "*"+id+"*")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(home, "data")); err != nil {
+		t.Error(err)
+	}
+}
