@@ -137,6 +137,9 @@ func TestEveryMode(t *testing.T) {
 			}
 		}
 		for range 2 {
+			if err := rotate(ctx, s); err != nil {
+				t.Errorf("rotating the keys: %v", err)
+			}
 			if n, err := s.Estate.Count(ctx); err != nil || n != 599 {
 				t.Errorf("Count = %d, %v", n, err)
 			}

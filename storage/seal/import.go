@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
@@ -179,7 +180,7 @@ func (i *Import) check(ks *keysetFile) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRecovery, err)
 	}
-	proven := false
+	proven, opens := false, false
 	if ks != nil && ks.Format > keysetFormat1 {
 		// The newest key of the store sealed this.
 		if _, err := sealer.Open(ks.State, statePlace()); err != nil {
@@ -199,21 +200,14 @@ func (i *Import) check(ks *keysetFile) error {
 	if err != nil {
 		return fmt.Errorf("looking for sealed files: %w", err)
 	}
-	for _, name := range names {
-		f := k.File(name)
-		path, err := f.path()
-		if err != nil {
-			return err
-		}
-		head, err := readHead(path)
-		if err != nil {
-			return err
-		}
-		if id, ok := keyOf(head[1:]); ok && !known[id] {
+	for name, id := range names {
+		// Deeper down a Qdrant may keep files that only look like ours.
+		if !known[id] && !proven && strings.Count(name, "/") < 2 {
 			return older
 		}
-		if _, err := f.Load(); err == nil {
-			proven = true
+		if !opens && known[id] {
+			_, err := k.File(name).Load()
+			opens = err == nil
 		}
 	}
 	ids, err := k.Conversations()
@@ -236,11 +230,11 @@ func (i *Import) check(ks *keysetFile) error {
 		if len(b) == 0 || erased(b) || proto.Unmarshal(b[1:], &wrapped) != nil {
 			continue
 		}
-		if id, ok := keyOf(wrapped.GetEncryptedKeyset()); ok && !known[id] {
+		if id, ok := keyOf(wrapped.GetEncryptedKeyset()); ok && !known[id] && !proven {
 			return older
 		}
 	}
-	if !proven {
+	if !proven && !opens {
 		return fmt.Errorf("%w: there is nothing in %s that they open; copy the old home there first", ErrOtherStore, i.home)
 	}
 	return nil

@@ -149,6 +149,42 @@ func TestKeyInTheKeychainOutlivesTheSession(t *testing.T) {
 	}
 }
 
+// A rotation leaves the new key and the anchor in the keychain and nothing else,
+// and a key moves out of it and back.
+func TestKeysInTheKeychainRotateAndMove(t *testing.T) {
+	d := newDesktop(t)
+	open := session{password: d.password}
+	first := d.run(t, open, childTask{Home: d.home(), SaveAnchor: "7 abc"})
+	if first.Err != "" {
+		t.Fatal(first.Err)
+	}
+	if o := d.run(t, open, childTask{Home: d.home(), RotateOnce: true}); o.Err != "" || o.Anchor != "7 abc" || o.StoreID != first.StoreID {
+		t.Fatalf("rotating: %+v", o)
+	}
+	if o := d.run(t, open, childTask{Home: d.home()}); o.Err != "" || o.Anchor != "7 abc" {
+		t.Fatalf("after the rotation: %+v", o)
+	}
+	if o := d.run(t, open, childTask{Forget: "encryption_key-next"}); !strings.Contains(o.Err, "not found") {
+		t.Errorf("the place of the next key: %q, want it to be empty", o.Err)
+	}
+	before := tree(t, d.home())
+	locked := d.run(t, session{}, childTask{Home: d.home(), RotateOnce: true})
+	if locked.Kind != "unavailable" || tree(t, d.home())[keysetPath(d.home())] != before[keysetPath(d.home())] {
+		t.Errorf("with a locked keyring: %+v", locked)
+	}
+	file := Source{File: filepath.Join(d.dir, "keys", "kek")}
+	if o := d.run(t, open, childTask{Home: d.home(), Source: file, MoveTo: &file, SaveAnchor: "7 abc"}); o.Err != "" {
+		t.Fatalf("moving to a file: %+v", o)
+	}
+	if o := d.run(t, session{bare: true}, childTask{Home: d.home()}); o.Err != "" || o.Anchor != "7 abc" || o.StoreID != first.StoreID {
+		t.Errorf("without a keychain, now that it is not needed: %+v", o)
+	}
+	keychain := Source{Keychain: &Keychain{}}
+	if o := d.run(t, open, childTask{Home: d.home(), Source: keychain, MoveTo: &keychain}); o.Err != "" || o.StoreID != first.StoreID {
+		t.Errorf("moving back: %+v", o)
+	}
+}
+
 // A keychain that is there but does not open is no reason to put the key elsewhere.
 func TestALockedKeychainMakesNoKeyFile(t *testing.T) {
 	d := newDesktop(t)

@@ -40,7 +40,14 @@ func (k *Keys) Reseal(ctx context.Context) (done int, unreadable []string, err e
 	if err != nil {
 		return 0, nil, fmt.Errorf("looking for sealed files: %w", err)
 	}
-	for _, name := range names {
+	ours := map[uint32]bool{}
+	for _, id := range keyIDs(k.values.now.Load().handle) {
+		ours[id] = true
+	}
+	for name, id := range names {
+		if !ours[id] {
+			continue // a file of another program, such as a Qdrant's
+		}
 		changed, err := k.File(name).reseal()
 		if err := note(name, changed, err); err != nil {
 			return done, unreadable, err
@@ -65,10 +72,10 @@ func (k *Keys) Reseal(ctx context.Context) (done int, unreadable []string, err e
 	return done, unreadable, nil
 }
 
-// sealedFiles lists the sealed files of the home by their names. A sealed value
-// tells itself by its first bytes; nothing else in a home begins like that.
-func (k *Keys) sealedFiles() ([]string, error) {
-	var names []string
+// sealedFiles lists the files of the home that begin as sealed ones do, with the
+// key that each names. Files of other programs may be among them.
+func (k *Keys) sealedFiles() (map[string]uint32, error) {
+	names := map[string]uint32{}
 	err := filepath.WalkDir(k.home, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -78,15 +85,20 @@ func (k *Keys) sealedFiles() ([]string, error) {
 			return err
 		}
 		head, err := readHead(path)
-		if err != nil || len(head) < 2 || head[0] != format || head[1] != tinkPrefix {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (len(head) == 0 || head[0] != format) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(k.home, path)
-		names = append(names, filepath.ToSlash(name))
-		return err
+		if id, ok := keyOf(head[1:]); ok {
+			name, err := filepath.Rel(k.home, path)
+			if err != nil {
+				return err
+			}
+			names[filepath.ToSlash(name)] = id
+		}
+		return nil
 	})
 	return names, err
 }

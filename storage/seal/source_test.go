@@ -44,6 +44,9 @@ type childTask struct {
 	Forget string
 	// Rotate rotates, seals anew and retires again and again until killed.
 	Rotate bool
+	// RotateOnce rotates, seals anew and retires. MoveTo moves the key there.
+	RotateOnce bool
+	MoveTo     *Source
 }
 
 func child(text string) int {
@@ -60,7 +63,21 @@ func child(text string) int {
 		json.NewEncoder(os.Stdout).Encode(o)
 		return 0
 	}
+	if task.MoveTo != nil {
+		i, err := OpenMove(task.Home, *task.MoveTo)
+		if err == nil {
+			err = i.Store()
+		}
+		if err != nil {
+			o.Err = err.Error()
+			json.NewEncoder(os.Stdout).Encode(o)
+			return 0
+		}
+	}
 	k, err := Unlock(task.Home, task.Source)
+	if err == nil && task.RotateOnce {
+		err = rotateOnce(k)
+	}
 	if err == nil {
 		o.StoreID, o.Source, o.Notices = k.StoreID(), k.Source(), strings.Join(k.Notices(), "\n")
 		a := k.Anchor("audit")
