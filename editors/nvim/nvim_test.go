@@ -76,6 +76,7 @@ func TestSpecs(t *testing.T) {
 		{"reject", "available"},
 		{"run", "stopped"},
 		{"chat", "stopped"},
+		{"conversations", "available"},
 		{"approvals", "stopped"},
 		{"edges", "available"},
 	} {

@@ -3,6 +3,7 @@
 local M = {}
 
 local RULE = '---'
+local HEAD = { '# CloudOps', '', 'Write below the line; <CR> or <C-s> sends.', '', RULE, '' }
 
 ---@class cloudops.Chat
 ---@field buf integer
@@ -126,13 +127,13 @@ local function create()
   local c = { buf = buf, busy = false }
   vim.keymap.set('n', '<CR>', M.send, { buffer = buf, desc = 'CloudOps: send' })
   vim.keymap.set({ 'n', 'i' }, '<C-s>', M.send, { buffer = buf, desc = 'CloudOps: send' })
-  set_lines(c, 0, -1, { '# CloudOps', '', 'Write below the line; <CR> or <C-s> sends.', '', RULE, '' })
+  set_lines(c, 0, -1, HEAD)
   return c
 end
 
---- Shows the conversation; a prompt is sent at once.
----@param prompt string? "" for none
-function M.open(prompt)
+--- The chat in a window, made when there is none.
+---@return cloudops.Chat
+local function shown()
   if not chat or not vim.api.nvim_buf_is_valid(chat.buf) then
     chat = create()
   end
@@ -144,10 +145,53 @@ function M.open(prompt)
     vim.api.nvim_win_set_buf(0, chat.buf)
   end
   vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(chat.buf), 0 })
-  if prompt and prompt ~= '' and not chat.busy then
-    set_lines(chat, last_rule(chat) + 1, -1, { prompt })
+  return chat
+end
+
+--- Shows the conversation; a prompt is sent at once.
+---@param prompt string? "" for none
+function M.open(prompt)
+  local c = shown()
+  if prompt and prompt ~= '' and not c.busy then
+    set_lines(c, last_rule(c) + 1, -1, { prompt })
     M.send()
   end
+end
+
+--- What an earlier message looks like in the buffer. What a person wrote may have
+--- been pasted; all other text was escaped by the server.
+---@param m table
+---@return string
+local function earlier(m)
+  if m.role == 'assistant' then
+    return m.content
+  end
+  local lines = vim.tbl_map(require('cloudops.text').line, vim.split(m.content, '\n', { plain = true }))
+  return (m.role == 'system' and '> ' or '') .. table.concat(lines, m.role == 'system' and '\n> ' or '\n')
+end
+
+--- Shows an earlier conversation; the next message goes on with it.
+---@param id string
+function M.continue(id)
+  local server = require('cloudops.server')
+  server.request('cloudops/conversation/messages', { conversation_id = id, limit = 200 }, function(result, problem)
+    if problem then
+      server.notify('conversations: ' .. problem, vim.log.levels.ERROR)
+      return
+    end
+    local c = shown()
+    if c.busy then
+      server.notify('the chat is busy; pick again when it has answered', vim.log.levels.WARN)
+      return
+    end
+    c.conversation = id
+    set_lines(c, 0, -1, HEAD)
+    for _, m in ipairs(type(result.messages) == 'table' and result.messages or {}) do
+      -- Each stands below a rule, as it did when it was sent or answered.
+      set_lines(c, -2, -1, vim.split(earlier(m), '\n', { plain = true }))
+      append(c, '\n' .. RULE .. '\n')
+    end
+  end)
 end
 
 return M

@@ -6,6 +6,9 @@ local subcommands = {
   chat = function(args)
     require('cloudops.chat').open(table.concat(args, ' '))
   end,
+  conversations = function(args)
+    require('cloudops.conversations').open(table.concat(args, ' '))
+  end,
   scan = function()
     require('cloudops.scan').run()
   end,

@@ -8,7 +8,7 @@ function M.start()
     require('cloudops.command').run(args.fargs)
   end, {
     nargs = '*',
-    desc = 'CloudOps: chat, scan or approvals',
+    desc = 'CloudOps: chat, conversations, scan or approvals',
     complete = function(lead, line)
       return require('cloudops.command').complete(lead, line)
     end,

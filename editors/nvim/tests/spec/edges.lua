@@ -7,12 +7,12 @@ local function same(got, want)
   end
 end
 
-same(vim.fn.getcompletion('CloudOps ', 'cmdline'), { 'approvals', 'chat', 'scan' })
+same(vim.fn.getcompletion('CloudOps ', 'cmdline'), { 'approvals', 'chat', 'conversations', 'scan' })
 same(vim.fn.getcompletion('CloudOps s', 'cmdline'), { 'scan' })
 same(vim.fn.getcompletion('CloudOps scan ', 'cmdline'), {})
 
 vim.cmd('CloudOps')
-t.told('try :CloudOps approvals, chat, scan')
+t.told('try :CloudOps approvals, chat, conversations, scan')
 vim.cmd('CloudOps fly')
 t.told('no command "fly"')
 
