@@ -33,6 +33,8 @@ type digests struct {
 	file   *seal.File
 	keys   *seal.Keys
 	shards map[Shard]*digest
+	// unread is why the file was not read, until memory stands in for it.
+	unread error
 }
 
 // digest is the number of a shard's resources and the sum of their digests.
@@ -160,13 +162,14 @@ func (d *digests) compare(held map[Shard]*digest) map[Shard]error {
 	return wrong
 }
 
-// loadDigests is for an index that came from its cache, which goes with the
+// trustCache is for an index that came from its cache, which goes with the
 // digests.
-func (e *Estate) loadDigests() {
-	if e.digests.load() != nil {
+func (e *Estate) trustCache() {
+	if e.digests.unread != nil {
 		for r := range e.index.All() {
 			e.digests.add(r)
 		}
+		e.digests.unread = nil
 		e.cache.changed()
 		return
 	}
@@ -181,13 +184,12 @@ func (e *Estate) loadDigests() {
 // compareDigests compares the digests with an index that was just built from the
 // collection.
 func (e *Estate) compareDigests() {
-	err := e.digests.load()
 	held := digests{keys: e.keys, shards: map[Shard]*digest{}}
 	for r := range e.index.All() {
 		held.add(r)
 	}
-	if err != nil {
-		e.digests.shards = held.shards
+	if err := e.digests.unread; err != nil {
+		e.digests.shards, e.digests.unread = held.shards, nil
 		if !errors.Is(err, fs.ErrNotExist) {
 			e.faults.note("digests", Problem{Message: fmt.Sprintf("whether resources are missing cannot be told: %v; scan again", err)})
 		}

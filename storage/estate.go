@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 	}
 	e.cache = &cache{file: file, index: e.index}
 	e.digests = &digests{file: digested, keys: keys, shards: map[Shard]*digest{}}
+	e.digests.unread = e.digests.load()
 	e.cache.timer = time.AfterFunc(quiet, func() {
 		_ = e.flush() // tried again, and told, when the store closes
 	})
@@ -60,7 +62,9 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 	if !e.cache.load() {
 		return e, e.rebuild(ctx)
 	}
-	e.loadDigests()
+	e.trustCache()
+	// What loading took goes back to the system, after the first questions.
+	time.AfterFunc(3*time.Second, debug.FreeOSMemory)
 	if err := e.agree(ctx); !errors.Is(err, ErrUnavailable) {
 		return e, err
 	}

@@ -74,7 +74,9 @@ func (s *Sealer) seal(plain []byte, at Place, pack func(into, plain []byte) []by
 	}
 	*packed = pack((*packed)[:0], plain)
 	ct, err := s.aead.Encrypt(*packed, s.additional(at))
-	s.packer.spare.Put(packed)
+	if cap(*packed) <= 1<<16 { // what a whole file was packed in is not kept
+		s.packer.spare.Put(packed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sealing a value: %w", err)
 	}
@@ -147,12 +149,20 @@ func newPacker() (*packer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the compressor: %w", err)
 	}
+	dec, err := newDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return &packer{enc: enc, dec: dec}, nil
+}
+
+func newDecoder() (*zstd.Decoder, error) {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(maxPlain))
 	if err != nil {
 		return nil, fmt.Errorf("starting the decompressor: %w", err)
 	}
-	return &packer{enc: enc, dec: dec}, nil
+	return dec, nil
 }
 
 func (p *packer) pack(into, plain []byte) []byte {
@@ -176,7 +186,16 @@ func (p *packer) unpack(packed []byte) ([]byte, error) {
 	case packedRaw:
 		return body, nil
 	case packedZstd:
-		plain, err := p.dec.DecodeAll(body, nil)
+		dec := p.dec
+		if len(body) > 1<<16 { // a decoder holds on to its latest output
+			own, err := newDecoder()
+			if err != nil {
+				return nil, err
+			}
+			defer own.Close()
+			dec = own
+		}
+		plain, err := dec.DecodeAll(body, nil)
 		if err != nil {
 			return nil, fmt.Errorf("unpacking it: %w", err)
 		}
