@@ -84,14 +84,31 @@ func (e *Estate) agree(ctx context.Context) error {
 // rebuild makes the index of what the collection holds. The caller holds writing.
 func (e *Estate) rebuild(ctx context.Context) error {
 	var found []Record
+	var page []*qdrant.RetrievedPoint
+	open := func() {
+		records := make([]*Record, len(page))
+		inParallel(len(page), func(i int) {
+			if r, version, err := e.open(page[i]); err == nil {
+				whole := record(r.Resource, version, r.Digest)
+				records[i] = &whole
+			}
+		})
+		for _, r := range records {
+			if r != nil {
+				found = append(found, *r)
+			}
+		}
+		page = page[:0]
+	}
 	err := scroll(ctx, e.client, e.name, nil, func(p *qdrant.RetrievedPoint) {
-		if r, version, err := e.open(p); err == nil {
-			found = append(found, record(r.Resource, version, r.Digest))
+		if page = append(page, p); len(page) == pageSize {
+			open()
 		}
 	})
 	if err != nil {
 		return wrap("building the index", err)
 	}
+	open()
 	there := make(map[string]bool, len(found))
 	for _, r := range found {
 		there[r.Canonical()] = true
@@ -179,40 +196,55 @@ type unwritten struct{ error }
 func (u unwritten) Unwrap() error { return u.error }
 
 func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[string]bool) (int, error) {
+	type change struct {
+		id       string
+		resource Resource
+		digest   uint64
+		record   Record
+		point    *qdrant.PointStruct
+		err      error
+	}
+	all := make([]change, len(batch))
+	inParallel(len(batch), func(i int) {
+		c := &all[i]
+		if c.resource, c.digest, c.err = e.normalise(batch[i]); c.err == nil {
+			c.id = e.keys.PointID(c.resource.Key().Canonical())
+		}
+	})
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	type change struct {
-		resource Resource
-		point    *qdrant.PointStruct
-		record   Record
-	}
 	// Of several with one key the last counts.
-	changes := map[string]change{}
+	changes := map[string]*change{}
 	var errs []error
-	for _, r := range batch {
-		r, digest, err := e.normalise(r)
-		if err != nil {
-			errs = append(errs, err)
+	for i := range all {
+		c := &all[i]
+		if c.err != nil {
+			errs = append(errs, c.err)
 			continue
 		}
-		canonical := r.Key().Canonical()
-		id := e.keys.PointID(canonical)
+		r := c.resource
 		known, ok := e.index.Get(r.Key())
-		if ok && known.Digest == digest && !damaged[id] {
-			delete(changes, id)
+		if ok && known.Digest == c.digest && !damaged[c.id] {
+			delete(changes, c.id)
 			if r.LastSynced.After(known.LastSynced) {
 				e.index.Confirm(r.LastSynced, r.Key())
 				e.cache.dirty = true
 			}
 			continue
 		}
-		version := known.Version + 1
-		point, err := e.seal(id, r, digest, version)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("sealing a resource of type %s: %w", r.Type, err))
-			continue
+		c.record = record(r, known.Version+1, c.digest)
+		changes[c.id] = c
+	}
+	sealing := slices.Collect(maps.Values(changes))
+	inParallel(len(sealing), func(i int) {
+		c := sealing[i]
+		c.point, c.err = e.seal(c.id, c.resource, c.digest, c.record.Version)
+	})
+	for id, c := range changes {
+		if c.err != nil {
+			errs = append(errs, fmt.Errorf("sealing a resource of type %s: %w", c.resource.Type, c.err))
+			delete(changes, id)
 		}
-		changes[id] = change{r, point, record(r, version, digest)}
 	}
 	if len(changes) == 0 {
 		return 0, errors.Join(errs...)

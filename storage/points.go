@@ -2,6 +2,8 @@ package storage
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
@@ -63,4 +65,18 @@ func scroll(ctx context.Context, client *qdrant.Client, collection string, filte
 		}
 		request.Offset = next
 	}
+}
+
+// inParallel calls f for 0 to n-1, on all processors.
+func inParallel(n int, f func(int)) {
+	var all sync.WaitGroup
+	part := max(16, n/runtime.GOMAXPROCS(0)+1)
+	for from := 0; from < n; from += part {
+		all.Go(func() {
+			for i := from; i < min(from+part, n); i++ {
+				f(i)
+			}
+		})
+	}
+	all.Wait()
 }
