@@ -48,6 +48,9 @@ type checker struct {
 	// used marks pages that are reachable.
 	used []bool
 	buf  [][]byte
+	// ahead holds pages from first on. Who reads on where it ends gets more at once.
+	ahead []byte
+	first uint64
 }
 
 // check verifies the structure of a bbolt file. stale says that one of the two
@@ -109,7 +112,7 @@ func (c *checker) page(id uint64, depth int) ([]byte, error) {
 	}
 	b := c.buf[depth][:c.meta.pageSize]
 	at := int64(id * c.meta.pageSize)
-	if _, err := c.f.ReadAt(b, at); err != nil {
+	if err := c.read(b, id); err != nil {
 		return nil, fmt.Errorf("reading page %d: %w", id, err)
 	}
 	run := uint64(binary.NativeEndian.Uint32(b[12:])) + 1
@@ -134,6 +137,30 @@ func (c *checker) page(id uint64, depth int) ([]byte, error) {
 		c.buf[depth] = b
 	}
 	return b, nil
+}
+
+// mostAhead is how many pages are read at once.
+const mostAhead = 64
+
+// read copies one page.
+func (c *checker) read(b []byte, id uint64) error {
+	size, have := c.meta.pageSize, uint64(len(c.ahead))/c.meta.pageSize
+	if id < c.first || id >= c.first+have {
+		n := uint64(1)
+		if id == c.first+have {
+			n = max(1, min(2*have, mostAhead, c.meta.pages-id))
+		}
+		if c.first = id; uint64(cap(c.ahead)) < n*size {
+			c.ahead = make([]byte, mostAhead*size)
+		}
+		c.ahead = c.ahead[:n*size]
+		if _, err := c.f.ReadAt(c.ahead, int64(id*size)); err != nil {
+			c.ahead = c.ahead[:0]
+			return err
+		}
+	}
+	copy(b, c.ahead[(id-c.first)*size:])
+	return nil
 }
 
 // tree checks a page and all below it; its keys lie in [low, high).
