@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -280,6 +281,11 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 
 // begin is called before shards are written to.
 func (e *Estate) begin(shards []Shard) error {
+	// What cannot be written must not cost the cache: while Qdrant is away it is
+	// what the next start goes on from.
+	if state := e.faults.endpoint.State(); !state.Connected {
+		return fmt.Errorf("writing to the estate: %w: %s", ErrUnavailable, strings.TrimPrefix(state.Problem, ErrUnavailable.Error()+": "))
+	}
 	if err := e.cache.invalidate(); err != nil {
 		return err
 	}
