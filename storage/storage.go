@@ -40,24 +40,10 @@ type Service struct {
 	Chat   *Chat
 	Estate *Estate
 
-	mode     string
+	cfg      Config
 	endpoint *endpoint.Endpoint
 	faults   *faults
 	close    func() error
-}
-
-// Health is how the store is.
-type Health struct {
-	// Mode is embedded, local or remote.
-	Mode string `json:"mode"`
-	// Version is the version of Qdrant, or the one the engine follows; "" while
-	// it was never reached.
-	Version string `json:"version"`
-	// Connection is whether Qdrant answers.
-	Connection endpoint.State `json:"connection"`
-	Resources  int            `json:"resources"`
-	// Problems is what was found damaged and passed over.
-	Problems []Problem `json:"problems"`
 }
 
 // Open connects to the configured Qdrant, creates what is missing and loads
@@ -96,7 +82,7 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 	if err := bindMode(cfg); err != nil {
 		return nil, err
 	}
-	s := &Service{mode: cfg.Qdrant.Mode}
+	s := &Service{cfg: cfg}
 	opened := make(chan struct{})
 	reach, err := cfg.endpoint(keys)
 	if err != nil {
@@ -139,14 +125,10 @@ func (s *Service) reconnected(ctx context.Context, cfg Config) error {
 	if err := ensureAll(ctx, s.endpoint.Client, cfg); err != nil {
 		return err
 	}
-	return s.Estate.reconnected(ctx)
-}
-
-// Health says how the store is.
-func (s *Service) Health() Health {
-	return Health{
-		Mode: s.mode, Version: s.endpoint.Version(), Connection: s.endpoint.State(), Resources: s.Estate.index.Len(), Problems: s.faults.list(),
+	if err := s.Chat.finishDeletions(ctx); err != nil {
+		return err
 	}
+	return s.Estate.reconnected(ctx)
 }
 
 // Close flushes the index cache and releases the store. Calls under way end
