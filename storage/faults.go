@@ -85,7 +85,7 @@ func wrap(doing string, err error) error {
 		case codes.DataLoss:
 			text := strings.TrimPrefix(s.Message(), ErrCorrupt.Error()+": ")
 			return fmt.Errorf("%s: %w: %s; restore the data folder from a backup, or move it away and scan again", doing, ErrCorrupt, text)
-		case codes.Unavailable:
+		case codes.Unavailable, codes.Aborted:
 			text := strings.TrimPrefix(s.Message(), ErrUnavailable.Error()+": ")
 			return fmt.Errorf("%s: %w: %s", doing, ErrUnavailable, text)
 		case codes.Canceled:

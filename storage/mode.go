@@ -86,40 +86,39 @@ func (c Config) storagePath() (string, error) {
 // bindMode refuses a mode other than the one that the home's data is in. The
 // first one is remembered.
 func bindMode(c Config) error {
-	now, err := c.dataMode()
-	if err != nil {
+	now, err := c.dataModes()
+	switch {
+	case err != nil:
 		return err
-	}
-	if now == "" {
+	case len(now) == 1 && now[0] == c.Qdrant.Mode:
+		return nil
+	case len(now) == 0 || slices.Contains(now, c.Qdrant.Mode):
 		return c.rememberMode(c.Qdrant.Mode)
 	}
-	if now != c.Qdrant.Mode {
-		return fmt.Errorf("qdrant.mode is %s, but the data of this home is in mode %s: set it back to %[2]s, and move the data with: cloudops migrate --to %[1]s", c.Qdrant.Mode, now)
-	}
-	return nil
+	return fmt.Errorf("qdrant.mode is %s, but the data of this home is in mode %s: set it back to %[2]s, and move the data with: cloudops migrate --to %[1]s", c.Qdrant.Mode, now[0])
 }
 
-// dataMode is the mode that the home's data is in; "" if it has none yet.
-func (c Config) dataMode() (string, error) {
+// dataModes are the modes that hold the home's data: none yet, one, or two for
+// the moment in which a migration switches.
+func (c Config) dataModes() ([]string, error) {
 	path := filepath.Join(c.DataPath, modeFile)
 	b, err := os.ReadFile(path)
-	mode := strings.TrimSpace(string(b))
+	found := strings.Fields(string(b))
 	switch {
-	case err == nil && slices.Contains(modes(), mode):
-		return mode, nil
+	case err == nil && len(found) > 0 && len(found) <= 2 && !slices.ContainsFunc(found, func(m string) bool { return !slices.Contains(modes(), m) }):
+		return found, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("reading which mode the data is in: %w", err)
+		return nil, fmt.Errorf("reading which mode the data is in: %w", err)
 	}
 	// Homes of earlier versions have no such file, and it may be damaged.
-	if _, err := os.Stat(filepath.Join(c.DataPath, "qdrant")); err == nil && c.Qdrant.Mode == endpoint.Embedded {
-		return endpoint.Embedded, c.rememberMode(endpoint.Embedded)
-	} else if err == nil && mode == "" {
-		return endpoint.Embedded, nil
+	_, engine := os.Stat(filepath.Join(c.DataPath, "qdrant"))
+	switch {
+	case engine == nil && (err != nil || c.Qdrant.Mode == endpoint.Embedded):
+		return []string{endpoint.Embedded}, c.rememberMode(endpoint.Embedded)
+	case err == nil:
+		return nil, fmt.Errorf("%w: %s does not say which mode the data is in: write embedded, local or remote into it", ErrCorrupt, path)
 	}
-	if mode != "" {
-		return "", fmt.Errorf("%w: %s does not say which mode the data is in: write embedded, local or remote into it", ErrCorrupt, path)
-	}
-	return "", nil
+	return nil, nil
 }
 
 // rememberMode replaces the file as a whole.
@@ -137,3 +136,9 @@ func (c Config) rememberMode(mode string) error {
 	}
 	return nil
 }
+
+// QdrantProgram is the program that mode local would start, and its SHA-256.
+func QdrantProgram(c Config) (path, sum string, err error) { return endpoint.Program(c.Qdrant.Binary) }
+
+// TrustQdrant lets mode local start that program from now on.
+func TrustQdrant(keys *seal.Keys, path, sum string) error { return endpoint.Remember(keys, path, sum) }

@@ -300,3 +300,184 @@ func eventually(t testing.TB, what string, cond func() bool) {
 		}
 	}
 }
+
+// moved checks that a service has what fill wrote.
+func moved(t *testing.T, s *Service, conversation string) {
+	t.Helper()
+	ctx := t.Context()
+	if n, err := s.Estate.Count(ctx); err != nil || n != 700 || s.Health().Resources != 700 {
+		t.Fatalf("Count = %d, %v; memory has %d", n, err, s.Health().Resources)
+	}
+	if r, err := s.Estate.Get(ctx, instance(5).Key()); err != nil || r.Tags["owner"] != "team-quokka" {
+		t.Errorf("Get = %+v, %v", r, err)
+	}
+	hits, err := s.Estate.Nearest(ctx, unit("300"), Filter{}, 1)
+	if err != nil || len(hits) != 1 || hits[0].Resource.State != "300" || hits[0].Score < 0.999 {
+		t.Errorf("Nearest = %v, %v", hits, err)
+	}
+	history, err := s.Chat.History(ctx, conversation, 0)
+	if err != nil || len(history) != 3 || history[2].Content != "message 2" {
+		t.Errorf("History = %v, %v", history, err)
+	}
+	if problems := s.Health().Problems; len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+}
+
+func fill(t *testing.T, s *Service) (conversation string) {
+	t.Helper()
+	ctx := t.Context()
+	s.Estate.EmbedWith(embedState)
+	rs := instances(700)
+	for i := range rs {
+		rs[i].State = fmt.Sprint(i)
+	}
+	if _, err := s.Estate.BulkUpsert(ctx, rs[:600]); err != nil {
+		t.Fatal(err)
+	}
+	s.Estate.EmbedWith(func(_ context.Context, rs []Resource) ([][]float32, error) { return make([][]float32, len(rs)), nil })
+	if _, err := s.Estate.BulkUpsert(ctx, rs[600:]); err != nil { // without vectors
+		t.Fatal(err)
+	}
+	conversation, err := s.Chat.Create(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if _, err := s.Chat.Append(ctx, conversation, Message{Role: RoleUser, Content: fmt.Sprint("message ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conversation
+}
+
+func nothing() error { return nil }
+
+// The data moves through every mode and back, whole, and what was left behind
+// is not taken for what is current.
+func TestMigrateThroughEveryMode(t *testing.T) {
+	ctx := t.Context()
+	h := newHome(t)
+	local, trusted := localConfig(t)
+	remote := remoteConfig(serveStandIn(t).url)
+	if url := os.Getenv("CLOUDOPS_TEST_QDRANT_URL"); url != "" {
+		remote = remoteConfig(url)
+	}
+	local.Collections = remote.Collections
+	if binary := os.Getenv("CLOUDOPS_TEST_QDRANT_BINARY"); binary != "" {
+		local.Qdrant.Binary = binary
+	}
+	embedded := Config{Collections: remote.Collections}
+	s := mustOpen(t, embedded, h.keys)
+	conversation := fill(t, s)
+	for _, to := range []Config{remote, local, embedded, local, remote, embedded} {
+		steps := 0
+		done, err := s.Migrate(ctx, to, nothing, func(done, total int) {
+			if steps++; done > total || total == 0 {
+				t.Errorf("%d of %d", done, total)
+			}
+		}, trusted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(done) != 2 || done[1].Points != 700 || done[1].Copied != 700 || done[0].Points != 4 || len(done[0].SHA256) != 64 || steps == 0 {
+			t.Errorf("to %s: %+v", to.Qdrant.Mode, done)
+		}
+		if err := s.Estate.Upsert(ctx, instance(9000)); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("a write after the switch: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = mustOpen(t, to, h.keys, trusted)
+		moved(t, s, conversation)
+	}
+}
+
+// A migration that is cut short changes nothing, and is taken up again.
+func TestMigrateIsTakenUpAgain(t *testing.T) {
+	h := newHome(t)
+	server := serveStandIn(t)
+	remote := remoteConfig(server.url)
+	embedded := Config{Collections: remote.Collections}
+	s := mustOpen(t, embedded, h.keys)
+	conversation := fill(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Migrate(ctx, remote, nothing, func(done, _ int) {
+		if done > 500 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("Migrate: %v", err)
+	}
+	// Writing goes on, also of what was copied already.
+	changed := instance(3)
+	changed.State = "3"
+	changed.EngineVersion = "15.1"
+	if err := s.Estate.Upsert(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Estate.Delete(t.Context(), instance(4).Key()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Estate.Upsert(t.Context(), instance(9000)); err != nil {
+		t.Fatal(err)
+	}
+	committed := errors.New("the configuration cannot be written")
+	if _, err := s.Migrate(t.Context(), remote, func() error { return committed }, nil); !errors.Is(err, committed) {
+		t.Fatalf("Migrate: %v", err)
+	}
+	if err := s.Estate.Upsert(t.Context(), instance(9000)); err != nil {
+		t.Errorf("writing after a migration that failed: %v", err)
+	}
+	done, err := s.Migrate(t.Context(), remote, nothing, nil)
+	if err != nil || done[1].Points != 700 {
+		t.Fatalf("Migrate = %+v, %v", done, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, remote, h.keys)
+	if r, err := s.Estate.Get(t.Context(), changed.Key()); err != nil || r.EngineVersion != "15.1" {
+		t.Errorf("Get = %+v, %v", r, err)
+	}
+	moved(t, s, conversation)
+}
+
+// In the moment of the switch either configuration opens the store.
+func TestEitherModeOpensDuringTheSwitch(t *testing.T) {
+	for _, mode := range []string{"remote", "embedded"} {
+		h := newHome(t)
+		remote := remoteConfig(serveStandIn(t).url)
+		embedded := Config{Collections: remote.Collections}
+		s := mustOpen(t, embedded, h.keys)
+		conversation := fill(t, s)
+		if _, err := s.Migrate(t.Context(), remote, nothing, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(h.dir, "data", "mode"), []byte("embedded remote\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg := map[string]Config{"remote": remote, "embedded": embedded}[mode]
+		moved(t, mustOpen(t, cfg, h.keys), conversation)
+		if b, err := os.ReadFile(filepath.Join(h.dir, "data", "mode")); err != nil || strings.TrimSpace(string(b)) != mode {
+			t.Errorf("the mode is %q, %v", b, err)
+		}
+	}
+}
+
+// Another home's data is never taken over.
+func TestMigrateLeavesTheDataOfAnotherHome(t *testing.T) {
+	remote := remoteConfig(serveStandIn(t).url)
+	theirs := mustOpen(t, remote, newHome(t).keys)
+	conversation := fill(t, theirs)
+	s := mustOpen(t, Config{Collections: remote.Collections}, newHome(t).keys)
+	if _, err := s.Migrate(t.Context(), remote, nothing, nil); err == nil || !strings.Contains(err.Error(), "another home") {
+		t.Errorf("Migrate: %v", err)
+	}
+	moved(t, theirs, conversation)
+}

@@ -8,16 +8,11 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/cloudops/cloudops/storage/endpoint"
 )
 
 // ensureAll makes both collections ready.
 func ensureAll(ctx context.Context, client *qdrant.Client, cfg Config) error {
 	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
-		if cfg.Qdrant.Mode == endpoint.Embedded {
-			c.Memmap, c.WAL = nil, nil
-		}
 		if err := ensure(ctx, client, c); err != nil {
 			return err
 		}
@@ -38,12 +33,27 @@ func ensure(ctx context.Context, client *qdrant.Client, c CollectionConfig) erro
 			real, aliased = a.GetCollectionName(), true
 		}
 	}
+	if err := build(ctx, client, c, real); err != nil || aliased {
+		return err
+	}
+	if err := client.CreateAlias(ctx, c.Name, real); err != nil {
+		return wrap("naming collection "+real, err)
+	}
+	return nil
+}
+
+// build makes a collection with its indexes, as far as it is not there.
+func build(ctx context.Context, client *qdrant.Client, c CollectionConfig, real string) error {
 	exists, err := client.CollectionExists(ctx, real)
 	if err != nil {
 		return wrap("looking for collection "+real, err)
 	}
 	if !exists {
-		err := client.CreateCollection(ctx, creation(real, c))
+		err := client.CreateCollection(ctx, &qdrant.CreateCollection{
+			CollectionName: real,
+			VectorsConfig:  qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: uint64(c.VectorSize), Distance: distance(c.Distance)}),
+			HnswConfig:     hnsw(c.HNSW),
+		})
 		if err != nil && status.Code(err) != codes.AlreadyExists {
 			return wrap("creating collection "+real, err)
 		}
@@ -68,37 +78,7 @@ func ensure(ctx context.Context, client *qdrant.Client, c CollectionConfig) erro
 			return wrap("indexing "+f.Name+" of "+real, err)
 		}
 	}
-	if aliased {
-		return nil
-	}
-	if err := client.CreateAlias(ctx, c.Name, real); err != nil {
-		return wrap("naming collection "+real, err)
-	}
 	return nil
-}
-
-// creation is the request that makes a collection.
-func creation(name string, c CollectionConfig) *qdrant.CreateCollection {
-	vectors := &qdrant.VectorParams{Size: uint64(c.VectorSize), Distance: distance(c.Distance)}
-	r := &qdrant.CreateCollection{CollectionName: name, VectorsConfig: qdrant.NewVectorsConfig(vectors), HnswConfig: hnsw(c.HNSW)}
-	if m := c.Memmap; m != nil {
-		vectors.OnDisk = m.OnDisk
-		if m.ThresholdKB > 0 {
-			r.OptimizersConfig = &qdrant.OptimizersConfigDiff{MemmapThreshold: positive(m.ThresholdKB)}
-		}
-	}
-	if w := c.WAL; w != nil && *w != (WALConfig{}) {
-		r.WalConfig = &qdrant.WalConfigDiff{WalCapacityMb: positive(w.CapacityMB), WalSegmentsAhead: positive(w.SegmentsAhead)}
-	}
-	return r
-}
-
-// positive is a number, or nil for 0, which leaves it to Qdrant.
-func positive(n int) *uint64 {
-	if n == 0 {
-		return nil
-	}
-	return qdrant.PtrOf(uint64(n))
 }
 
 func distance(name string) qdrant.Distance {
@@ -133,5 +113,11 @@ func hnsw(c *HNSWConfig) *qdrant.HnswConfigDiff {
 	if c == nil {
 		return nil
 	}
-	return &qdrant.HnswConfigDiff{M: positive(c.M), EfConstruct: positive(c.EfConstruct), FullScanThreshold: positive(c.FullScanThreshold)}
+	set := func(n int) *uint64 {
+		if n == 0 {
+			return nil
+		}
+		return qdrant.PtrOf(uint64(n))
+	}
+	return &qdrant.HnswConfigDiff{M: set(c.M), EfConstruct: set(c.EfConstruct), FullScanThreshold: set(c.FullScanThreshold)}
 }

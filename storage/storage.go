@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"google.golang.org/grpc"
+
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -41,9 +43,24 @@ type Service struct {
 	Estate *Estate
 
 	cfg      Config
+	gate     *gate
 	endpoint *endpoint.Endpoint
 	faults   *faults
 	close    func() error
+}
+
+// Health is how the store is.
+type Health struct {
+	// Mode is embedded, local or remote.
+	Mode string `json:"mode"`
+	// Version is the version of Qdrant, or the one the engine follows; "" while
+	// it was never reached.
+	Version string `json:"version"`
+	// Connection is whether Qdrant answers.
+	Connection endpoint.State `json:"connection"`
+	Resources  int            `json:"resources"`
+	// Problems is what was found damaged and passed over.
+	Problems []Problem `json:"problems"`
 }
 
 // Open connects to the configured Qdrant, creates what is missing and loads
@@ -82,12 +99,13 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 	if err := bindMode(cfg); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg}
+	s := &Service{cfg: cfg, gate: &gate{}}
 	opened := make(chan struct{})
 	reach, err := cfg.endpoint(keys)
 	if err != nil {
 		return nil, err
 	}
+	reach.Options = append(reach.Options, grpc.WithChainUnaryInterceptor(s.gate.intercept))
 	for _, f := range adjust {
 		f(&reach)
 	}
@@ -125,10 +143,14 @@ func (s *Service) reconnected(ctx context.Context, cfg Config) error {
 	if err := ensureAll(ctx, s.endpoint.Client, cfg); err != nil {
 		return err
 	}
-	if err := s.Chat.finishDeletions(ctx); err != nil {
-		return err
-	}
 	return s.Estate.reconnected(ctx)
+}
+
+// Health says how the store is.
+func (s *Service) Health() Health {
+	return Health{
+		Mode: s.cfg.Qdrant.Mode, Version: s.endpoint.Version(), Connection: s.endpoint.State(), Resources: s.Estate.index.Len(), Problems: s.faults.list(),
+	}
 }
 
 // Close flushes the index cache and releases the store. Calls under way end

@@ -82,6 +82,10 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 		must(err)
 		_, err = s.Reseal(ctx, nil)
 		must(err)
+		remote := remoteConfig(serveStandIn(t).url)
+		remote.Collections.AWSEstate = cfg.Collections.AWSEstate
+		_, err = s.Migrate(ctx, remote, nothing, nil)
+		must(err)
 	}
 	handled := map[string]bool{}
 	for _, name := range engine.Surface() {

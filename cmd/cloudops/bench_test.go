@@ -21,6 +21,7 @@ import (
 
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 // nullServer makes this test binary an LSP server that answers at once.
@@ -29,6 +30,13 @@ const nullServer = "CLOUDOPS_BENCH_NULL"
 func TestMain(m *testing.M) {
 	if os.Getenv(nullServer) != "" {
 		serveNull()
+		return
+	}
+	if os.Getenv("QDRANT__STORAGE__STORAGE_PATH") != "" {
+		if err := storagetest.Serve(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	os.Exit(m.Run())

@@ -57,6 +57,14 @@ func (a *app) configCommand() *cobra.Command {
 			},
 		},
 		&cobra.Command{
+			Use:   "trust-qdrant",
+			Short: "Trust the qdrant program that is installed now",
+			Long: `In mode local, cloudops starts only the qdrant program that it started first.
+After you updated it, this trusts the one that is there now.`,
+			Args: args(cobra.NoArgs),
+			RunE: a.trustQdrant,
+		},
+		&cobra.Command{
 			Use:   "schema",
 			Short: "Print the JSON Schema of config.yaml, for editors",
 			Args:  args(cobra.NoArgs),

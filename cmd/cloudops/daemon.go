@@ -85,6 +85,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 		StoreID:  keys.StoreID(),
 		Keys:     keys,
 		Key:      keys.Source(),
+		Move:     &daemon.Move{To: movedTo, Commit: setMode},
 		Notices:  keys.Notices(),
 		Close:    func() error { return errors.Join(ex.Close(), store.Close()) },
 	}, nil

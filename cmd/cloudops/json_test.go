@@ -33,6 +33,7 @@ func TestDocumentedJSON(t *testing.T) {
 		"executions":           {daemon.ExecutionListResult{}},
 		"audit":                {daemon.AuditResult{}},
 		"audit verify":         {executor.Report{}},
+		"migrate":              {daemon.MigrateResult{}},
 		"key status":           {daemon.KeyStatusResult{}},
 		"key rotate":           {daemon.KeyRotateResult{}},
 		"key export":           {exported{}},

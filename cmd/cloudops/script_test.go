@@ -100,7 +100,10 @@ func setup(ctx context.Context, env *testscript.Env, binary string, server *awst
 	env.Setenv("STOPPED", estate.Stopped)
 	env.Setenv("HOSTILE", estate.Hostile)
 	env.Values["estate"] = estate
+	qdrant := &standIn{}
+	env.Values["qdrant"] = qdrant
 	env.Defer(func() {
+		qdrant.kill()
 		stopDaemon(home, syscall.SIGKILL)
 		os.RemoveAll(run)
 	})
@@ -118,6 +121,22 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		if (err != nil) != neg {
 			ts.Fatalf("cloudops %v: %v", args, err)
 		}
+	},
+	// qdrant start|kill: a Qdrant of its own, which keeps its data and its place.
+	// The first start adds its URL to config.yaml.
+	"qdrant": func(ts *testscript.TestScript, neg bool, args []string) {
+		q := ts.Value("qdrant").(*standIn)
+		if args[0] == "kill" {
+			q.kill()
+			return
+		}
+		if q.port == "" {
+			ts.Check(q.place(ts.MkAbs("qdrant-data")))
+			config := ts.MkAbs("home/config.yaml")
+			text := ts.ReadFile(config) + "# where the estate may go\nqdrant:\n  url: http://127.0.0.1:" + q.port + " # mine\n"
+			ts.Check(os.WriteFile(config, []byte(text), 0o600))
+		}
+		ts.Check(q.start())
 	},
 	// exits CODE ARG...: runs cloudops without a terminal and wants this exit code.
 	"exits": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -48,6 +48,7 @@ const (
 	MethodExecutionList        = "cloudops/execution/list"
 	MethodAudit                = "cloudops/execution/audit"
 	MethodAuditVerify          = "cloudops/execution/verify"
+	MethodStoreMigrate         = "cloudops/store/migrate"
 	MethodKeyStatus            = "cloudops/key/status"
 	MethodKeyRotate            = "cloudops/key/rotate"
 	MethodKeyExport            = "cloudops/key/export"
@@ -388,4 +389,18 @@ type KeyExportParams struct {
 // KeyExportResult is what seal.Export makes a recovery file of.
 type KeyExportResult struct {
 	Parcel []byte `json:"parcel"`
+}
+
+// MigrateParams asks to move the store to a mode: embedded, local or remote.
+// Token names its progress notes; "" for none.
+type MigrateParams struct {
+	To    string `json:"to"`
+	Token string `json:"token,omitempty"`
+}
+
+// MigrateResult is what was moved.
+type MigrateResult struct {
+	From        string          `json:"from"`
+	To          string          `json:"to"`
+	Collections []storage.Moved `json:"collections"`
 }

@@ -57,6 +57,8 @@ type Parts struct {
 	Keys *seal.Keys
 	// Key says in words where the key-encryption key is kept.
 	Key string
+	// Move is nil where the store can't be moved.
+	Move *Move
 	// Notices are told to the first session.
 	Notices []string
 	Close   func() error

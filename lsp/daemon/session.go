@@ -79,6 +79,7 @@ func methods() map[string]method {
 		MethodExecutionList:        on(needExecutor, executionList),
 		MethodAudit:                on(needExecutor, audit),
 		MethodAuditVerify:          on(needExecutor, auditVerify),
+		MethodStoreMigrate:         on(needStore|needExecutor, storeMigrate),
 		MethodKeyStatus:            on(needKeys, keyStatus),
 		MethodKeyRotate:            on(needKeys|needStore|needExecutor, keyRotate),
 		MethodKeyExport:            on(needKeys|needExecutor, keyExport),

@@ -33,6 +33,8 @@ const (
 
 // ErrUnavailable: Qdrant does not answer now. What is in memory still works;
 // the connection heals by itself.
+//
+//lint:ignore ST1005 Qdrant is a name
 var ErrUnavailable = errors.New("Qdrant is not reachable")
 
 const maxMessage = 64 << 20

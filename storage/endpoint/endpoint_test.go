@@ -446,8 +446,22 @@ func TestAnotherProgramIsNotStarted(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(cfg.Dir, "ran")); err == nil {
 		t.Error("it was started")
 	}
-	if _, _, err := endpoint.TrustProgram(keys, other); err == nil || !strings.Contains(err.Error(), "may be anybody's") {
+	if _, _, err := endpoint.Program(other); err == nil || !strings.Contains(err.Error(), "may be anybody's") {
 		t.Errorf("trusting a program in a temporary folder: %v", err)
+	}
+	sum, err := endpoint.Fingerprint(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := endpoint.Remember(keys, other, sum); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if e, err := endpoint.Open(ctx, cfg); err != nil {
+		t.Errorf("a program that is trusted now: %v", err)
+	} else {
+		e.Close()
 	}
 }
 

@@ -46,7 +46,6 @@ type child struct {
 	cfg    Config
 	binary string
 	key    string
-	cert   tls.Certificate
 	roots  *x509.CertPool
 	// address is where it listens now.
 	address atomic.Pointer[string]

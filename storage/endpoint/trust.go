@@ -42,7 +42,7 @@ func find(configured string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("there is no qdrant program in %s: install one (docs/storage.md says how), or set qdrant.binary, or use mode: embedded",
+	return "", fmt.Errorf("there is no qdrant program in %s: install one (docs/qdrant.md says how), or set qdrant.binary, or use mode: embedded",
 		strings.Join(systemFolders(), ", "))
 }
 
@@ -122,20 +122,21 @@ func recognise(keys *seal.Keys, path string) error {
 	return nil
 }
 
-// TrustProgram remembers the program that would be started now, and returns its
-// path and SHA-256.
-func TrustProgram(keys *seal.Keys, configured string) (path, sum string, err error) {
+// Program is the program that would be started now, and its SHA-256. It is
+// checked, but not yet trusted.
+func Program(configured string) (path, sum string, err error) {
 	if path, err = find(configured); err != nil {
 		return "", "", err
 	}
 	if err = Trust(path); err != nil {
 		return "", "", err
 	}
-	if sum, err = Fingerprint(path); err != nil {
-		return "", "", err
-	}
-	return path, sum, remember(keys, known{path, sum})
+	sum, err = Fingerprint(path)
+	return path, sum, err
 }
+
+// Remember trusts a program from now on.
+func Remember(keys *seal.Keys, path, sum string) error { return remember(keys, known{path, sum}) }
 
 func remember(keys *seal.Keys, k known) error {
 	b, err := json.Marshal(k)

@@ -404,7 +404,7 @@ func TestRefusals(t *testing.T) {
 		"integer":             {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewMatchInt("n", 1))}), codes.Unimplemented, "integer"},
 		"has vector":          {scroll(&qdrant.ScrollPoints{Filter: must(qdrant.NewHasVector(""))}), codes.Unimplemented, "has_vector"},
 		"some payload":        {scroll(&qdrant.ScrollPoints{WithPayload: qdrant.NewWithPayloadInclude("n")}), codes.Unimplemented, "include"},
-		"vectors":             {scroll(&qdrant.ScrollPoints{WithVectors: qdrant.NewWithVectors(true)}), codes.Unimplemented, "with_vectors"},
+		"vectors by name":     {scroll(&qdrant.ScrollPoints{WithVectors: qdrant.NewWithVectorsInclude("v")}), codes.Unimplemented, "include"},
 		"a condition of none": {scroll(&qdrant.ScrollPoints{Filter: must(&qdrant.Condition{ConditionOneOf: &qdrant.Condition_Field{Field: &qdrant.FieldCondition{Key: "kind"}}})}), codes.InvalidArgument, "match"},
 		"no vectors":          {point(func(p *qdrant.PointStruct) { p.Vectors = nil }), codes.InvalidArgument, "vectors"},
 		"a sparse vector":     {point(func(p *qdrant.PointStruct) { p.Vectors = qdrant.NewVectorsSparse([]uint32{1}, []float32{1}) }), codes.Unimplemented, "sparse"},

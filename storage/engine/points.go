@@ -253,6 +253,9 @@ func (s pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdran
 		return nil, err
 	}
 	result := retrieved(read)
+	if r.GetWithVectors().GetEnable() {
+		c.addVectors(read, result)
+	}
 	if r.OrderBy != nil {
 		value := map[uuid.UUID]int64{}
 		for i, p := range page {
@@ -276,6 +279,22 @@ func retrieved(read []stored) []*qdrant.RetrievedPoint {
 		answer(result[i], p.payload)
 	}
 	return result
+}
+
+// addVectors puts the vectors of points into a reply.
+func (c *collection) addVectors(read []stored, result []*qdrant.RetrievedPoint) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for i, p := range read {
+		r, ok := c.table.get(p.id)
+		if !ok || c.table.slots[r] == absent {
+			continue
+		}
+		v := slices.Clone(c.table.vectors.at(c.table.slots[r]))
+		result[i].Vectors = &qdrant.VectorsOutput{VectorsOptions: &qdrant.VectorsOutput_Vector{
+			Vector: &qdrant.VectorOutput{Vector: &qdrant.VectorOutput_Dense{Dense: &qdrant.DenseVector{Data: v}}},
+		}}
+	}
 }
 
 // Count is always exact.

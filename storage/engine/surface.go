@@ -99,6 +99,8 @@ func Surface() []string {
 		"qdrant.ScrollPoints.offset",
 		"qdrant.ScrollPoints.order_by",
 		"qdrant.ScrollPoints.with_payload",
+		"qdrant.ScrollPoints.with_vectors",
+		"qdrant.WithVectorsSelector.enable",
 		"qdrant.OrderBy.direction",
 		"qdrant.OrderBy.key",
 		"qdrant.Desc",

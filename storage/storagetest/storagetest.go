@@ -607,6 +607,22 @@ func (s *suite) vectors() {
 	finds(2)
 	s.must(s.put(3, nil, []float32{1, 1}))
 	finds(2, 3)
+	stored, err := s.client.Scroll(ctx(), &qdrant.ScrollPoints{
+		CollectionName: s.c, WithVectors: qdrant.NewWithVectors(true), WithPayload: qdrant.NewWithPayload(false),
+	})
+	s.must(err)
+	for _, p := range stored {
+		want := map[string][]float32{id(2): {2, 0}, id(3): {1, 1}}[p.GetId().GetUuid()]
+		v := p.GetVectors().GetVector()
+		got := v.GetDense().GetData()
+		if got == nil {
+			//lint:ignore SA1019 servers up to 1.17 answer so
+			got = v.GetData()
+		}
+		if !slices.Equal(got, want) {
+			s.t.Errorf("the vector of %s reads %v, want %v", p.GetId().GetUuid(), got, want)
+		}
+	}
 	err = s.updateVectors(&qdrant.PointVectors{Id: ids(2)[0], Vectors: vectors([]float32{0, 0})}, &qdrant.PointVectors{Id: ids(77)[0], Vectors: vectors([]float32{1, 1})})
 	s.refused("the vector of none", err, codes.NotFound, id(77))
 	s.all(1, 2, 3, 4)

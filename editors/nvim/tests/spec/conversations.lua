@@ -22,8 +22,7 @@ t.contains(answered, 'help me with the walrus')
 
 -- Another one, begun elsewhere, with text that was pasted.
 local other
-local pasted = 'help\n\27[31m\226\128\174red'
-require('cloudops.server').request('cloudops/conversation/send', { prompt = pasted }, function(answer)
+require('cloudops.server').request('cloudops/conversation/send', { prompt = 'help\n\27[31m\226\128\174red' }, function(answer)
   other = answer.conversation_id
 end)
 t.wait('the other one', function() return other end)
