@@ -67,8 +67,8 @@ type Parts struct {
 // Serve owns the home until ctx ends, it is idle, or a newer build takes over.
 // It returns ErrRunning, with the process, where another daemon has the home.
 func Serve(ctx context.Context, cfg ServerConfig) error {
-	if err := withoutCore(); err != nil {
-		return fmt.Errorf("forbidding core files: %w", err)
+	if err := errors.Join(withoutCore(), withoutDump()); err != nil {
+		return fmt.Errorf("keeping the keys in memory: %w", err)
 	}
 	s, err := newServer(cfg)
 	if err != nil {
