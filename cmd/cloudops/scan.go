@@ -107,7 +107,9 @@ func (a *app) progress() progress {
 	if !ok || a.json || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return progress{}
 	}
-	return progress{progressbar.NewOptions(-1,
+	// The total comes with the notes. One that is unknown would be drawn on a
+	// goroutine of the library's, which races with what is set here.
+	return progress{progressbar.NewOptions(1,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(100*time.Millisecond),
