@@ -17,6 +17,7 @@ func clientConfig(c config, kind string, log *slog.Logger) daemon.ClientConfig {
 		Home:        c.home,
 		Kind:        kind,
 		Environment: environment(c),
+		KeyFile:     c.Encryption.source().File,
 		KeyVars:     c.secretVariables(),
 		Build:       daemon.ThisBuild(version),
 		Log:         log,

@@ -38,6 +38,9 @@ type ClientConfig struct {
 	// Executable is started as `Executable daemon` when none serves; "" means
 	// this program, and "-" never starts one.
 	Executable string
+	// KeyFile is the key file that the configuration names, if any. It may not lie
+	// in a workspace.
+	KeyFile string
 	// KeyVars are the environment variables that the configuration names for
 	// secrets, if any: a daemon that is started gets them.
 	KeyVars []string
@@ -89,6 +92,9 @@ type attempt struct {
 func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	// Before a daemon is started there, which would read its configuration.
 	if err := CheckHome(cfg.Home, cfg.Environment.Workspaces); err != nil {
+		return nil, err
+	}
+	if err := checkKeyFile(cfg.KeyFile, cfg.Environment.Workspaces); err != nil {
 		return nil, err
 	}
 	c := newClient(cfg)

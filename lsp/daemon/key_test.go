@@ -163,3 +163,30 @@ func TestKeysAreGivenAwayToAPersonAtATerminalOnly(t *testing.T) {
 		t.Errorf("a long recipient: %v", err)
 	}
 }
+
+func TestAKeyFileInAWorkspaceIsRefused(t *testing.T) {
+	home := testHome(t)
+	dir := filepath.Dir(home)
+	serving(t, ServerConfig{Home: home})
+	dial := func(file string, workspaces ...string) error {
+		cfg := ClientConfig{Home: home, Kind: "terminal", Executable: "-", KeyFile: file}
+		cfg.Environment.Workspaces = workspaces
+		c, err := Dial(t.Context(), cfg)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	repo := t.TempDir()
+	for _, ok := range []error{dial(""), dial("", repo), dial(filepath.Join(dir, "key"), repo), dial(filepath.Join(repo, "key"))} {
+		if ok != nil {
+			t.Error(ok)
+		}
+	}
+	for _, file := range []string{filepath.Join(repo, "key"), filepath.Join(repo, "deep", "down", "key")} {
+		var refusal *Error
+		if err := dial(file, dir+"x", repo); !errors.As(err, &refusal) || refusal.Code != CodeRefused || !strings.Contains(refusal.Message, "inside the workspace") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

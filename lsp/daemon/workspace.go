@@ -27,6 +27,24 @@ func CheckHome(home string, workspaces []string) error {
 	return nil
 }
 
+// checkKeyFile refuses a key file in a folder that a session has open, where it
+// would be copied, searched and committed with the rest. A workspace that holds
+// the user's whole home directory is no reason.
+func checkKeyFile(path string, workspaces []string) error {
+	user := scanner.UserHome()
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		path = filepath.Join(user, rest)
+	}
+	for _, w := range workspaces {
+		if path == "" || !within(filepath.Dir(path), w) || user != "" && within(user, w) {
+			continue
+		}
+		return refusef(CodeRefused, "name a file outside of every workspace as encryption.key_source.file, and run: cloudops key move",
+			"refusing the key file %s: it lies inside the workspace %s", path, w)
+	}
+	return nil
+}
+
 func isDefaultHome(real, user string) bool {
 	def, err := realPath(filepath.Join(user, ".cloudops"))
 	return err == nil && def == real
