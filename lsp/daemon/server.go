@@ -300,8 +300,12 @@ func (s *server) handOver(to Build) error {
 // replaced are given up: the next daemon opens the new ones.
 func (s *server) checkKeys() error {
 	s.mu.Lock()
+	parts := s.parts
+	s.mu.Unlock()
+	stale := parts != nil && parts.Keys != nil && parts.Keys.Stale()
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping == nil && s.parts != nil && s.parts.Keys != nil && s.parts.Keys.Stale() {
+	if stale && s.stopping == nil {
 		s.stopLocked("the keys were replaced", refusef(CodeHandover, "try again in a moment",
 			"the keys were replaced, and the daemon is starting anew"))
 	}

@@ -128,9 +128,11 @@ func (k *Keys) write(c content) error {
 }
 
 // Stale tells that another process replaced the keyset file: these keys should
-// be used no longer.
+// be used no longer. It waits for nothing.
 func (k *Keys) Stale() bool {
-	k.changing.Lock()
+	if !k.changing.TryLock() {
+		return false // this process replaces it
+	}
 	defer k.changing.Unlock()
 	ks, err := readKeyset(k.home)
 	return err == nil && (ks.StoreID != k.storeID || !k.content.made(ks))
