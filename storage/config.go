@@ -17,6 +17,8 @@ type Config struct {
 	DataPath    string            `json:"data_path,omitempty" yaml:"data_path,omitempty"`
 	Qdrant      QdrantConfig      `json:"qdrant,omitzero" yaml:"qdrant,omitempty"`
 	Collections CollectionConfigs `json:"collections,omitzero" yaml:"collections,omitempty"`
+	Embedding   EmbeddingConfig   `json:"embedding,omitzero" yaml:"embedding,omitempty"`
+	S3Backup    *S3BackupConfig   `json:"s3_backup,omitempty" yaml:"s3_backup,omitempty"`
 }
 
 // QdrantConfig says which Qdrant is used.
@@ -64,6 +66,25 @@ type CollectionConfig struct {
 	// there. Only the estate takes any: tags.KEY, a keyword.
 	IndexedFields []IndexedField `json:"indexed_fields,omitempty" yaml:"indexed_fields,omitempty"`
 	HNSW          *HNSWConfig    `json:"hnsw_config,omitempty" yaml:"hnsw_config,omitempty"`
+	// Memmap and WAL are handed to a local or remote Qdrant when the collection is
+	// made; the embedded engine has neither.
+	Memmap *MemmapConfig `json:"memmap_config,omitempty" yaml:"memmap_config,omitempty"`
+	WAL    *WALConfig    `json:"wal_config,omitempty" yaml:"wal_config,omitempty"`
+}
+
+// MemmapConfig says what Qdrant maps from disk instead of keeping it in memory.
+type MemmapConfig struct {
+	// OnDisk maps all vectors; left out, those of segments above the threshold.
+	OnDisk *bool `json:"on_disk,omitempty" yaml:"on_disk,omitempty"`
+	// ThresholdKB is the size of a segment's vectors from which on they are
+	// mapped; 0 means Qdrant's own.
+	ThresholdKB int `json:"threshold_kb,omitempty" yaml:"threshold_kb,omitempty"`
+}
+
+// WALConfig is about Qdrant's write-ahead log; 0 means Qdrant's own.
+type WALConfig struct {
+	CapacityMB    int `json:"capacity_mb,omitempty" yaml:"capacity_mb,omitempty"`
+	SegmentsAhead int `json:"segments_ahead,omitempty" yaml:"segments_ahead,omitempty"`
 }
 
 // IndexedField is a payload field that stands outside the seal.
@@ -132,6 +153,8 @@ func (c Config) withDefaults() Config {
 	if c.Collections.AWSEstate.HNSW == nil {
 		c.Collections.AWSEstate.HNSW = &HNSWConfig{M: 16, EfConstruct: 100, FullScanThreshold: 10000}
 	}
+	c.Embedding = c.Embedding.withDefaults(c.Collections.AWSEstate.VectorSize)
+	c.S3Backup = c.S3Backup.withDefaults()
 	return c
 }
 
@@ -166,6 +189,7 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, estate.validate("collections.aws_estate", len(estateFields()), true))
 	errs = append(errs, chat.validate("collections.chat_history", len(chatFields()), false))
+	errs = append(errs, c.Embedding.validate(estate.VectorSize), c.S3Backup.validate())
 	return errors.Join(errs...)
 }
 
@@ -184,6 +208,12 @@ func (c CollectionConfig) validate(at string, builtin int, tags bool) error {
 	}
 	if h := c.HNSW; h != nil && (h.M < 0 || h.EfConstruct < 0 || h.FullScanThreshold < 0) {
 		errs = append(errs, fmt.Errorf("%s.hnsw_config: no number may be negative", at))
+	}
+	if m := c.Memmap; m != nil && m.ThresholdKB < 0 {
+		errs = append(errs, fmt.Errorf("%s.memmap_config.threshold_kb: must not be negative", at))
+	}
+	if w := c.WAL; w != nil && (w.CapacityMB < 0 || w.SegmentsAhead < 0) {
+		errs = append(errs, fmt.Errorf("%s.wal_config: no number may be negative", at))
 	}
 	seen := map[string]bool{}
 	for i, f := range c.IndexedFields {

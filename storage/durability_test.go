@@ -112,6 +112,7 @@ func writeForever(dir string) error {
 		return err
 	}
 	fmt.Println("conversation", conversation)
+	second := ""
 	for n := from; ; n++ {
 		fmt.Println("begin", n)
 		if _, err := s.Estate.BulkUpsert(ctx, batch(n)); err != nil {
@@ -132,13 +133,38 @@ func writeForever(dir string) error {
 				return err
 			}
 		case 2: // what is deleted comes and goes beside the batches
+			fmt.Println("coming", n)
 			if err := s.Estate.Upsert(ctx, instance(9*batchSize)); err != nil {
 				return err
 			}
+			fmt.Println("there", n)
+			fmt.Println("going", n)
 			if err := s.Estate.Delete(ctx, instance(9*batchSize).Key()); err != nil {
 				return err
 			}
-			fmt.Println("deleted", n)
+			fmt.Println("gone", n)
+		case 3: // so does a second conversation
+			if second, err = s.Chat.Create(ctx); err != nil {
+				return err
+			}
+			fmt.Println("opened", second)
+		case 4:
+			title := "named"
+			if _, err := s.Chat.UpdateContext(ctx, second, ContextUpdate{Title: &title}); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			} else if err == nil {
+				fmt.Println("named", second)
+			}
+		case 5:
+			if second == "" {
+				continue
+			}
+			fmt.Println("closing", second)
+			if err := s.Chat.Delete(ctx, second); err != nil {
+				return err
+			}
+			fmt.Println("closed", second)
+			second = ""
 		}
 	}
 }
@@ -150,6 +176,7 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 	ctx := context.Background()
 	h := newHome(t)
 	acked, begun := map[int]int{}, map[int]int{} // by set
+	visitor := "gone"                            // of the resource that comes and goes
 	next, rounds := 0, 20
 	if os.Getenv("CLOUDOPS_SOAK") != "" {
 		rounds = 500
@@ -169,6 +196,7 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		conversation, messages, lines := "", 0, 0
+		second := map[string]string{} // what was last said of each
 		killAt := 4 + rand.IntN(40)
 		scanner := bufio.NewScanner(out)
 		for scanner.Scan() {
@@ -185,6 +213,10 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 				acked[n%3] = n
 			case "message":
 				messages++
+			case "coming", "there", "going", "gone":
+				visitor = kind
+			case "opened", "named", "closing", "closed":
+				second[value] = kind
 			}
 			if lines++; lines == killAt {
 				time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond) // anywhere within a write
@@ -207,7 +239,9 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 				r, err := s.Estate.Get(ctx, instance(set*batchSize+i).Key())
 				if errors.Is(err, ErrNotFound) {
 					states["none"] = true
-				} else if err != nil {
+					continue
+				}
+				if err != nil {
 					t.Fatalf("round %d: %v", round, err)
 				}
 				states[r.State] = true
@@ -217,14 +251,14 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 			}
 			want, isAcked := acked[set]
 			last := begun[set]
-			if len(states) != 1 && !states["none"] || states["none"] && isAcked {
+			if len(states) != 1 || states["none"] && isAcked {
 				t.Fatalf("round %d: set %d is half applied or lost: %v, acknowledged was %d", round, set, states, want)
 			}
 			if isAcked && !states[fmt.Sprint(want)] && !states[fmt.Sprint(last)] {
 				t.Fatalf("round %d: set %d has %v, acknowledged was %d, begun %d", round, set, states, want, last)
 			}
 			for state := range states {
-				if state == "none" || state == "" {
+				if state == "none" {
 					continue
 				}
 				var n int
@@ -234,6 +268,26 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 				if err != nil || len(hits) != batchSize || hits[batchSize-1].Score != 1 {
 					t.Fatalf("round %d: set %d of state %s has %d vectors, %v", round, set, state, len(hits), err)
 				}
+			}
+		}
+		_, err = s.Estate.Get(ctx, instance(9*batchSize).Key())
+		if err != nil && !errors.Is(err, ErrNotFound) || visitor == "there" && err != nil || visitor == "gone" && err == nil {
+			t.Fatalf("round %d: what comes and goes was last %s, and reading it says %v", round, visitor, err)
+		}
+		if visitor = "there"; err != nil {
+			visitor = "gone"
+		}
+		listed := map[string]Conversation{}
+		cs, err := s.Chat.Conversations(ctx)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for _, c := range cs {
+			listed[c.ID] = c
+		}
+		for id, last := range second {
+			if c, ok := listed[id]; last != "closing" && ok != (last != "closed") || last == "named" && c.Title != "named" {
+				t.Fatalf("round %d: a conversation was last %s, and is listed: %v, as %+v", round, last, ok, c)
 			}
 		}
 		ms, err := s.Chat.History(ctx, conversation, 0)
@@ -346,9 +400,12 @@ func TestDamageIsNoticedAndCostsOnlyItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rounds := 25
+		rounds := 12
 		if strings.HasSuffix(path, ".db") {
-			rounds = 120
+			rounds = 60
+		}
+		if os.Getenv("CLOUDOPS_SOAK") != "" {
+			rounds *= 10
 		}
 		for round := range rounds {
 			damaged, where := bytes.Clone(original), ""

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -85,6 +86,7 @@ func (e *Estate) agree(ctx context.Context) error {
 // rebuild makes the index of what the collection holds. The caller holds writing.
 func (e *Estate) rebuild(ctx context.Context) error {
 	var found []Record
+	var closed []string
 	var page []*qdrant.RetrievedPoint
 	open := func() {
 		records := make([]*Record, len(page))
@@ -94,9 +96,11 @@ func (e *Estate) rebuild(ctx context.Context) error {
 				records[i] = &whole
 			}
 		})
-		for _, r := range records {
+		for i, r := range records {
 			if r != nil {
 				found = append(found, *r)
+			} else {
+				closed = append(closed, page[i].GetId().GetUuid())
 			}
 		}
 		page = page[:0]
@@ -110,6 +114,12 @@ func (e *Estate) rebuild(ctx context.Context) error {
 		return wrap("building the index", err)
 	}
 	open()
+	_, err = e.digests.file.Load()
+	// What lies in the engine of this home is this store's, be it damaged.
+	if errors.Is(err, fs.ErrNotExist) && len(closed) > 0 && len(found) == 0 && e.index.Len() == 0 && e.faults.endpoint.Stored() == 0 {
+		e.faults.mended(closed...) // they are no damage of this store
+		return fmt.Errorf("the collection %s holds %d points, none of which this store wrote or can open: it is another store's; choose other names in collections.aws_estate.name and collections.chat_history.name", e.name, len(closed))
+	}
 	there := make(map[string]bool, len(found))
 	for _, r := range found {
 		there[r.Canonical()] = true

@@ -8,11 +8,16 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
 )
 
 // ensureAll makes both collections ready.
 func ensureAll(ctx context.Context, client *qdrant.Client, cfg Config) error {
 	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
+		if cfg.Qdrant.Mode == endpoint.Embedded {
+			c.Memmap, c.WAL = nil, nil
+		}
 		if err := ensure(ctx, client, c); err != nil {
 			return err
 		}
@@ -49,11 +54,7 @@ func build(ctx context.Context, client *qdrant.Client, c CollectionConfig, real 
 		return wrap("looking for collection "+real, err)
 	}
 	if !exists {
-		err := client.CreateCollection(ctx, &qdrant.CreateCollection{
-			CollectionName: real,
-			VectorsConfig:  qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: uint64(c.VectorSize), Distance: distance(c.Distance)}),
-			HnswConfig:     hnsw(c.HNSW),
-		})
+		err := client.CreateCollection(ctx, creation(real, c))
 		if err != nil && status.Code(err) != codes.AlreadyExists {
 			return wrap("creating collection "+real, err)
 		}
@@ -79,6 +80,30 @@ func build(ctx context.Context, client *qdrant.Client, c CollectionConfig, real 
 		}
 	}
 	return nil
+}
+
+// creation is the request that makes a collection.
+func creation(name string, c CollectionConfig) *qdrant.CreateCollection {
+	vectors := &qdrant.VectorParams{Size: uint64(c.VectorSize), Distance: distance(c.Distance)}
+	r := &qdrant.CreateCollection{CollectionName: name, VectorsConfig: qdrant.NewVectorsConfig(vectors), HnswConfig: hnsw(c.HNSW)}
+	if m := c.Memmap; m != nil {
+		vectors.OnDisk = m.OnDisk
+		if m.ThresholdKB > 0 {
+			r.OptimizersConfig = &qdrant.OptimizersConfigDiff{MemmapThreshold: positive(m.ThresholdKB)}
+		}
+	}
+	if w := c.WAL; w != nil && *w != (WALConfig{}) {
+		r.WalConfig = &qdrant.WalConfigDiff{WalCapacityMb: positive(w.CapacityMB), WalSegmentsAhead: positive(w.SegmentsAhead)}
+	}
+	return r
+}
+
+// positive is a number, or nil for 0, which leaves it to Qdrant.
+func positive(n int) *uint64 {
+	if n == 0 {
+		return nil
+	}
+	return qdrant.PtrOf(uint64(n))
 }
 
 func distance(name string) qdrant.Distance {
@@ -113,11 +138,5 @@ func hnsw(c *HNSWConfig) *qdrant.HnswConfigDiff {
 	if c == nil {
 		return nil
 	}
-	set := func(n int) *uint64 {
-		if n == 0 {
-			return nil
-		}
-		return qdrant.PtrOf(uint64(n))
-	}
-	return &qdrant.HnswConfigDiff{M: set(c.M), EfConstruct: set(c.EfConstruct), FullScanThreshold: set(c.FullScanThreshold)}
+	return &qdrant.HnswConfigDiff{M: positive(c.M), EfConstruct: positive(c.EfConstruct), FullScanThreshold: positive(c.FullScanThreshold)}
 }

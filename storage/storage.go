@@ -49,20 +49,6 @@ type Service struct {
 	close    func() error
 }
 
-// Health is how the store is.
-type Health struct {
-	// Mode is embedded, local or remote.
-	Mode string `json:"mode"`
-	// Version is the version of Qdrant, or the one the engine follows; "" while
-	// it was never reached.
-	Version string `json:"version"`
-	// Connection is whether Qdrant answers.
-	Connection endpoint.State `json:"connection"`
-	Resources  int            `json:"resources"`
-	// Problems is what was found damaged and passed over.
-	Problems []Problem `json:"problems"`
-}
-
 // Open connects to the configured Qdrant, creates what is missing and loads
 // the identifier index. keys must belong to the store in cfg.DataPath. Errors
 // match ErrInUse, ErrCorrupt or seal.ErrWrongKey; nothing is destroyed then.
@@ -143,14 +129,10 @@ func (s *Service) reconnected(ctx context.Context, cfg Config) error {
 	if err := ensureAll(ctx, s.endpoint.Client, cfg); err != nil {
 		return err
 	}
-	return s.Estate.reconnected(ctx)
-}
-
-// Health says how the store is.
-func (s *Service) Health() Health {
-	return Health{
-		Mode: s.cfg.Qdrant.Mode, Version: s.endpoint.Version(), Connection: s.endpoint.State(), Resources: s.Estate.index.Len(), Problems: s.faults.list(),
+	if err := s.Chat.finishDeletions(ctx); err != nil {
+		return err
 	}
+	return s.Estate.reconnected(ctx)
 }
 
 // Close flushes the index cache and releases the store. Calls under way end

@@ -112,3 +112,13 @@ func TestARoundTrip(t *testing.T) {
 		t.Errorf("Conversations = %v, %v", cs, err)
 	}
 }
+
+func (h home) openConfig(t testing.TB, cfg Config) *Service {
+	t.Helper()
+	s, err := Open(context.Background(), cfg, h.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

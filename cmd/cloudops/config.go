@@ -108,7 +108,7 @@ func loadConfig() (config, error) {
 			return config{}, err
 		}
 		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
-			return config{}, fmt.Errorf("reading %s: %s", path, yaml.FormatError(err, false, false))
+			return config{}, fmt.Errorf("reading %s: %s", path, explainYAML(text, err))
 		}
 	}
 	if c.DataPath == "" {
@@ -126,6 +126,9 @@ func (c config) validate(path string) error {
 	}
 	if mode := c.Config.Effective().Qdrant.Mode; c.Encryption.off() && mode != "embedded" {
 		checks = append(checks, fmt.Errorf("encryption.enabled: false is for the embedded engine only, but qdrant.mode is %s: set it to true", mode))
+	}
+	if c.Encryption.off() && c.S3Backup != nil {
+		checks = append(checks, errors.New("encryption.enabled: false is for this machine only, but there is an s3_backup: set it to true"))
 	}
 	if c.DataPath != filepath.Join(c.home, "data") {
 		checks = append(checks, errors.New("data_path: must be the folder data of CLOUDOPS_HOME in this version"))

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // finding is the outcome of one check.
@@ -106,6 +107,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		if !status.Storage.Connection.Connected {
 			warn("qdrant", status.Storage.Connection.Problem, "what memory holds still serves; writes and chats wait until it is back")
 		}
+		examineStorage(status.Storage, add, warn)
 		for _, p := range status.Storage.Problems {
 			warn("store", fmt.Sprint(p), "cloudops scan writes damaged resources again")
 		}
@@ -147,6 +149,28 @@ func (a *app) examineKeys(ctx context.Context, client *daemon.Client, s daemon.S
 	}
 	if keys.Resealing != nil && keys.Resealing.Problem != "" {
 		warn("keys", keys.Resealing.Problem, "cloudops key status shows how far the rotation is")
+	}
+}
+
+// examineStorage looks at the collections and at the room there is.
+func examineStorage(h storage.Health, add func(string, string, error) bool, warn func(string, string, string)) {
+	for _, c := range h.Collections {
+		if c.Status == "green" {
+			add("collection", fmt.Sprintf("%s holds %d points", c.Name, c.PointsCount), nil)
+		} else if h.Connection.Connected {
+			warn("collection", fmt.Sprintf("%s is %s", c.Name, c.Status), "it settles by itself when Qdrant is optimising; else look into the log of Qdrant")
+		}
+	}
+	for _, w := range h.Warnings {
+		warn("store", w.Message, w.Mend)
+	}
+	if h.DiskSpaceMB >= 0 {
+		add("disk", fmt.Sprintf("%d MB are free where the home is", h.DiskSpaceMB), nil)
+	}
+	if h.S3Configured {
+		warn("backup", backupState(h), "copy the home while no daemon runs")
+	} else {
+		add("backup", backupState(h), nil)
 	}
 }
 

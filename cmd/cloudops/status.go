@@ -67,6 +67,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if s.EncryptionOff {
 					fmt.Fprintln(w, "WARNING    encryption is off: whoever gets hold of the home reads everything")
 				}
+				fmt.Fprint(w, storageState(s.Storage))
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
 				}
@@ -94,6 +95,32 @@ func qdrantState(h storage.Health) string {
 		words += "; fields that filter, and vectors, are stored in the clear there (docs/security.md)"
 	}
 	return words
+}
+
+// storageState says in lines how much the store holds, has room for, and what
+// should be looked at.
+func storageState(h storage.Health) string {
+	var b strings.Builder
+	var held []string
+	for _, c := range h.Collections {
+		held = append(held, fmt.Sprintf("%s %d (%s)", c.Name, c.PointsCount, c.Status))
+	}
+	fmt.Fprintf(&b, "points     %s\n", render.Terminal(strings.Join(held, ", ")))
+	if h.DiskSpaceMB >= 0 {
+		fmt.Fprintf(&b, "disk       %d MB free\n", h.DiskSpaceMB)
+	}
+	fmt.Fprintf(&b, "backup     %s\n", backupState(h))
+	for _, w := range h.Warnings {
+		fmt.Fprintf(&b, "WARNING    %s\n           %s\n", render.Terminal(w.Message), render.Terminal(w.Mend))
+	}
+	return b.String()
+}
+
+func backupState(h storage.Health) string {
+	if h.S3Configured {
+		return "a bucket is configured, but this version makes no backups yet"
+	}
+	return "none: S3 is not configured"
 }
 
 // shardTable shows what was listed, regions of one kind together; --json has

@@ -206,7 +206,7 @@ func (l *link) intercept(ctx context.Context, method string, req, reply any, cc 
 			if gone(ctx, err) && !own {
 				err = l.meaning(err)
 				l.lost(err)
-				return status.Error(codes.Unavailable, err.Error())
+				return status.Error(codes.Unavailable, l.away().Error())
 			}
 			return err
 		}
@@ -236,10 +236,11 @@ func retry(err error, trailer metadata.MD, pause backoff.BackOff) (time.Duration
 	return 0, false
 }
 
-// gone says whether a failure means that the server does not answer.
+// gone says whether a failure means that the server does not answer, or lets us
+// in no more.
 func gone(ctx context.Context, err error) bool {
 	switch status.Code(err) {
-	case codes.Unavailable:
+	case codes.Unavailable, codes.Unauthenticated, codes.PermissionDenied:
 		return true
 	case codes.DeadlineExceeded:
 		return errors.Is(ctx.Err(), context.DeadlineExceeded)

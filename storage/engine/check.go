@@ -9,7 +9,7 @@ import (
 )
 
 // bbolt trusts its pages: a damaged one makes it panic, loop, fault, or free a
-// page that is in use. check walks the file's structure without mapping it.
+// page that is in use. check walks the whole structure first.
 
 const (
 	pageHeader    = 16
@@ -43,14 +43,10 @@ func readMeta(page []byte) (meta, bool) {
 }
 
 type checker struct {
-	f    *os.File
+	data []byte
 	meta meta
 	// used marks pages that are reachable.
 	used []bool
-	buf  [][]byte
-	// ahead holds pages from first on. Who reads on where it ends gets more at once.
-	ahead []byte
-	first uint64
 }
 
 // check verifies the structure of a bbolt file. stale says that one of the two
@@ -65,11 +61,23 @@ func check(path string) (stale bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	first := make([]byte, 4096)
-	if _, err := f.ReadAt(first, 0); err != nil {
+	if info.Size() < 4096 {
 		return false, fmt.Errorf("%w: the file is cut short", ErrCorrupt)
 	}
-	m0, ok0 := readMeta(first)
+	data, unmap, err := mapFile(f, int(info.Size()))
+	if err != nil {
+		return false, err
+	}
+	defer unmap()
+	err = guarded(func() (err error) {
+		stale, err = checkData(data)
+		return err
+	})
+	return stale, err
+}
+
+func checkData(data []byte) (stale bool, err error) {
+	m0, ok0 := readMeta(data)
 	size := uint64(os.Getpagesize())
 	if ok0 {
 		size = m0.pageSize
@@ -77,11 +85,10 @@ func check(path string) (stale bool, err error) {
 	if size < 1024 || size > 1<<20 {
 		return false, fmt.Errorf("%w: the page size is %d", ErrCorrupt, size)
 	}
-	second := make([]byte, 4096)
-	if _, err := f.ReadAt(second, int64(size)); err != nil {
+	if uint64(len(data)) < 2*size {
 		return false, fmt.Errorf("%w: the file is cut short", ErrCorrupt)
 	}
-	m1, ok1 := readMeta(second)
+	m1, ok1 := readMeta(data[size:])
 	m := m0
 	switch {
 	case !ok0 && !ok1:
@@ -89,11 +96,11 @@ func check(path string) (stale bool, err error) {
 	case !ok0 || ok1 && m1.tx > m0.tx:
 		m = m1
 	}
-	if m.pageSize != size || m.pages > uint64(info.Size())/size {
-		return false, fmt.Errorf("%w: the file is cut short: it has %d bytes, %d pages of %d are in use", ErrCorrupt, info.Size(), m.pages, size)
+	if m.pageSize != size || m.pages > uint64(len(data))/size {
+		return false, fmt.Errorf("%w: the file is cut short: it has %d bytes, %d pages of %d are in use", ErrCorrupt, len(data), m.pages, size)
 	}
-	c := &checker{f: f, meta: m, used: make([]bool, m.pages)}
-	if err := c.tree(m.root, 0, nil, nil); err != nil {
+	c := &checker{data: data, meta: m, used: make([]bool, m.pages)}
+	if err := c.tree(m.root, nil, nil); err != nil {
 		return false, fmt.Errorf("%w: %v", ErrCorrupt, err)
 	}
 	if err := c.free(); err != nil {
@@ -102,19 +109,12 @@ func check(path string) (stale bool, err error) {
 	return !ok0 || !ok1, nil
 }
 
-// page reads a run of pages and marks it used.
-func (c *checker) page(id uint64, depth int) ([]byte, error) {
+// page is a run of pages, which are marked used.
+func (c *checker) page(id uint64) ([]byte, error) {
 	if id < 2 || id >= c.meta.pages {
 		return nil, fmt.Errorf("page %d is outside the file", id)
 	}
-	for len(c.buf) <= depth {
-		c.buf = append(c.buf, make([]byte, c.meta.pageSize))
-	}
-	b := c.buf[depth][:c.meta.pageSize]
-	at := int64(id * c.meta.pageSize)
-	if err := c.read(b, id); err != nil {
-		return nil, fmt.Errorf("reading page %d: %w", id, err)
-	}
+	b := c.data[id*c.meta.pageSize:]
 	run := uint64(binary.NativeEndian.Uint32(b[12:])) + 1
 	if binary.NativeEndian.Uint64(b) != id || run > c.meta.pages-id {
 		return nil, fmt.Errorf("the header of page %d is damaged", id)
@@ -125,57 +125,22 @@ func (c *checker) page(id uint64, depth int) ([]byte, error) {
 		}
 		c.used[i] = true
 	}
-	if run > 1 {
-		if want := run * c.meta.pageSize; uint64(cap(b)) < want {
-			b = make([]byte, want)
-		} else {
-			b = b[:want]
-		}
-		if _, err := c.f.ReadAt(b, at); err != nil {
-			return nil, fmt.Errorf("reading page %d: %w", id, err)
-		}
-		c.buf[depth] = b
-	}
-	return b, nil
-}
-
-// mostAhead is how many pages are read at once.
-const mostAhead = 64
-
-// read copies one page.
-func (c *checker) read(b []byte, id uint64) error {
-	size, have := c.meta.pageSize, uint64(len(c.ahead))/c.meta.pageSize
-	if id < c.first || id >= c.first+have {
-		n := uint64(1)
-		if id == c.first+have {
-			n = max(1, min(2*have, mostAhead, c.meta.pages-id))
-		}
-		if c.first = id; uint64(cap(c.ahead)) < n*size {
-			c.ahead = make([]byte, mostAhead*size)
-		}
-		c.ahead = c.ahead[:n*size]
-		if _, err := c.f.ReadAt(c.ahead, int64(id*size)); err != nil {
-			c.ahead = c.ahead[:0]
-			return err
-		}
-	}
-	copy(b, c.ahead[(id-c.first)*size:])
-	return nil
+	return b[:run*c.meta.pageSize], nil
 }
 
 // tree checks a page and all below it; its keys lie in [low, high).
-func (c *checker) tree(id uint64, depth int, low, high []byte) error {
-	b, err := c.page(id, depth)
+func (c *checker) tree(id uint64, low, high []byte) error {
+	b, err := c.page(id)
 	if err != nil {
 		return err
 	}
-	if err := c.elements(b, depth, low, high); err != nil {
+	if err := c.elements(b, low, high); err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
 	return nil
 }
 
-func (c *checker) elements(b []byte, depth int, low, high []byte) error {
+func (c *checker) elements(b []byte, low, high []byte) error {
 	le := binary.NativeEndian
 	flags, count := le.Uint16(b[8:]), int(le.Uint16(b[10:]))
 	if flags != branchPage && flags != leafPage || flags == branchPage && count == 0 || pageHeader+count*pageElement > len(b) {
@@ -213,11 +178,11 @@ func (c *checker) elements(b []byte, depth int, low, high []byte) error {
 					return fmt.Errorf("element %d lies outside it", i+1)
 				}
 			}
-			if err := c.tree(le.Uint64(b[at+8:]), depth+1, k, next); err != nil {
+			if err := c.tree(le.Uint64(b[at+8:]), k, next); err != nil {
 				return err
 			}
 		case le.Uint32(b[at:])&bucketElement != 0:
-			if err := c.bucket(v, depth); err != nil {
+			if err := c.bucket(v); err != nil {
 				return err
 			}
 		}
@@ -225,18 +190,18 @@ func (c *checker) elements(b []byte, depth int, low, high []byte) error {
 	return nil
 }
 
-func (c *checker) bucket(v []byte, depth int) error {
+func (c *checker) bucket(v []byte) error {
 	if len(v) < 16 {
 		return fmt.Errorf("a bucket is cut short")
 	}
 	if root := binary.NativeEndian.Uint64(v); root != 0 {
-		return c.tree(root, depth+1, nil, nil)
+		return c.tree(root, nil, nil)
 	}
 	inline := v[16:]
 	if len(inline) < pageHeader || binary.NativeEndian.Uint16(inline[8:]) != leafPage {
 		return fmt.Errorf("an inline bucket is damaged")
 	}
-	return c.elements(inline, depth, nil, nil)
+	return c.elements(inline, nil, nil)
 }
 
 // free checks that no page on the free list is in use.
@@ -244,7 +209,7 @@ func (c *checker) free() error {
 	if c.meta.freelist == noFreelist {
 		return nil
 	}
-	b, err := c.page(c.meta.freelist, 0)
+	b, err := c.page(c.meta.freelist)
 	if err != nil {
 		return err
 	}

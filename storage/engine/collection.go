@@ -181,17 +181,23 @@ func (c *collection) load() error {
 			return err
 		}
 		c.table = newTable(len(c.indexes.fields), c.size(), count)
-		body, vector := along(bodies), along(tx.Bucket(vectorsBucket()))
+		var reading sync.Mutex // a transaction is for one goroutine at a time
+		body := func(key []byte) []byte {
+			reading.Lock()
+			defer reading.Unlock()
+			return bodies.Get(key)
+		}
+		vector := along(tx.Bucket(vectorsBucket()))
 		page := make([]sealedRow, 0, 4096)
 		err := heads.ForEach(func(k, v []byte) error {
-			if page = append(page, sealedRow{c.table.add(), k, v, body(k), vector(k)}); len(page) < cap(page) {
+			if page = append(page, sealedRow{c.table.add(), k, v, vector(k)}); len(page) < cap(page) {
 				return nil
 			}
 			defer func() { page = page[:0] }()
-			return c.loadPage(page)
+			return c.loadPage(page, body)
 		})
 		if err == nil {
-			err = c.loadPage(page)
+			err = c.loadPage(page, body)
 		}
 		c.table.arrange()
 		return err
@@ -200,11 +206,12 @@ func (c *collection) load() error {
 
 // sealedRow is what the data file has of a row; nil is nothing.
 type sealedRow struct {
-	row                     int32
-	key, head, body, vector []byte
+	row               int32
+	key, head, vector []byte
 }
 
-func (c *collection) loadPage(page []sealedRow) error {
+// loadPage opens rows; body finds the body of a key.
+func (c *collection) loadPage(page []sealedRow, body func(key []byte) []byte) error {
 	t := &c.table
 	for _, s := range page {
 		if s.vector != nil {
@@ -218,7 +225,7 @@ func (c *collection) loadPage(page []sealedRow) error {
 		}
 	}
 	err := inParallel(len(page), func(i int) error {
-		c.loadRow(page[i])
+		c.loadRow(page[i], body)
 		return nil
 	})
 	for _, s := range page {
@@ -270,13 +277,13 @@ func inParallel(n int, f func(int) error) error {
 func (c *collection) size() int { return int(c.config.GetVectorsConfig().GetParams().GetSize()) }
 
 // loadRow opens what is stored of a row, whose slot is room for the vector.
-func (c *collection) loadRow(s sealedRow) {
+func (c *collection) loadRow(s sealedRow, body func(key []byte) []byte) {
 	t, seq := &c.table, c.table.seqs[s.row]
 	values := make([]int64, len(t.columns))
 	h, err := c.openHead(seq, s.head)
 	if err == nil {
 		t.ids[s.row] = h.id
-		err = c.indexes.evaluate(h, func() ([]byte, error) { return c.openBody(seq, s.body) }, values)
+		err = c.indexes.evaluate(h, func() ([]byte, error) { return c.openBody(seq, body(s.key)) }, values)
 	}
 	if err != nil {
 		t.damaged[s.row] = true

@@ -7,10 +7,10 @@ local M = {}
 local function item(c)
   local title = c.title ~= '' and c.title or 'a conversation without a message'
   local labels = type(c.labels) == 'table' and #c.labels > 0 and (' [' .. table.concat(c.labels, ', ') .. ']') or ''
+  local at = c.updated_at:sub(1, 16):gsub('T', ' ')
   -- Two of one title differ in their id.
-  return require('cloudops.text').line(
-    ('%s%s, %d messages, %s, %s'):format(title, labels, c.messages, c.updated_at:sub(1, 16):gsub('T', ' '), c.id:sub(1, 8))
-  )
+  local line = ('%s%s, %d messages, %s, %s'):format(title, labels, c.messages, at, c.id:sub(1, 8))
+  return require('cloudops.text').line(line)
 end
 
 --- Lists the conversations, or those that have all the words, and goes on with
@@ -29,7 +29,8 @@ function M.open(words)
     end
     local list = type(result.conversations) == 'table' and result.conversations or {}
     if #list == 0 then
-      server.notify(words == '' and 'no conversation yet; begin one with :CloudOps chat' or 'no conversation has all of these words')
+      local none = words == '' and 'no conversation yet; begin one with :CloudOps chat'
+      server.notify(none or 'no conversation has all of these words')
       return
     end
     vim.ui.select(list, {

@@ -22,7 +22,8 @@ t.contains(answered, 'help me with the walrus')
 
 -- Another one, begun elsewhere, with text that was pasted.
 local other
-require('cloudops.server').request('cloudops/conversation/send', { prompt = 'help\n\27[31m\226\128\174red' }, function(answer)
+local pasted = 'help\n\27[31m\226\128\174red'
+require('cloudops.server').request('cloudops/conversation/send', { prompt = pasted }, function(answer)
   other = answer.conversation_id
 end)
 t.wait('the other one', function() return other end)

@@ -23,3 +23,12 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// mapFile makes a file readable as memory until unmap is called.
+func mapFile(f *os.File, size int) (data []byte, unmap func(), err error) {
+	data, err = unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("mapping %s: %w", f.Name(), err)
+	}
+	return data, func() { _ = unix.Munmap(data) }, nil // it cannot fail for what Mmap returned
+}
