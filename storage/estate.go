@@ -187,7 +187,7 @@ func (e *Estate) Upsert(ctx context.Context, r Resource) error {
 func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, err error) {
 	damaged := e.faults.points()
 	var errs []error
-	for batch := range slices.Chunk(rs, pageSize) {
+	for batch := range slices.Chunk(rs, pagesAtOnce*pageSize) {
 		n, err := e.upsertBatch(ctx, batch, damaged)
 		changed += n
 		errs = append(errs, err)
@@ -246,47 +246,66 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 		c.record = record(r, known.Version+1, c.digest)
 		changes[c.id] = c
 	}
-	sealing := slices.Collect(maps.Values(changes))
-	inParallel(len(sealing), func(i int) {
-		c := sealing[i]
+	order := slices.Collect(maps.Values(changes))
+	inParallel(len(order), func(i int) {
+		c := order[i]
 		c.point, c.err = e.seal(c.id, c.resource, c.digest, c.record.Version)
 	})
-	for id, c := range changes {
+	var points []*qdrant.PointStruct
+	var written []Resource
+	var shards []Shard
+	order = slices.DeleteFunc(order, func(c *change) bool {
 		if c.err != nil {
 			errs = append(errs, fmt.Errorf("sealing a resource of type %s: %w", c.resource.Type, c.err))
-			delete(changes, id)
+			return true
 		}
-	}
-	if len(changes) == 0 {
-		return 0, errors.Join(errs...)
-	}
-	points, written := make([]*qdrant.PointStruct, 0, len(changes)), make([]Resource, 0, len(changes))
-	var shards []Shard
-	for _, c := range changes {
-		points, written = append(points, c.point), append(written, c.resource)
-		shards = append(shards, shardOf(c.record.Key))
+		points, written, shards = append(points, c.point), append(written, c.resource), append(shards, shardOf(c.record.Key))
 		if known, ok := e.index.Get(c.record.Key); ok {
 			shards = append(shards, shardOf(known.Key))
 		}
+		return false
+	})
+	if len(order) == 0 {
+		return 0, errors.Join(errs...)
 	}
 	errs = append(errs, e.addVectors(ctx, points, written))
 	if err := e.begin(shards); err != nil {
 		return 0, errors.Join(append(errs, err)...)
 	}
-	if err := upsert(ctx, e.client, e.name, points); err != nil {
-		e.cache.doubtful = true
-		return 0, errors.Join(append(errs, unwritten{wrap("storing resources", err)})...)
+	// One page is sealed and sent while another is being synced.
+	pages := slices.Collect(slices.Chunk(points, pageSize))
+	failed := make([]error, len(pages))
+	var sending sync.WaitGroup
+	for i, page := range pages {
+		sending.Go(func() { failed[i] = upsert(ctx, e.client, e.name, page) })
 	}
-	e.faults.mended(slices.Collect(maps.Keys(changes))...)
-	for _, c := range changes {
-		if known, ok := e.index.Get(c.record.Key); ok {
-			e.digests.remove(known)
+	sending.Wait()
+	stored := 0
+	for i, page := range slices.Collect(slices.Chunk(order, pageSize)) {
+		if failed[i] != nil {
+			e.cache.doubtful = true
+			continue
 		}
-		e.digests.add(c.record)
-		e.index.Put(c.record)
+		for _, c := range page {
+			e.faults.mended(c.id)
+			if known, ok := e.index.Get(c.record.Key); ok {
+				e.digests.remove(known)
+			}
+			e.digests.add(c.record)
+			e.index.Put(c.record)
+		}
+		stored += len(page)
 	}
-	e.cache.changed()
-	return len(changes), errors.Join(errs...)
+	if stored > 0 {
+		e.cache.changed()
+	}
+	for _, err := range failed {
+		if err != nil {
+			errs = append(errs, unwritten{wrap("storing resources", err)})
+			break // the others are alike
+		}
+	}
+	return stored, errors.Join(errs...)
 }
 
 // begin is called before shards are written to.

@@ -14,6 +14,9 @@ import (
 // pageSize is how many points travel in one request.
 const pageSize = 256
 
+// pagesAtOnce is how many pages of a bulk upsert are on their way at a time.
+const pagesAtOnce = 4
+
 // writeTimeout bounds one write.
 const writeTimeout = time.Minute
 
