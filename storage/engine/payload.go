@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/qdrant/go-client/qdrant"
 	"go.etcd.io/bbolt"
 	"google.golang.org/grpc/codes"
@@ -49,8 +50,12 @@ func (s pointsService) UpdateBatch(_ context.Context, r *qdrant.UpdateBatchPoint
 }
 
 // setPayloads sets the fields that the writes have in the payloads of points,
-// all of which must be there. Of several of one point the last counts.
+// all of which must be there, one after the other.
 func (c *collection) setPayloads(writes []*write) error {
+	fields := map[uuid.UUID][][]byte{}
+	for _, w := range writes {
+		fields[w.id] = append(fields[w.id], w.payload)
+	}
 	writes = latest(writes)
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -75,13 +80,16 @@ func (c *collection) setPayloads(writes []*write) error {
 	}
 	err = inParallel(len(writes), func(i int) error {
 		w := writes[i]
-		var err error
-		if w.payload, err = overlay(stored[i].payload, w.payload); err != nil {
-			return err
+		w.payload = stored[i].payload
+		for _, set := range fields[w.id] {
+			var err error
+			if w.payload, err = overlay(w.payload, set); err != nil {
+				return err
+			}
 		}
 		vector := w.vector
 		w.vector = nil // what is stored of the vector stays
-		err = c.seal(w)
+		err := c.seal(w)
 		w.vector = vector
 		return err
 	})
@@ -114,17 +122,22 @@ func (c *collection) setPayloads(writes []*write) error {
 	return nil
 }
 
-// overlay adds fields to an encoded payload, in the place of those of their names.
+// overlay adds fields to an encoded payload, in the place of those of their
+// names; a null takes one away.
 func overlay(payload, fields []byte) ([]byte, error) {
 	set := map[string]bool{}
-	err := entries(fields, func(name, _ []byte) error {
+	var merged []byte
+	err := records(fields, func(_ protowire.Number, record, entry []byte) error {
+		name, value, err := pair(entry)
 		set[string(name)] = true
-		return nil
+		if num, _, _ := protowire.ConsumeTag(value); len(value) > 0 && num != valueNull {
+			merged = append(merged, record...)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	merged := append([]byte(nil), fields...)
 	err = records(payload, func(_ protowire.Number, record, entry []byte) error {
 		name, _, err := pair(entry)
 		if !set[string(name)] {

@@ -366,6 +366,11 @@ func (s *suite) order() {
 	if err != nil || len(points) != 1 || points[0].GetOrderValue().GetInt() != 30 || points[0].GetPayload()["kind"].GetStringValue() != "a" {
 		s.t.Errorf("the top = %v, %v; want its order value and its payload", points, err)
 	}
+	s.must(s.put(40, map[string]any{"n": 99}, nil))
+	s.must(s.put(41, map[string]any{"n": 99}, nil))
+	if got, _, err := s.page(&qdrant.ScrollPoints{OrderBy: desc, Limit: qdrant.PtrOf(uint32(2))}); err != nil || !slices.Equal(got, []int{41, 40}) {
+		s.t.Errorf("of equal values come %v, %v; want the later id first", got, err)
+	}
 	for _, key := range []string{"other", "kind"} {
 		_, _, err := s.page(&qdrant.ScrollPoints{OrderBy: &qdrant.OrderBy{Key: key}})
 		s.refused("by "+key, err, codes.InvalidArgument, "No range index")
@@ -660,6 +665,14 @@ func (s *suite) setPayload() {
 			s.t.Errorf("point %d has %v, want %v", i+1, got[i].GetPayload(), want)
 		}
 	}
+	// Operations follow one another; null takes a field away.
+	s.must(update(set(3, map[string]any{"one": 1, "keep": "that"}), set(3, map[string]any{"two": 2, "sealed": nil}), set(3, map[string]any{"keep": nil})))
+	got, err = s.client.Get(ctx(), &qdrant.GetPoints{CollectionName: s.c, Ids: ids(3), WithPayload: qdrant.NewWithPayload(true)})
+	s.must(err)
+	if want := qdrant.NewValueMap(map[string]any{"one": 1, "two": 2, "state": "old"}); len(got) != 1 || !proto.Equal(&qdrant.Struct{Fields: got[0].GetPayload()}, &qdrant.Struct{Fields: want}) {
+		s.t.Errorf("after three operations a point has %v, want %v", got, want)
+	}
+	s.refused("the fields of none", update(set(77, map[string]any{"state": "new"})), codes.NotFound, id(77))
 	near, err := s.query([]float32{1, 0}, 10, nil)
 	if err != nil || !slices.Equal(numbers(near), []int{3, 2, 1}) {
 		s.t.Errorf("the vectors are %v, %v; want all as before", numbers(near), err)
