@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -715,6 +717,13 @@ func TestNothingReadableIsOnDisk(t *testing.T) {
 	ctx := context.Background()
 	h := newHome(t)
 	s := h.open(t)
+	vector := make([]float32, 384)
+	for i := range vector {
+		vector[i] = float32(i%7) - 3.25
+	}
+	s.Estate.EmbedWith(func(_ context.Context, rs []Resource) ([][]float32, error) {
+		return slices.Repeat([][]float32{vector}, len(rs)), nil
+	})
 	if _, err := s.Estate.BulkUpsert(ctx, instances(50)); err != nil {
 		t.Fatal(err)
 	}
@@ -736,10 +745,23 @@ func TestNothingReadableIsOnDisk(t *testing.T) {
 		"pg-instance", "team-quokka", "production", "123456789012", "us-west-2", "rds_instance", "available", "vpc-0badcafe",
 		"db-ABCDEFGHIJKL", "wombats", "before the", "aws_estate", "chat_history", "resource_type", "encrypted_data", string(b[:40]),
 	}
+	// A part of the vector, as it was given and as the engine compares it.
+	var length float64
+	for _, x := range vector {
+		length += float64(x) * float64(x)
+	}
+	var given, compared []byte
+	for _, x := range vector[:4] {
+		given = binary.LittleEndian.AppendUint32(given, math.Float32bits(x))
+		compared = binary.LittleEndian.AppendUint32(compared, math.Float32bits(x/float32(math.Sqrt(length))))
+	}
 	for _, path := range files(t, h.dir) {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if bytes.Contains(content, given) || bytes.Contains(content, compared) {
+			t.Errorf("%s holds a vector", path)
 		}
 		for _, canary := range canaries {
 			for form, needle := range disguises(canary) {
