@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,5 +85,58 @@ func TestCollectionsAreMadeAsConfigured(t *testing.T) {
 	}}})
 	if err := s.Estate.Upsert(t.Context(), instance(1)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheStoragePathLiesInTheDataPath(t *testing.T) {
+	h := newHome(t)
+	inside := filepath.Join(h.dir, "data", "elsewhere")
+	s := h.openConfig(t, Config{Qdrant: QdrantConfig{StoragePath: inside}})
+	if err := s.Estate.Upsert(t.Context(), instance(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := filepath.Glob(filepath.Join(inside, "*")); err != nil || len(found) == 0 {
+		t.Errorf("%s holds %v, %v", inside, found, err)
+	}
+	for _, path := range []string{t.TempDir(), filepath.Join(h.dir, "data"), filepath.Join(h.dir, "data", "..", "audit"), "relative"} {
+		if s, err := Open(t.Context(), Config{Qdrant: QdrantConfig{StoragePath: path}}, h.keys); err == nil {
+			s.Close()
+			t.Errorf("storage_path %s is taken", path)
+		} else if !strings.Contains(err.Error(), "storage_path") {
+			t.Errorf("storage_path %s: %v", path, err)
+		}
+	}
+}
+
+func TestEveryIndexIsMade(t *testing.T) {
+	s := newHome(t).openConfig(t, Config{Collections: CollectionConfigs{AWSEstate: CollectionConfig{
+		IndexedFields: append(everyType(), IndexedField{Name: "tags.plain", Type: "keyword"}),
+	}}})
+	for name, want := range map[string]map[string]qdrant.PayloadSchemaType{
+		s.Chat.name: {
+			"context_id": qdrant.PayloadSchemaType_Keyword, "message_index": qdrant.PayloadSchemaType_Integer,
+			"role": qdrant.PayloadSchemaType_Keyword, "timestamp": qdrant.PayloadSchemaType_Integer,
+		},
+		s.Estate.name: {
+			"resource_type": qdrant.PayloadSchemaType_Keyword, "account_id": qdrant.PayloadSchemaType_Keyword, "region": qdrant.PayloadSchemaType_Keyword,
+			"service": qdrant.PayloadSchemaType_Keyword, "state": qdrant.PayloadSchemaType_Keyword, "last_synced": qdrant.PayloadSchemaType_Integer,
+			"tags.keyword": qdrant.PayloadSchemaType_Keyword, "tags.integer": qdrant.PayloadSchemaType_Integer, "tags.float": qdrant.PayloadSchemaType_Float,
+			"tags.bool": qdrant.PayloadSchemaType_Bool, "tags.geo": qdrant.PayloadSchemaType_Geo, "tags.text": qdrant.PayloadSchemaType_Text,
+		},
+	} {
+		info, err := s.Chat.client.GetCollectionInfo(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]qdrant.PayloadSchemaType{}
+		for field, schema := range info.GetPayloadSchema() {
+			got[field] = schema.GetDataType()
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s has the indexes %v, want %v", name, got, want)
+		}
 	}
 }
