@@ -148,7 +148,8 @@ func (c *Chat) Conversation(ctx context.Context, name string) (Conversation, err
 	if err != nil {
 		return Conversation{}, err
 	}
-	all = slices.DeleteFunc(all, func(x Conversation) bool { return !strings.HasPrefix(x.ID, name) && x.Title != name })
+	begins := strings.ToLower(name)
+	all = slices.DeleteFunc(all, func(x Conversation) bool { return !strings.HasPrefix(x.ID, begins) && x.Title != name })
 	switch len(all) {
 	case 0:
 		return Conversation{}, fmt.Errorf("conversation %q: %w", name, ErrNotFound)

@@ -94,7 +94,7 @@ func TestAConversationIsNamedAsPeopleDo(t *testing.T) {
 	ctx := t.Context()
 	s := newHome(t).open(t)
 	a, b, c := talk(t, s, "Stop pg-instance-main1"), talk(t, s, "twice"), talk(t, s, "twice")
-	for _, name := range []string{a, a[:13], "Stop pg-instance-main1"} {
+	for _, name := range []string{a, a[:13], strings.ToUpper(a[:13]), "Stop pg-instance-main1"} {
 		if got, err := s.Chat.Conversation(ctx, name); err != nil || got.ID != a || got.Messages != 1 {
 			t.Errorf("Conversation(%q) = %+v, %v", name, got, err)
 		}
