@@ -27,7 +27,7 @@ func (c *Chat) Delete(ctx context.Context, contextID string) error {
 	delete(c.threads, contextID)
 	c.mu.Unlock()
 	if err := c.finishDeletion(ctx, contextID); err != nil {
-		return fmt.Errorf("the conversation can't be read any more, but what is left of it has yet to be removed; that is done when cloudops starts again: %w", err)
+		return fmt.Errorf("the conversation can't be read any more, but what is left of it has yet to be removed; that is done when Qdrant is back, or cloudops starts again: %w", err)
 	}
 	return nil
 }
