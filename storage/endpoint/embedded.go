@@ -30,6 +30,7 @@ func openEmbedded(ctx context.Context, cfg Config) (*Endpoint, error) {
 		GrpcOptions: append([]grpc.DialOption{
 			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+			grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
 		}, cfg.Options...),
 	})
 	if err != nil {

@@ -39,6 +39,9 @@ var ErrUnavailable = errors.New("Qdrant is not reachable")
 
 const maxMessage = 64 << 20
 
+// window lets a whole page travel without waiting for leave.
+const window = 8 << 20
+
 // Config says which Qdrant to use.
 type Config struct {
 	// Mode is embedded, local or remote.

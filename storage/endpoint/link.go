@@ -62,6 +62,7 @@ func (l *link) options() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(l.intercept),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
 		// The network has no say in where the estate goes, or how calls are made.
 		grpc.WithNoProxy(), grpc.WithDisableServiceConfig(),
 	}

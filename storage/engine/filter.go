@@ -64,13 +64,20 @@ func (c *collection) restrict(m *matcher, raw []*qdrant.PointId) error {
 	return nil
 }
 
-func parseIDs(ids []*qdrant.PointId) ([]uuid.UUID, error) {
-	parsed := make([]uuid.UUID, len(ids))
+func parseIDs(ids []*qdrant.PointId) (parsed []uuid.UUID, err error) {
+	parsed = make([]uuid.UUID, len(ids))
 	for i, id := range ids {
-		var err error
-		if parsed[i], err = uuid.Parse(id.GetUuid()); err != nil {
-			return nil, status.Errorf(codes.InvalidArgument, "Unable to parse UUID: %q", id.GetUuid())
+		if parsed[i], err = parseID(id); err != nil {
+			return nil, err
 		}
+	}
+	return parsed, nil
+}
+
+func parseID(id *qdrant.PointId) (uuid.UUID, error) {
+	parsed, err := uuid.Parse(id.GetUuid())
+	if err != nil {
+		return parsed, status.Errorf(codes.InvalidArgument, "Unable to parse UUID: %q", id.GetUuid())
 	}
 	return parsed, nil
 }

@@ -36,20 +36,14 @@ func (s pointsService) Upsert(_ context.Context, r *qdrant.UpsertPoints) (*qdran
 	if err != nil {
 		return nil, err
 	}
-	raw, writes := make([]*qdrant.PointId, len(r.GetPoints())), make([]*write, len(r.GetPoints()))
-	for i, p := range r.GetPoints() {
-		vector, err := c.vector(p.GetVectors())
-		if err != nil {
-			return nil, err
-		}
-		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}, payload: payload(p)}
-	}
-	ids, err := parseIDs(raw)
+	writes := make([]*write, len(r.GetPoints()))
+	err = inParallel(len(writes), func(i int) (err error) {
+		p := r.GetPoints()[i]
+		writes[i], err = c.asked(p.GetId(), p.GetVectors(), payload(p))
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	for i, id := range ids {
-		writes[i].id = id
 	}
 	if err := c.upsert(writes); err != nil {
 		return nil, err
@@ -64,25 +58,28 @@ func (s pointsService) UpdateVectors(_ context.Context, r *qdrant.UpdatePointVec
 	if err != nil {
 		return nil, err
 	}
-	raw, writes := make([]*qdrant.PointId, len(r.GetPoints())), make([]*write, len(r.GetPoints()))
-	for i, p := range r.GetPoints() {
-		vector, err := c.vector(p.GetVectors())
-		if err != nil {
-			return nil, err
-		}
-		raw[i], writes[i] = p.GetId(), &write{row: row{vector: vector}}
-	}
-	ids, err := parseIDs(raw)
+	writes := make([]*write, len(r.GetPoints()))
+	err = inParallel(len(writes), func(i int) (err error) {
+		p := r.GetPoints()[i]
+		writes[i], err = c.asked(p.GetId(), p.GetVectors(), nil)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	for i, id := range ids {
-		writes[i].id = id
 	}
 	if err := c.updateVectors(writes); err != nil {
 		return nil, err
 	}
 	return completed(start), nil
+}
+
+// asked is what a request asks to be written.
+func (c *collection) asked(id *qdrant.PointId, vectors *qdrant.Vectors, payload []byte) (w *write, err error) {
+	w = &write{payload: payload}
+	if w.id, err = parseID(id); err == nil {
+		w.vector, err = c.vector(vectors)
+	}
+	return w, err
 }
 
 // vector is what a request gives as a point's vectors, ready to be stored; nil
