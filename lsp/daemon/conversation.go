@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -214,10 +215,20 @@ func conversationDelete(ctx context.Context, x *session, p *Parts, params Conver
 	err = x.confirm(ctx, p.Executor, "Delete conversation "+c.ID, "delete",
 		"Title: "+c.Title,
 		fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt)),
+		"What it proposed and nobody decided is rejected.",
 		"Its key is destroyed: no copy, backup or snapshot gives it back.",
 		"The audit log keeps the commands that it led to.")
 	if err != nil {
 		return nil, err
+	}
+	// What it proposed quotes it.
+	for _, plan := range p.Executor.Pending() {
+		if plan.Origin.Conversation != c.ID {
+			continue
+		}
+		if err := p.Executor.Reject(plan.ID, "its conversation was deleted"); err != nil && !errors.Is(err, executor.ErrNoPlan) {
+			return nil, err
+		}
 	}
 	if err := p.Store.Chat.Delete(ctx, c.ID); err != nil {
 		return nil, err
