@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -207,16 +208,21 @@ func (k *Keys) replaceConversation(id, path string, h *keyset.Handle) error {
 	if err != nil {
 		return err
 	}
-	old, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
+	var old *os.File
+	if runtime.GOOS != "windows" { // which replaces no file that is open
+		if old, err = os.OpenFile(path, os.O_WRONLY, 0); err != nil {
+			return err
+		}
+		defer old.Close()
 	}
-	defer old.Close()
 	if err := replaceFile(path, append([]byte{format}, wrapped...)); err != nil {
 		return err
 	}
 	if s := k.conversations[id]; s != nil {
 		s.aead.replace(ready)
+	}
+	if old == nil {
+		return nil
 	}
 	return overwrite(old)
 }
