@@ -130,6 +130,9 @@ func (c config) validate(path string) error {
 	if c.Encryption.off() && c.S3Backup != nil {
 		checks = append(checks, errors.New("encryption.enabled: false is for this machine only, but there is an s3_backup: set it to true"))
 	}
+	if samePlace(c.Qdrant.APIKey, c.Encryption.source()) {
+		checks = append(checks, errors.New("qdrant.api_key: the encryption key is there, which is sent to nobody; name the place of the API key"))
+	}
 	if c.DataPath != filepath.Join(c.home, "data") {
 		checks = append(checks, errors.New("data_path: must be the folder data of CLOUDOPS_HOME in this version"))
 	}
@@ -137,6 +140,12 @@ func (c config) validate(path string) error {
 		return fmt.Errorf("checking %s: %w", path, err)
 	}
 	return nil
+}
+
+// samePlace tells whether two sources that name a place name the same one.
+func samePlace(a, b seal.Source) bool {
+	return a.EnvVar != "" && a.EnvVar == b.EnvVar || a.File != "" && filepath.Clean(a.File) == filepath.Clean(b.File) ||
+		a.Keychain != nil && b.Keychain != nil && a.Keychain.Account != "" && *a.Keychain == *b.Keychain
 }
 
 // ownFile refuses a configuration that somebody else could have written.

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/invopop/jsonschema"
+
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 var update = flag.Bool("update", false, "write generated files anew")
@@ -51,5 +54,23 @@ func TestConfigSchema(t *testing.T) {
 	}
 	if !bytes.Equal(schema, want) {
 		t.Errorf("config.schema.json is stale; run: go test ./cmd/cloudops -run TestConfigSchema -update")
+	}
+}
+
+// The encryption key is never where an API key is read.
+func TestTheEncryptionKeyIsNoAPIKey(t *testing.T) {
+	for _, key := range []seal.Source{
+		{EnvVar: "THE_KEY"}, {File: "/keys/kek"}, {Keychain: &seal.Keychain{Service: "s", Account: "a"}},
+	} {
+		c := config{home: "/h", Encryption: encryptionConfig{KeySource: key}}
+		c.DataPath = "/h/data"
+		c.Qdrant = storage.QdrantConfig{Mode: "remote", URL: "https://qdrant.example", APIKey: key}
+		if err := c.validate("config.yaml"); err == nil || !strings.Contains(err.Error(), "sent to nobody") {
+			t.Errorf("%v: %v", key, err)
+		}
+		c.Qdrant.APIKey = seal.Source{Keychain: &seal.Keychain{}} // the entry for it
+		if err := c.validate("config.yaml"); err != nil {
+			t.Errorf("%v: %v", key, err)
+		}
 	}
 }

@@ -21,6 +21,9 @@ func (s Source) Secret(home, account string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if k := s.Keychain; k != nil && k.Service == defaultService && strings.HasPrefix(k.Account, defaultAccount) {
+		return "", fmt.Errorf("refusing %s: a key that wraps a store's is there, which is sent to nobody; name the entry of the other secret", s)
+	}
 	var text string
 	switch {
 	case s.Keychain != nil:
