@@ -22,6 +22,8 @@ export class ServerError extends Error {
   constructor(
     message: string,
     readonly hint: string,
+    /** The server's code; 0 for none. */
+    readonly code = 0,
   ) {
     super(message);
   }
@@ -45,6 +47,9 @@ const cards: StaticFeature = {
   clear() {},
 };
 
+/** What a menu of the server's asks to be shown; here it is a document. */
+const Shown = v.object({ identifier: v.string(), show: v.literal(true) });
+
 const pauses = [1, 2, 5, 10, 30];
 
 export class Client implements vscode.Disposable {
@@ -63,6 +68,9 @@ export class Client implements vscode.Disposable {
   private readonly notes: { method: string; handler: (params: unknown) => void }[] = [];
   private readonly requests: { method: string; handler: (params: unknown, t: vscode.CancellationToken) => unknown }[] =
     [];
+
+  /** Shows whole resources. */
+  details: (identifier: string) => Promise<void> = async () => {};
 
   constructor(private readonly extension: vscode.Uri) {
     this.output = vscode.window.createOutputChannel('CloudOps', { log: true });
@@ -107,7 +115,11 @@ export class Client implements vscode.Disposable {
     } catch (e) {
       if (token?.isCancellationRequested) throw new vscode.CancellationError();
       const hint = e instanceof ResponseError ? (e.data as { hint?: unknown } | undefined)?.hint : undefined;
-      throw new ServerError(e instanceof Error ? e.message : String(e), typeof hint === 'string' ? hint : '');
+      throw new ServerError(
+        e instanceof Error ? e.message : String(e),
+        typeof hint === 'string' ? hint : '',
+        e instanceof ResponseError ? e.code : 0,
+      );
     }
     const parsed = v.safeParse(schema, result);
     if (!parsed.success) {
@@ -163,6 +175,13 @@ export class Client implements vscode.Disposable {
         outputChannel: this.output,
         synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
         initializationOptions: { readOnly: vscode.workspace.getConfiguration('cloudops').get('readOnly', false) },
+        middleware: {
+          executeCommand: (command, args, next) => {
+            const wanted = v.safeParse(Shown, args[0]);
+            if (command === 'cloudops.estate.get' && wanted.success) return this.details(wanted.output.identifier);
+            return next(command, args);
+          },
+        },
         progressOnInitialization: false,
         initializationFailedHandler: () => false,
         errorHandler: {

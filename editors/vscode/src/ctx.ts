@@ -23,8 +23,14 @@ export class Ctx {
     this.estate = new Estate(this.client);
     this.approvals = new Approvals(this.client);
     this.details = new Details(this.client);
-    this.chat = new ChatView(context.extensionUri, this.client, this.estate, this.approvals, (id) =>
-      this.details.open(id),
+    this.client.details = (id) => this.details.open(id);
+    this.chat = new ChatView(
+      context.extensionUri,
+      context.workspaceState,
+      this.client,
+      this.estate,
+      this.approvals,
+      (id) => this.details.open(id),
     );
     this.resources = new ResourcesView(this.client, this.estate);
     this.executions = new ExecutionsView(this.client);

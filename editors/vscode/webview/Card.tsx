@@ -68,25 +68,22 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
       {phase === 'waiting' && (
         <>
           {why !== undefined && (
-            <form
-              className="reason"
-              onSubmit={(e) => {
-                e.preventDefault();
-                decide('reject', why.trim());
-              }}
-            >
-              <label>
-                Why not? It is kept with the rejection.
-                <input
-                  // biome-ignore lint/a11y/noAutofocus: it appears because the person asked for it
-                  autoFocus
-                  value={why}
-                  maxLength={500}
-                  onChange={(e) => setWhy(e.target.value)}
-                  onKeyDown={(e) => e.key === 'Escape' && setWhy(undefined)}
-                />
-              </label>
-            </form>
+            <label className="reason">
+              Why not? It is kept with the rejection.
+              <input
+                // biome-ignore lint/a11y/noAutofocus: it appears because the person asked for it
+                autoFocus
+                value={why}
+                maxLength={500}
+                onChange={(e) => setWhy(e.target.value)}
+                onKeyDown={(e) => {
+                  if (e.key === 'Escape') setWhy(undefined);
+                  if (e.key === 'Enter' && !e.ctrlKey && !e.metaKey && !e.nativeEvent.isComposing) {
+                    decide('reject', why.trim());
+                  }
+                }}
+              />
+            </label>
           )}
           <footer>
             <vscode-button onClick={() => decide('run')} disabled={!armed || undefined}>

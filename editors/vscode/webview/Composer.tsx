@@ -29,13 +29,7 @@ export function Composer() {
   };
 
   return (
-    <form
-      className="composer"
-      onSubmit={(e) => {
-        e.preventDefault();
-        go();
-      }}
-    >
+    <div className="composer">
       <textarea
         ref={box}
         aria-label="Message to CloudOps"
@@ -61,6 +55,6 @@ export function Composer() {
           Send
         </vscode-button>
       )}
-    </form>
+    </div>
   );
 }

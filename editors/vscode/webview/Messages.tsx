@@ -66,9 +66,9 @@ export function Messages({ panel }: { panel: Panel }) {
         <fieldset className="choices">
           <legend>Which one?</legend>
           {choices.map((c) => (
-            <vscode-button key={c.prompt} secondary onClick={() => send({ type: 'send', text: c.prompt })}>
+            <button key={c.prompt} type="button" onClick={() => send({ type: 'send', text: c.prompt })}>
               {c.label}
-            </vscode-button>
+            </button>
           ))}
         </fieldset>
       )}

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Approvals, Surface } from '../approvals';
-import { type Client, words } from '../client';
+import { type Client, ServerError, words } from '../client';
 import type { Estate } from '../estate';
 import { Answer, type Card, Conversations, type Execution, Messages, Pending, RunNote, TextNote } from '../protocol';
 import { visible, visibleLines } from '../text';
@@ -15,6 +15,9 @@ const most = 1000;
 /** How much of a command's output is shown; the Executions view has the rest. */
 const mostOutput = 200_000;
 
+/** The server's code for what is not there; see lsp/daemon/protocol.go. */
+const notFound = -32011;
+
 interface Waiting {
   card: Card;
   answer: (a: { run: boolean; reason: string } | undefined) => void;
@@ -23,11 +26,14 @@ interface Waiting {
 export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Disposable {
   private view: vscode.WebviewView | undefined;
   private drawn = false;
-  private conversation = '';
+  /** The one that is shown, kept for the next window of this workspace. */
+  private current = '';
   private title = '';
   private turn: { token: string; cancel: vscode.CancellationTokenSource } | undefined;
   /** Cards that wait for the person, by plan. */
   private readonly waiting = new Map<string, Waiting>();
+  /** Plans that the person rejected here. */
+  private readonly rejected = new Set<string>();
   /** The plan that runs: what the server says of a run belongs to it. */
   private running = '';
   private readonly disposables: vscode.Disposable[] = [];
@@ -36,11 +42,13 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   constructor(
     private readonly extension: vscode.Uri,
+    private readonly memory: vscode.Memento,
     private readonly client: Client,
     private readonly estate: Estate,
     private readonly approvals: Approvals,
     private readonly details: (identifier: string) => Promise<void>,
   ) {
+    this.current = memory.get('conversation', '');
     approvals.use(this);
     approvals.onDecided((x) => this.outcome(x));
     client.onNote('cloudops/conversation/text', TextNote, (n) => {
@@ -89,6 +97,15 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         this.drawn = false;
       }
     });
+  }
+
+  private get conversation(): string {
+    return this.current;
+  }
+
+  private set conversation(id: string) {
+    this.current = id;
+    void this.memory.update('conversation', id);
   }
 
   private post(m: ToPanel): void {
@@ -177,6 +194,11 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       }
     } catch (e) {
       this.client.output.warn(words(e));
+      // One that is gone is forgotten; for another failure it is tried again.
+      if (!(e instanceof ServerError && e.code === notFound)) {
+        this.post({ type: 'answered', conversation: id, entry: null, choices: [], problem: words(e) });
+        return;
+      }
       if (id === this.conversation) this.conversation = '';
     }
     if (id !== this.conversation && this.conversation !== '') return;
@@ -334,6 +356,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       return;
     }
     if (run) this.running = plan;
+    else this.rejected.add(plan);
     w.answer({ run, reason });
   }
 
@@ -354,7 +377,16 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** A plan that came to nothing, or whose outcome this panel was not told. */
   private ended(plan: string, problem: string): void {
     if (this.running === plan) this.running = '';
-    this.post({ type: 'outcome', plan, status: 'ended', before: '', after: '', output: '', problem });
+    const rejected = this.rejected.delete(plan);
+    this.post({
+      type: 'outcome',
+      plan,
+      status: rejected ? 'rejected' : 'ended',
+      before: '',
+      after: '',
+      output: '',
+      problem: rejected ? '' : problem,
+    });
   }
 
   /** The server is gone: nothing waits for an answer any more. */

@@ -7,7 +7,9 @@ export async function filter(ctx: Ctx): Promise<void> {
     prompt: 'Words of names, ids, types, tags, states or regions',
     value: ctx.resources.filtered,
   });
-  if (words !== undefined) await ctx.resources.filter(words.trim());
+  if (words === undefined) return;
+  await ctx.resources.filter(words.trim());
+  await vscode.commands.executeCommand('cloudops.resources.focus');
 }
 
 export async function clearFilter(ctx: Ctx): Promise<void> {

@@ -2,7 +2,7 @@
 // Go test beside this folder starts all of it and says where in the environment.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 
 function env(name: string): string {
   const value = process.env[name];
@@ -80,31 +80,34 @@ export class Window {
 
   /** Runs a command of the palette by its title. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget input');
-    await input.waitFor();
-    await input.fill(`>${title}`);
-    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
-    await row.waitFor();
-    await this.page.keyboard.press('Enter');
+    await this.pick('F1', `>${title}`, title);
   }
 
   /** Opens a file of the workspace. */
   async file(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+P');
-    const input = this.page.locator('.quick-input-widget input');
-    await input.waitFor();
-    await input.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().waitFor();
-    await this.page.keyboard.press('Enter');
+    await this.pick('Control+P', name, name);
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
   }
 
-  /** The text of the item in the status bar. */
-  status(): Locator {
-    return this.page
-      .locator('.statusbar-item', { hasText: /CloudOps|·/ })
-      .filter({ has: this.page.locator('.codicon') });
+  /**
+   * Opens a list by a key, writes into it and picks what it finds. One that is
+   * just closing takes nothing, and one that opened too early knows too little.
+   */
+  private async pick(key: string, text: string, found: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input.input').first();
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: found }).first();
+    await until(`${found} is in the list`, async () => {
+      try {
+        await this.page.keyboard.press(key);
+        await input.fill(text, { timeout: 1000 });
+        await row.waitFor({ timeout: 2000 });
+        return (await input.inputValue({ timeout: 500 })) === text;
+      } catch {
+        await this.page.keyboard.press('Escape');
+        return false;
+      }
+    });
+    await this.page.keyboard.press('Enter');
   }
 
   /** Waits until the server answers. */
