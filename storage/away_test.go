@@ -115,3 +115,21 @@ func TestACollectionOfThisStoreIsFoundAgain(t *testing.T) {
 		t.Errorf("%+v", hl)
 	}
 }
+
+// A first run that reaches no server leaves the mode free; one that does binds it.
+func TestAMistypedAddressBindsNoHome(t *testing.T) {
+	h := newHome(t)
+	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("Open: %v", err)
+	}
+	cfg := remoteConfig(serveStandIn(t).url)
+	mustOpen(t, cfg, h.keys).Close()
+	if _, err := Open(t.Context(), Config{}, h.keys); err == nil || !strings.Contains(err.Error(), "cloudops migrate --to embedded") {
+		t.Errorf("Open: %v", err)
+	}
+	h = newHome(t)
+	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("Open: %v", err)
+	}
+	h.open(t)
+}

@@ -83,19 +83,28 @@ func (c Config) storagePath() (string, error) {
 	return path, nil
 }
 
-// bindMode refuses a mode other than the one that the home's data is in. The
-// first one is remembered.
+// bindMode refuses a mode other than the one that the home's data is in.
 func bindMode(c Config) error {
 	now, err := c.dataModes()
 	switch {
 	case err != nil:
 		return err
-	case len(now) == 1 && now[0] == c.Qdrant.Mode:
+	case len(now) == 0 || len(now) == 1 && now[0] == c.Qdrant.Mode:
 		return nil
-	case len(now) == 0 || slices.Contains(now, c.Qdrant.Mode):
+	case slices.Contains(now, c.Qdrant.Mode):
 		return c.rememberMode(c.Qdrant.Mode)
 	}
 	return fmt.Errorf("qdrant.mode is %s, but the data of this home is in mode %s: set it back to %[2]s, and move the data with: cloudops migrate --to %[1]s", c.Qdrant.Mode, now[0])
+}
+
+// settleMode remembers the first mode, once its Qdrant was reached: a mistyped
+// address must not bind a home that has nothing yet.
+func settleMode(c Config) error {
+	now, err := c.dataModes()
+	if err != nil || len(now) > 0 {
+		return err
+	}
+	return c.rememberMode(c.Qdrant.Mode)
 }
 
 // dataModes are the modes that hold the home's data: none yet, one, or two for

@@ -108,7 +108,11 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 		return nil, err
 	}
 	s.endpoint, s.faults = ep, newFaults(ep)
-	if err := ensureAll(ctx, ep.Client, cfg); err != nil && !errors.Is(err, ErrUnavailable) {
+	err = ensureAll(ctx, ep.Client, cfg)
+	if err == nil {
+		err = settleMode(cfg)
+	}
+	if err != nil && !errors.Is(err, ErrUnavailable) {
 		return nil, errors.Join(err, ep.Close())
 	}
 	s.Chat = newChat(ep.Client, keys, cfg.Collections.ChatHistory.Name, s.faults)
@@ -127,6 +131,9 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 // reconnected runs when Qdrant is back.
 func (s *Service) reconnected(ctx context.Context, cfg Config) error {
 	if err := ensureAll(ctx, s.endpoint.Client, cfg); err != nil {
+		return err
+	}
+	if err := settleMode(cfg); err != nil {
 		return err
 	}
 	if err := s.Chat.finishDeletions(ctx); err != nil {
