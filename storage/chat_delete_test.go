@@ -69,6 +69,9 @@ func gone(t *testing.T, s *Service, id string) {
 }
 
 func TestADeletedConversationLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	ctx := t.Context()
 	h := newHome(t)
 	s := h.open(t)

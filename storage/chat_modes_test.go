@@ -10,6 +10,9 @@ import (
 
 // What holds of conversations on the embedded engine holds on every Qdrant.
 func TestConversationsOnEveryQdrant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	check := func(t *testing.T, cfg Config, adjust ...func(*endpoint.Config)) {
 		ctx := t.Context()
 		h := newHome(t)
@@ -67,6 +70,9 @@ func TestConversationsOnEveryQdrant(t *testing.T) {
 // While the server is away the key is destroyed all the same; what is left of the
 // conversation goes when the server is back.
 func TestADeletionReachesAServerThatWasAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	server := serveStandIn(t)
 	cfg, h := remoteConfig(server.url), newHome(t)
 	s := mustOpen(t, cfg, h.keys)

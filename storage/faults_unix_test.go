@@ -37,6 +37,9 @@ func child(t *testing.T, variable, home string) {
 }
 
 func TestAFullDiskLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	ctx := context.Background()
 	h := newHome(t)
 	child(t, fullHome, h.dir)

@@ -102,6 +102,9 @@ func mustOpen(t testing.TB, cfg Config, keys *seal.Keys, adjust ...func(*endpoin
 
 // What holds on the embedded engine holds on every Qdrant.
 func TestEveryMode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	check := func(t *testing.T, cfg Config, adjust ...func(*endpoint.Config)) {
 		ctx := t.Context()
 		h := newHome(t)
@@ -194,6 +197,9 @@ func TestEveryMode(t *testing.T) {
 // A server that is killed while it is written to fails the write with what to
 // do; when it is back nothing that was acknowledged is lost, and writing goes on.
 func TestAServerThatDiesWhileItIsWrittenTo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	ctx := t.Context()
 	server := serveStandIn(t)
 	cfg, h := remoteConfig(server.url), newHome(t)
@@ -356,6 +362,9 @@ func nothing() error { return nil }
 // The data moves through every mode and back, whole, and what was left behind
 // is not taken for what is current.
 func TestMigrateThroughEveryMode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	ctx := t.Context()
 	h := newHome(t)
 	local, trusted := localConfig(t)

@@ -168,6 +168,9 @@ func TestARotationReachesEverything(t *testing.T) {
 // Writers go on while everything is sealed anew, and nothing of what they wrote
 // is replaced by what was there before.
 func TestWritersDuringAReseal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	ctx := context.Background()
 	h := newHome(t)
 	s := h.open(t)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,15 @@ func (o *output) Write(b []byte) (int, error) {
 		o.err = err
 	}
 	return n, err
+}
+
+// SyscallConn is that of the file below, if it is one: the language server asks
+// whether its editor takes more.
+func (o *output) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := o.to.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // usageError is a wrong call of a command.

@@ -192,6 +192,9 @@ func TestRemote(t *testing.T) {
 
 // What a person has to mend is an error that says so, not a state to wait in.
 func TestARemoteThatRefusesUs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	a, other := newAuthority(t), newAuthority(t)
 	a.loopback(t, "server", time.Time{})
 	a.loopback(t, "expired", time.Now().Add(-time.Minute))
@@ -260,6 +263,9 @@ func TestURLs(t *testing.T) {
 // A server that goes away fails calls at once, with what to do; when it is back
 // what waits for it runs before anything else.
 func TestALostConnectionHeals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	s := serve(t)
 	var readied atomic.Int32
 	var e *endpoint.Endpoint
@@ -312,6 +318,9 @@ func TestAServerThatIsAwayAtFirst(t *testing.T) {
 // One that takes connections and never answers, or speaks something else, is as
 // good as none.
 func TestAServerThatDoesNotAnswer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	for name, say := range map[string]string{"silent": "", "http": "HTTP/1.1 400 Bad Request\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -94,6 +94,9 @@ func traverse(path string) (err error) {
 }
 
 func TestCheckPassesOnlyWhatBboltSurvives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	original := sample(t)
 	path := filepath.Join(t.TempDir(), "data.db")
 	write := func(b []byte) {
