@@ -415,6 +415,30 @@ func TestALocalThatIsKilledIsStartedAgain(t *testing.T) {
 	})
 }
 
+func TestALocalThatHangsIsStartedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hang is noticed after some time")
+	}
+	cfg, _ := local(t)
+	e := open(t, cfg)
+	hung := child(t)
+	if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := e.Client.ListAliases(ctx)
+		cancel()
+		if err == nil {
+			if now := child(t); now == hung {
+				t.Error("the hung program answers")
+			}
+			return
+		}
+	}
+	t.Error("it was not started again")
+}
+
 func TestALocalThatNeverComesUp(t *testing.T) {
 	cfg, _ := local(t)
 	broken := filepath.Join(t.TempDir(), "qdrant")

@@ -25,6 +25,8 @@ const (
 	probeTimeout = 5 * time.Second
 	// retryTime bounds how long one call is tried again.
 	retryTime = 3 * time.Second
+	// hangTime is how long a program of our own may be silent before it is ended.
+	hangTime = 10 * time.Second
 	// longestWait bounds how long a call waits because the server asks for it.
 	longestWait = 30 * time.Second
 )
@@ -33,8 +35,11 @@ const (
 type link struct {
 	client *qdrant.Client
 	// mend says what a person can do when the server is not reached.
-	mend   string
-	ready  func(context.Context) error
+	mend  string
+	ready func(context.Context) error
+	// stuck, if set, is called when the server was away for hangTime, and again
+	// after as long.
+	stuck  func()
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -163,13 +168,17 @@ func (l *link) lost(why error) {
 func (l *link) heal() {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 500*time.Millisecond, 30*time.Second
-	for {
+	for since := time.Now(); ; {
 		select {
 		case <-l.ctx.Done():
 			return
 		case <-time.After(pause.NextBackOff()):
 		}
 		err := l.probe(l.ctx)
+		if err != nil && l.stuck != nil && time.Since(since) > hangTime {
+			l.stuck()
+			since = time.Now()
+		}
 		if err == nil && l.ready != nil {
 			err = l.ready(passes(l.ctx))
 		}

@@ -51,6 +51,8 @@ type child struct {
 	address atomic.Pointer[string]
 	cancel  context.CancelFunc
 	done    chan struct{}
+	// hung asks for the end of a program that does not answer.
+	hung chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	problem error
@@ -70,7 +72,7 @@ func openLocal(ctx context.Context, cfg Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.link.client = e.Client
+	e.link.client, e.link.stuck = e.Client, c.stuck
 	supervised, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	go c.supervise(supervised)
@@ -120,7 +122,7 @@ func newChild(cfg Config) (*child, error) {
 	if err := recognise(cfg.Keys, binary); err != nil {
 		return nil, err
 	}
-	c := &child{cfg: cfg, binary: binary, key: rand.Text() + rand.Text(), done: make(chan struct{})}
+	c := &child{cfg: cfg, binary: binary, key: rand.Text() + rand.Text(), done: make(chan struct{}), hung: make(chan struct{}, 1)}
 	for _, dir := range []string{cfg.Dir, c.path("run"), filepath.Dir(cfg.Log)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the folder of the local Qdrant: %w", err)
@@ -244,6 +246,10 @@ func (c *child) run(ctx context.Context) error {
 			err = errors.New("without a word")
 		}
 		return err
+	case <-c.hung:
+		_ = cmd.Process.Kill()
+		<-ended
+		return errors.New("it gave no answer")
 	case <-ctx.Done():
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -254,6 +260,22 @@ func (c *child) run(ctx context.Context) error {
 		<-ended
 	}
 	return ctx.Err()
+}
+
+// stuck has a program that listens, but does not answer, ended, and so started
+// again. One that does not listen yet is reading its data, which may take long.
+func (c *child) stuck() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := c.dial(ctx, "")
+	if err != nil {
+		return
+	}
+	conn.Close()
+	select {
+	case c.hung <- struct{}{}:
+	default:
+	}
 }
 
 func (c *child) stop() error {
