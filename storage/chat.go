@@ -43,6 +43,9 @@ type thread struct {
 	// version is that of the head's point.
 	version uint64
 	next    int64
+	// floor is above the index of every write that got no answer: the server may
+	// do it later.
+	floor int64
 	// gone: it was deleted.
 	gone bool
 }
@@ -99,6 +102,9 @@ func (c *Chat) Append(ctx context.Context, contextID string, m Message) (Message
 	}
 	if err := upsert(ctx, c.client, c.name, []*qdrant.PointStruct{message, head}); err != nil {
 		t.loaded = false // it may have been done
+		if unanswered(err) {
+			t.floor = m.Index + 1
+		}
 		return Message{}, wrap("storing a message", err)
 	}
 	c.faults.mended(contextID)
@@ -207,8 +213,9 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 			t.head.CreatedAt = messages[0].Timestamp
 		}
 	}
-	// The newest message may be damaged; its index is not given out again.
-	t.next = max(t.next, int64(t.head.Messages))
+	// The newest message may be damaged, or yet to come; its index is not given
+	// out again.
+	t.next = max(t.next, int64(t.head.Messages), t.floor)
 	t.loaded = true
 	return nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,12 @@ import (
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cloudops/cloudops/storage/endpoint"
 )
 
 func TestATitleAndLabelsStay(t *testing.T) {
@@ -127,5 +134,45 @@ func TestAnIndexIsNeverGivenOutTwice(t *testing.T) {
 	m, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "fourth"})
 	if err != nil || m.Index != 3 || time.Since(m.Timestamp) > time.Hour {
 		t.Errorf("Append = %+v, %v; want index 3", m, err)
+	}
+}
+
+// A write that got no answer may be done later; its index is its own.
+func TestAMessageThatComesLateKeepsItsIndex(t *testing.T) {
+	ctx := t.Context()
+	var late *qdrant.UpsertPoints
+	hold := false
+	s, err := open(ctx, Config{}, newHome(t).keys, func(c *endpoint.Config) {
+		c.Options = append(c.Options, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if u, ok := req.(*qdrant.UpsertPoints); ok && hold {
+				hold, late = false, proto.Clone(u).(*qdrant.UpsertPoints)
+				return status.Error(codes.DeadlineExceeded, "no answer")
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	id := talk(t, s, "first")
+	hold = true
+	if _, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "slow"}); err == nil {
+		t.Fatal("a message without an answer counts as stored")
+	}
+	if m, err := s.Chat.Append(ctx, id, Message{Role: RoleUser, Content: "next"}); err != nil || m.Index != 2 {
+		t.Errorf("Append = %+v, %v; want index 2", m, err)
+	}
+	if _, err := s.Chat.client.Upsert(ctx, late); err != nil {
+		t.Fatal(err)
+	}
+	ms, err := s.Chat.History(ctx, id, 0)
+	if err != nil || len(ms) != 3 {
+		t.Fatalf("History = %+v, %v; want 3 messages", ms, err)
+	}
+	for i, want := range []string{"first", "slow", "next"} {
+		if ms[i].Index != int64(i) || ms[i].Content != want {
+			t.Errorf("message %d is %d, %q; want %q", i, ms[i].Index, ms[i].Content, want)
+		}
 	}
 }

@@ -50,6 +50,15 @@ func completed(result *qdrant.UpdateResult, err error) error {
 	return err
 }
 
+// unanswered says of a write's error that the write may be done later.
+func unanswered(err error) bool {
+	switch status.Code(err) {
+	case codes.Canceled, codes.DeadlineExceeded, codes.Unavailable, codes.Unknown:
+		return true
+	}
+	return false
+}
+
 // scroll yields every point that a filter lets through, page by page.
 func scroll(ctx context.Context, client *qdrant.Client, collection string, filter *qdrant.Filter, each func(*qdrant.RetrievedPoint)) error {
 	request := &qdrant.ScrollPoints{
