@@ -10,6 +10,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 const (
@@ -188,12 +189,9 @@ func conversationExport(ctx context.Context, x *session, p *Parts, params Conver
 	if err != nil {
 		return nil, noConversation(params.ID, err)
 	}
-	// It may have grown since it was summed up.
-	all := c.Messages
-	if n := len(messages); n > 0 {
-		all = max(all, int(messages[n-1].Index)+1)
-	}
-	r := ConversationExportResult{Conversation: c, Messages: messages, Unreadable: max(0, all-len(messages))}
+	// It may have grown since it was summed up. Indexes don't count messages: one
+	// of a write that failed stays free.
+	r := ConversationExportResult{Conversation: c, Messages: messages, Unreadable: max(0, c.Messages-len(messages))}
 	if r.Messages == nil {
 		r.Messages = []storage.Message{}
 	}
@@ -209,15 +207,18 @@ func (p ConversationDeleteParams) validate() error { return named(p.ID) }
 // the id and nothing that was said.
 func conversationDelete(ctx context.Context, x *session, p *Parts, params ConversationDeleteParams) (any, error) {
 	c, err := conversation(ctx, p, params.ID)
+	about := []string{"Title: " + c.Title, fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt))}
+	if errors.Is(err, seal.ErrUnauthenticated) {
+		c, err = storage.Conversation{ID: params.ID}, nil
+		about = []string{"Its key file is damaged, so nothing of it can be read. Until it is deleted, an intact copy of that file gives it back."}
+	}
 	if err != nil {
 		return nil, err
 	}
-	err = x.confirm(ctx, p.Executor, "Delete conversation "+c.ID, "delete",
-		"Title: "+c.Title,
-		fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt)),
+	err = x.confirm(ctx, p.Executor, "Delete conversation "+c.ID, "delete", append(about,
 		"What it proposed and nobody decided is rejected.",
 		"Its key is destroyed: no copy, backup or snapshot gives it back.",
-		"The audit log keeps the commands that it led to.")
+		"The audit log keeps the commands that it led to.")...)
 	if err != nil {
 		return nil, err
 	}

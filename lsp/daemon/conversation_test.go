@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,5 +173,41 @@ func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(home, "data")); err != nil {
 		t.Error(err)
+	}
+}
+
+// One that can't be read any more can still be deleted.
+func TestAConversationWithADamagedKeyIsDeleted(t *testing.T) {
+	home := testHome(t)
+	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve})
+	id := call[agent.Answer](t, editor, MethodConversationSend, SendParams{Prompt: "help"}).Conversation
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(home, "data", "conversations", id+".key")
+	key, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key[len(key)-1] ^= 1
+	if err := os.WriteFile(path, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var asked ConfirmParams
+	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+		asked = p
+		return ConfirmResult{Nonce: p.Nonce, Word: "delete"}, nil
+	}})
+	refused(t, person, CodeDegraded, "key file", MethodConversationMessages, ConversationParams{ID: id})
+	call[ConversationResult](t, person, MethodConversationDelete, ConversationDeleteParams{ID: id})
+	if card := strings.Join(asked.Details, "\n"); !strings.Contains(card, "key file is damaged") || strings.Contains(card, "Title:") {
+		t.Errorf("asked %+v", asked)
+	}
+	refused(t, person, CodeNotFound, id, MethodConversationMessages, ConversationParams{ID: id})
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the key file is left: %v", err)
 	}
 }
