@@ -429,10 +429,8 @@ func TestALocalThatHangsIsStartedAgain(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err := e.Client.ListAliases(ctx)
 		cancel()
-		if err == nil {
-			if now := child(t); now == hung {
-				t.Error("the hung program answers")
-			}
+		// One answer may have been on its way when the program was stopped.
+		if err == nil && child(t) != hung {
 			return
 		}
 	}
