@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -23,7 +22,7 @@ func TestAWriteThatCannotBeDoneLeavesTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = mustOpen(t, cfg, h.keys)
-	server.kill()
+	server.Kill()
 	if _, err := s.Estate.Count(ctx); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Count: %v", err)
 	}
@@ -55,10 +54,8 @@ func TestAKeyThatIsRevokedIsTold(t *testing.T) {
 	if _, err := s.Estate.BulkUpsert(ctx, instances(3)); err != nil {
 		t.Fatal(err)
 	}
-	open := server.env
-	server.kill()
-	server.env = append(slices.Clone(open), "QDRANT__SERVICE__API_KEY=another")
-	server.start()
+	server.Kill()
+	server.start("QDRANT__SERVICE__API_KEY=another")
 	eventually(t, "the refusal is told", func() bool {
 		_, err := s.Estate.Count(ctx)
 		state := s.Health().Connection
@@ -67,8 +64,7 @@ func TestAKeyThatIsRevokedIsTold(t *testing.T) {
 	if len(s.Estate.Find("pg-instance-00001")) != 1 {
 		t.Error("memory does not answer")
 	}
-	server.kill()
-	server.env = open
+	server.Kill()
 	server.start()
 	eventually(t, "it is let in again", func() bool { return s.Health().Connection.Connected })
 	if n, err := s.Estate.Count(ctx); err != nil || n != 3 {

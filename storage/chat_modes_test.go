@@ -77,7 +77,7 @@ func TestADeletionReachesAServerThatWasAway(t *testing.T) {
 	cfg, h := remoteConfig(server.url), newHome(t)
 	s := mustOpen(t, cfg, h.keys)
 	id, other := talk(t, s, "first", "second"), talk(t, s, "another")
-	server.kill()
+	server.Kill()
 	if err := s.Chat.Delete(t.Context(), id); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Delete: %v, want ErrUnavailable", err)
 	}

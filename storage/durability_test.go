@@ -45,13 +45,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if os.Getenv("QDRANT__STORAGE__STORAGE_PATH") != "" {
-		if err := storagetest.Serve(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	storagetest.ServeIfStarted()
 	os.Exit(m.Run())
 }
 

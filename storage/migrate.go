@@ -338,6 +338,7 @@ func digestOf(p *qdrant.RetrievedPoint) []byte {
 func addPoint(h hash.Hash, p *qdrant.RetrievedPoint) {
 	id := idOf(p)
 	h.Write(id[:])
+	// What was received can be sent.
 	payload, _ := proto.MarshalOptions{Deterministic: true}.Marshal(&qdrant.PointStruct{Payload: p.GetPayload()})
 	var b []byte
 	b = binary.BigEndian.AppendUint64(b, uint64(len(payload)))

@@ -135,10 +135,7 @@ func (c Config) rememberMode(mode string) error {
 	path := filepath.Join(c.DataPath, modeFile)
 	err := os.MkdirAll(c.DataPath, 0o700)
 	if err == nil {
-		err = os.WriteFile(path+".new", []byte(mode+"\n"), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = seal.ReplaceFile(path, []byte(mode+"\n"))
 	}
 	if err != nil {
 		return fmt.Errorf("remembering which mode the data is in: %w", err)

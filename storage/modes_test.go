@@ -1,13 +1,10 @@
 package storage
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,53 +15,32 @@ import (
 
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
-// standIn is a Qdrant in a process of its own, which can be killed and come back.
-type standIn struct {
-	t   testing.TB
-	url string
-	env []string
-	cmd *exec.Cmd
-}
-
+// serveStandIn starts a Qdrant.
 func serveStandIn(t testing.TB) *standIn {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s, err := storagetest.NewStandIn(filepath.Join(t.TempDir(), "storage"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	s := &standIn{t: t, url: "http://127.0.0.1:" + port}
-	s.env = []string{"QDRANT__SERVICE__GRPC_PORT=" + port, "QDRANT__STORAGE__STORAGE_PATH=" + filepath.Join(t.TempDir(), "storage")}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
+	in := &standIn{StandIn: s, t: t, url: "http://" + s.Address}
+	t.Cleanup(s.Kill)
+	in.start()
+	return in
 }
 
-func (s *standIn) start() {
+type standIn struct {
+	*storagetest.StandIn
+	t   testing.TB
+	url string
+}
+
+func (s *standIn) start(env ...string) {
 	s.t.Helper()
-	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(os.Environ(), s.env...)
-	s.cmd.Stderr = os.Stderr
-	out, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err == nil {
-		_, err = bufio.NewReader(out).ReadString('\n')
-	}
-	if err != nil {
+	if err := s.Start(env...); err != nil {
 		s.t.Fatal(err)
-	}
-}
-
-func (s *standIn) kill() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-		s.cmd = nil
 	}
 }
 
@@ -204,10 +180,13 @@ func TestAServerThatDiesWhileItIsWrittenTo(t *testing.T) {
 	server := serveStandIn(t)
 	cfg, h := remoteConfig(server.url), newHome(t)
 	s := mustOpen(t, cfg, h.keys)
-	acknowledged := 0
+	acknowledged, killed := 0, make(chan struct{})
 	for batch := range slices.Chunk(instances(40_000), 500) {
 		if acknowledged == 3000 {
-			go server.cmd.Process.Kill()
+			go func() {
+				defer close(killed)
+				server.Kill()
+			}()
 		}
 		n, err := s.Estate.BulkUpsert(ctx, batch)
 		acknowledged += n
@@ -228,7 +207,7 @@ func TestAServerThatDiesWhileItIsWrittenTo(t *testing.T) {
 	if _, err := s.Chat.Create(ctx); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a chat without a server: %v", err)
 	}
-	server.kill()
+	<-killed
 	server.start()
 	eventually(t, "the connection is back", func() bool { return s.Health().Connection.Connected })
 	count, err := s.Estate.Count(ctx)
@@ -252,7 +231,7 @@ func TestAStoreOpensWithoutItsServer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.kill()
+	server.Kill()
 	s = mustOpen(t, cfg, h.keys)
 	if hl := s.Health(); hl.Connection.Connected || hl.Resources != 300 {
 		t.Errorf("%+v", hl)
@@ -269,7 +248,7 @@ func TestAStoreOpensWithoutItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without either nothing can be told, and a lie is not told.
-	server.kill()
+	server.Kill()
 	if err := os.Remove(filepath.Join(h.dir, "data", "index.cache")); err != nil {
 		t.Fatal(err)
 	}

@@ -92,10 +92,7 @@ func setMode(mode string) error {
 	}
 	text, err = withMode(text, mode)
 	if err == nil {
-		err = os.WriteFile(path+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = seal.ReplaceFile(path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("changing qdrant.mode: %w", err)

@@ -1,52 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"net"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 )
-
-// standIn is this test binary as a Qdrant; see TestMain.
-type standIn struct {
-	port, dir string
-	cmd       *exec.Cmd
-}
-
-// place chooses where it listens and keeps its data.
-func (s *standIn) place(dir string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	_, s.port, _ = net.SplitHostPort(l.Addr().String())
-	s.dir = dir
-	return l.Close()
-}
-
-func (s *standIn) start() error {
-	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(os.Environ(), "QDRANT__SERVICE__GRPC_PORT="+s.port, "QDRANT__STORAGE__STORAGE_PATH="+s.dir)
-	out, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err == nil {
-		_, err = bufio.NewReader(out).ReadString('\n')
-	}
-	return err
-}
-
-func (s *standIn) kill() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-		s.cmd = nil
-	}
-}
 
 // The mode is changed, and nothing else of what the user wrote.
 func TestTheModeIsWrittenIntoTheConfiguration(t *testing.T) {

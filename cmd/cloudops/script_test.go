@@ -33,6 +33,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 // TestScripts runs the real binary, with a real daemon, against the emulated
@@ -100,10 +101,13 @@ func setup(ctx context.Context, env *testscript.Env, binary string, server *awst
 	env.Setenv("STOPPED", estate.Stopped)
 	env.Setenv("HOSTILE", estate.Hostile)
 	env.Values["estate"] = estate
-	qdrant := &standIn{}
+	qdrant, err := storagetest.NewStandIn(filepath.Join(env.WorkDir, "qdrant-data"))
+	if err != nil {
+		return err
+	}
 	env.Values["qdrant"] = qdrant
 	env.Defer(func() {
-		qdrant.kill()
+		qdrant.Kill()
 		stopDaemon(home, syscall.SIGKILL)
 		os.RemoveAll(run)
 	})
@@ -125,18 +129,17 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// qdrant start|kill: a Qdrant of its own, which keeps its data and its place.
 	// The first start adds its URL to config.yaml.
 	"qdrant": func(ts *testscript.TestScript, neg bool, args []string) {
-		q := ts.Value("qdrant").(*standIn)
+		q := ts.Value("qdrant").(*storagetest.StandIn)
 		if args[0] == "kill" {
-			q.kill()
+			q.Kill()
 			return
 		}
-		if q.port == "" {
-			ts.Check(q.place(ts.MkAbs("qdrant-data")))
-			config := ts.MkAbs("home/config.yaml")
-			text := ts.ReadFile(config) + "# where the estate may go\nqdrant:\n  url: http://127.0.0.1:" + q.port + " # mine\n"
+		config := ts.MkAbs("home/config.yaml")
+		if text := ts.ReadFile(config); !strings.Contains(text, q.Address) {
+			text += "# where the estate may go\nqdrant:\n  url: http://" + q.Address + " # mine\n"
 			ts.Check(os.WriteFile(config, []byte(text), 0o600))
 		}
-		ts.Check(q.start())
+		ts.Check(q.Start())
 	},
 	// exits CODE ARG...: runs cloudops without a terminal and wants this exit code.
 	"exits": func(ts *testscript.TestScript, neg bool, args []string) {

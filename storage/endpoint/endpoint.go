@@ -170,7 +170,7 @@ func (e *Endpoint) Close() error {
 		errs = append(errs, e.Client.Close())
 	}
 	if e.child != nil {
-		errs = append(errs, e.child.stop())
+		e.child.stop()
 	}
 	if e.served != nil {
 		errs = append(errs, <-e.served)

@@ -143,8 +143,8 @@ func (l *link) meaning(err error) error {
 // brief is a status without what only programmers read.
 func brief(s *status.Status) string {
 	text := s.Message()
-	if _, after, ok := strings.Cut(text, `desc = "`); ok {
-		text = strings.TrimSuffix(after, `"`)
+	if at := strings.LastIndex(text, "desc = "); at >= 0 {
+		text = strings.Trim(text[at+len("desc = "):], `"`)
 	}
 	if s.Code() == codes.DeadlineExceeded {
 		return "it gave no answer in time"

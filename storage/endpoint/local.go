@@ -278,10 +278,9 @@ func (c *child) stuck() {
 	}
 }
 
-func (c *child) stop() error {
+func (c *child) stop() {
 	c.cancel()
 	<-c.done
-	return nil
 }
 
 // freePorts finds ports of loopback that nobody listens on. Whoever takes one

@@ -61,7 +61,12 @@ func openRemote(ctx context.Context, cfg Config) (*Endpoint, error) {
 	if ip := net.ParseIP(host); ip != nil && ip.To4() == nil {
 		host = "[" + host + "]"
 	}
-	e := &Endpoint{link: newLink("check qdrant.url, and that the server runs; it is tried again by itself", cfg.Ready)}
+	mend := "check qdrant.url, and that the server runs"
+	if secure && cfg.CertFile == "" {
+		// Its refusal may be lost with the connection on which it comes.
+		mend += ", and whether it asks for a client certificate (qdrant.tls)"
+	}
+	e := &Endpoint{link: newLink(mend+"; it is tried again by itself", cfg.Ready)}
 	e.Client, err = qdrant.NewClient(&qdrant.Config{
 		Host: host, Port: port, APIKey: cfg.APIKey, UseTLS: secure, TLSConfig: security,
 		PoolSize: 1, SkipCompatibilityCheck: true, GrpcOptions: append(e.link.options(), cfg.Options...),

@@ -107,7 +107,7 @@ func recognise(keys *seal.Keys, path string) error {
 	}
 	b, err := keys.File(trustFile).Load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return remember(keys, known{path, sum})
+		return Remember(keys, path, sum)
 	}
 	if err != nil {
 		return fmt.Errorf("reading which qdrant program is trusted: %w", err)
@@ -136,10 +136,8 @@ func Program(configured string) (path, sum string, err error) {
 }
 
 // Remember trusts a program from now on.
-func Remember(keys *seal.Keys, path, sum string) error { return remember(keys, known{path, sum}) }
-
-func remember(keys *seal.Keys, k known) error {
-	b, err := json.Marshal(k)
+func Remember(keys *seal.Keys, path, sum string) error {
+	b, err := json.Marshal(known{path, sum})
 	if err == nil {
 		err = keys.File(trustFile).Save(b)
 	}

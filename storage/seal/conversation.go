@@ -63,7 +63,7 @@ func (k *Keys) NewConversation(id string) (*Sealer, error) {
 	if err := os.MkdirAll(k.conversationDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)
 	}
-	if err := replaceFile(path, append([]byte{format}, wrapped...)); err != nil {
+	if err := ReplaceFile(path, append([]byte{format}, wrapped...)); err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)
 	}
 	// The folders themselves may be new.

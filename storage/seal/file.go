@@ -77,7 +77,7 @@ func (f *File) Save(plain []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("saving a sealed file: %w", err)
 	}
-	if err := replaceFile(path, sealed); err != nil {
+	if err := ReplaceFile(path, sealed); err != nil {
 		return fmt.Errorf("saving a sealed file: %w", err)
 	}
 	return nil

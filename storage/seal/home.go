@@ -71,9 +71,10 @@ func readSmall(path string, max int64) ([]byte, error) {
 	return b, nil
 }
 
-// replaceFile replaces a file whole: a crash leaves the old or the new content.
-// A temporary file that a crash left behind is used again.
-func replaceFile(path string, b []byte) error {
+// ReplaceFile replaces a file whole, readable by its user only and durable on
+// return: a crash leaves the old or the new content. A temporary file that a
+// crash left behind is used again.
+func ReplaceFile(path string, b []byte) error {
 	tmp := path + ".tmp"
 	if err := writeSynced(tmp, b); err != nil {
 		return err

@@ -299,7 +299,7 @@ func (ks *keysetFile) write(home string) error {
 		return fmt.Errorf("encoding the keyset file: %w", err)
 	}
 	b := append(append(line, '\n'), checksum(line)+"\n"...)
-	if err := replaceFile(keysetPath(home), b); err != nil {
+	if err := ReplaceFile(keysetPath(home), b); err != nil {
 		return fmt.Errorf("writing the keyset file: %w", err)
 	}
 	return nil

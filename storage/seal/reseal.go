@@ -142,7 +142,7 @@ func (f *File) reseal() (changed bool, err error) {
 	if sealed, err = f.keys.Seal(plain, f.place()); err != nil {
 		return false, err
 	}
-	return true, replaceFile(path, sealed)
+	return true, ReplaceFile(path, sealed)
 }
 
 // reseal replaces the anchor in the keychain if an earlier key sealed it; one in
@@ -215,7 +215,7 @@ func (k *Keys) replaceConversation(id, path string, h *keyset.Handle) error {
 		}
 		defer old.Close()
 	}
-	if err := replaceFile(path, append([]byte{format}, wrapped...)); err != nil {
+	if err := ReplaceFile(path, append([]byte{format}, wrapped...)); err != nil {
 		return err
 	}
 	if s := k.conversations[id]; s != nil {

@@ -227,7 +227,7 @@ func (s Source) replace(kek []byte, home string, v vault) error {
 	if s.Keychain != nil {
 		err = v.set(s.Keychain.Service, s.Keychain.Account, text)
 	} else if err = s.refuseInside(home); err == nil {
-		if err = replaceFile(s.file(home), []byte(text+"\n")); err != nil {
+		if err = ReplaceFile(s.file(home), []byte(text+"\n")); err != nil {
 			err = fmt.Errorf("%w: writing the key file: %w", ErrUnavailable, err)
 		}
 	}

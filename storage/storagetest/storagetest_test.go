@@ -1,16 +1,12 @@
 package storagetest_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,17 +21,8 @@ import (
 	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
-// standIn, when set, makes the test binary a stand-in for qdrant.
-const standIn = "CLOUDOPS_TEST_STAND_IN"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(standIn) != "" {
-		if err := storagetest.Serve(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	storagetest.ServeIfStarted()
 	os.Exit(m.Run())
 }
 
@@ -75,30 +62,16 @@ func TestTheEngineInMemory(t *testing.T) {
 }
 
 func TestTheEngineOverTCP(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "storage")
 	const key = "a key for this test"
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), standIn+"=1", "QDRANT__SERVICE__GRPC_PORT=0", "QDRANT__SERVICE__API_KEY="+key, "QDRANT__STORAGE__STORAGE_PATH="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	server, err := storagetest.NewStandIn(filepath.Join(t.TempDir(), "storage"), "QDRANT__SERVICE__API_KEY="+key)
+	if err == nil {
+		defer server.Kill()
+		err = server.Start()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the stand-in ended with %v", err)
-		}
-	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if err != nil || !ok {
-		t.Fatalf("the stand-in says %q, %v", line, err)
-	}
-	host, port := split(t, addr)
+	host, port := split(t, server.Address)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, wrong := range []string{"", "another key"} {
