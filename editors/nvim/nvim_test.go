@@ -7,60 +7,34 @@ package nvim_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 
+	"github.com/cloudops/cloudops/lsp/lsptest"
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
-
-// tool is a program the tests need: named by a variable, else built or
-// installed by `make`. Without it CI fails and others skip.
-func tool(t *testing.T, variable, path string) string {
-	t.Helper()
-	if p := os.Getenv(variable); p != "" {
-		path = p
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		absent(t, fmt.Sprintf("%s is missing: run `make test`, or set %s", path, variable))
-	}
-	return path
-}
-
-func absent(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
 
 func TestSpecs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a spec starts several programs")
 	}
-	nvim := tool(t, "CLOUDOPS_NVIM", "../../.tools/nvim/nvim")
-	binary := tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
+	nvim := lsptest.Tool(t, "CLOUDOPS_NVIM", "../../.tools/nvim/nvim")
+	binary := lsptest.Tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
 	plugin, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server, err := awstest.Start(t.Context(), "")
 	if errors.Is(err, awstest.ErrNotInstalled) {
-		absent(t, err.Error())
+		lsptest.Absent(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +84,7 @@ func TestSpecs(t *testing.T) {
 				"PLUGIN="+plugin, "CLOUDOPS_BINARY="+binary,
 				"MAIN_DB="+awstest.MainDB, "WEB_WEST="+estate.WebWest,
 			)
-			t.Cleanup(func() { endDaemon(t, binary, env) })
+			t.Cleanup(func() { lsptest.EndDaemon(t, binary, env) })
 
 			// Not the plugin's own language: it attaches to any file.
 			file := filepath.Join(t.TempDir(), "notes.txt")
@@ -144,34 +118,4 @@ func state(t *testing.T, ctx context.Context, estate *awstest.Estate) string {
 		t.Fatal(err)
 	}
 	return aws.ToString(out.DBInstances[0].DBInstanceStatus)
-}
-
-// endDaemon ends the daemon that the language server started.
-func endDaemon(t *testing.T, binary string, env []string) {
-	t.Helper()
-	cmd := exec.Command(binary, "status", "--json")
-	cmd.Env = env
-	out, err := cmd.Output()
-	var status struct {
-		Daemon struct {
-			PID int `json:"pid"`
-		} `json:"daemon"`
-	}
-	if err := errors.Join(err, json.Unmarshal(out, &status)); err != nil || status.Daemon.PID <= 1 {
-		t.Errorf("asking for the daemon's process: %v: %s", err, out)
-		return
-	}
-	pid := status.Daemon.PID
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-		t.Errorf("ending the daemon: %v", err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(20 * time.Millisecond) {
-		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && bytes.Contains(state, []byte(") Z ")) {
-			return // ended, and nobody collects it
-		}
-		if time.Now().After(deadline) {
-			t.Error("the daemon did not end")
-			return
-		}
-	}
 }

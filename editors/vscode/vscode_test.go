@@ -15,54 +15,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/cloudops/cloudops/lsp/lsptest"
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
-
-// tool is a program the tests need, installed or built by `make`. Without it CI
-// fails and others skip.
-func tool(t *testing.T, variable, path string) string {
-	t.Helper()
-	if p := os.Getenv(variable); p != "" {
-		path = p
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		absent(t, fmt.Sprintf("%s is missing: run `make test`, or set %s", path, variable))
-	}
-	return path
-}
-
-func absent(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
 
 func TestInVSCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts VS Code and a browser")
 	}
-	node := tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
-	codeServer := tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
-	vsix := tool(t, "CLOUDOPS_VSIX", "../../bin/cloudops.vsix")
-	binary := tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
+	node := lsptest.Tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
+	codeServer := lsptest.Tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
+	vsix := lsptest.Tool(t, "CLOUDOPS_VSIX", "../../bin/cloudops.vsix")
+	binary := lsptest.Tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		absent(t, "chromium is missing: run `make test`")
+		lsptest.Absent(t, "chromium is missing: run `make test`")
 	}
 	server, err := awstest.Start(t.Context(), "")
 	if errors.Is(err, awstest.ErrNotInstalled) {
-		absent(t, err.Error())
+		lsptest.Absent(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +75,7 @@ func TestInVSCode(t *testing.T) {
 		"PATH="+filepath.Dir(node)+":"+os.Getenv("PATH"), "LANG=C.UTF-8",
 		`EXTENSIONS_GALLERY={"serviceUrl":"http://127.0.0.1:9/"}`,
 	)
-	t.Cleanup(func() { endDaemon(t, binary, env) })
+	t.Cleanup(func() { lsptest.EndDaemon(t, binary, env) })
 
 	address := freeAddress(t)
 	args := []string{codeServer, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", filepath.Join(home, "extensions")}
@@ -184,24 +159,5 @@ func waitFor(t *testing.T, url string) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: %v", url, err)
 		}
-	}
-}
-
-// endDaemon ends the daemon that the language server started.
-func endDaemon(t *testing.T, binary string, env []string) {
-	t.Helper()
-	cmd := exec.Command(binary, "status", "--json")
-	cmd.Env = env
-	out, err := cmd.Output()
-	if err != nil {
-		return // none runs
-	}
-	var s struct {
-		Daemon struct {
-			PID int `json:"pid"`
-		} `json:"daemon"`
-	}
-	if json.Unmarshal(out, &s) == nil && s.Daemon.PID > 1 && strings.TrimSpace(string(out)) != "" {
-		_ = syscall.Kill(s.Daemon.PID, syscall.SIGTERM)
 	}
 }
