@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,26 +28,44 @@ func TestInVSCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts VS Code and a browser")
 	}
+	e := open(t, lsptest.Tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test"))
+	files, err := filepath.Glob("tests/e2e/*.test.ts")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	if only := os.Getenv("VSCODE_ONLY"); only != "" {
+		files = []string{filepath.Join("tests/e2e", only+".test.ts")}
+	}
+	out, err := e.run(t, append([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, files...)...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// editor is a VS Code that serves windows to browsers, and the world it is in.
+type editor struct {
+	node string
+	// env is what the editor and the scripts that drive it are started with.
+	env []string
+}
+
+// open starts a VS Code with the extension in an estate of its own. The scripts
+// learn of it by their environment: see tests/e2e/world.ts.
+func open(t testing.TB, binary string) *editor {
+	t.Helper()
 	node := lsptest.Tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
 	codeServer := lsptest.Tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
 	vsix := lsptest.Tool(t, "CLOUDOPS_VSIX", "../../bin/cloudops.vsix")
-	binary := lsptest.Tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test")
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		lsptest.Absent(t, "chromium is missing: run `make test`")
 	}
-	server, err := awstest.Start(t.Context(), "")
-	if errors.Is(err, awstest.ErrNotInstalled) {
-		lsptest.Absent(t, err.Error())
-	}
+	shots, err := filepath.Abs("../../.tools/shots")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Stop)
-	estate, err := server.Seed(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	estate, faults := cloud(t)
 
 	// A socket's path is short, a test's folder long.
 	home, err := os.MkdirTemp("", "vscode")
@@ -85,16 +104,16 @@ func TestInVSCode(t *testing.T) {
 		t.Fatalf("installing the extension: %v\n%s", err, out)
 	}
 	var log bytes.Buffer
-	editor := exec.Command(node, append(args, "--bind-addr", address, "--auth", "none", "--disable-telemetry",
+	server := exec.Command(node, append(args, "--bind-addr", address, "--auth", "none", "--disable-telemetry",
 		"--disable-update-check", "--disable-getting-started-override")...)
-	editor.Env, editor.Stdout, editor.Stderr = env, &log, &log
-	editor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := editor.Start(); err != nil {
+	server.Env, server.Stdout, server.Stderr = env, &log, &log
+	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = syscall.Kill(-editor.Process.Pid, syscall.SIGTERM)
-		_ = editor.Wait()
+		_ = syscall.Kill(-server.Process.Pid, syscall.SIGTERM)
+		_ = server.Wait()
 		if t.Failed() {
 			t.Logf("VS Code says:\n%s", log.String())
 			logs, _ := filepath.Glob(filepath.Join(data, "logs", "*", "exthost*", "*", "*CloudOps*.log"))
@@ -105,38 +124,75 @@ func TestInVSCode(t *testing.T) {
 		}
 	})
 	waitFor(t, "http://"+address+"/healthz")
+	return &editor{node, append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data,
+		"VSCODE_SHOTS="+shots, "VSCODE_FAULTS="+faults, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"),
+		"CHROMIUM="+chromium, "CLOUDOPS_BINARY="+binary, "MAIN_DB="+awstest.MainDB)}
+}
 
+// run has Node run a script that drives the editor.
+func (e *editor) run(t testing.TB, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	files, err := filepath.Glob("tests/e2e/*.test.ts")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no tests: %v", err)
+	cmd := exec.CommandContext(ctx, e.node, args...)
+	cmd.Env = e.env
+	return cmd.CombinedOutput()
+}
+
+// cloud is an emulated AWS with an estate, and the address where scripts put
+// faults into its answers.
+func cloud(t testing.TB) (*awstest.Estate, string) {
+	t.Helper()
+	server, err := awstest.Start(t.Context(), "")
+	if errors.Is(err, awstest.ErrNotInstalled) {
+		lsptest.Absent(t, err.Error())
 	}
-	if only := os.Getenv("VSCODE_ONLY"); only != "" {
-		files = []string{filepath.Join("tests/e2e", only+".test.ts")}
-	}
-	shots, err := filepath.Abs("../../.tools/shots")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := exec.CommandContext(ctx, node, append([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, files...)...)
-	run.Env = append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data, "VSCODE_SHOTS="+shots,
-		"CHROMIUM="+chromium, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"), "CLOUDOPS_BINARY="+binary, "MAIN_DB="+awstest.MainDB)
-	out, err := run.CombinedOutput()
+	t.Cleanup(server.Stop)
+	estate, err := server.Seed(t.Context(), t.TempDir())
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatal(err)
 	}
-	t.Logf("%s", out)
+	proxy, err := awstest.NewProxy(estate.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	estate.Endpoint = proxy.URL
+	faults := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var f struct {
+			Service, Operation, Region, Kind string
+			Milliseconds                     int
+		}
+		err := json.NewDecoder(r.Body).Decode(&f)
+		kind, known := map[string]awstest.Kind{
+			"deny": awstest.Deny, "fail": awstest.Fail, "hang": awstest.Hang, "slow": awstest.Slow,
+		}[f.Kind]
+		switch {
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		case f.Kind == "none":
+			proxy.Heal()
+		case !known:
+			http.Error(w, "no such fault", http.StatusBadRequest)
+		default:
+			proxy.Spoil(awstest.Fault{Service: f.Service, Operation: f.Operation, Region: f.Region, Kind: kind,
+				Delay: time.Duration(f.Milliseconds) * time.Millisecond})
+		}
+	}))
+	t.Cleanup(faults.Close)
+	return estate, faults.URL
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,7 +202,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func waitFor(t *testing.T, url string) {
+func waitFor(t testing.TB, url string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		res, err := http.Get(url)

@@ -17,7 +17,7 @@ import (
 
 // Tool is a program the tests need: named by a variable, else built or
 // installed by `make`. Without it CI fails and others skip.
-func Tool(t *testing.T, variable, path string) string {
+func Tool(t testing.TB, variable, path string) string {
 	t.Helper()
 	if p := os.Getenv(variable); p != "" {
 		path = p
@@ -34,7 +34,7 @@ func Tool(t *testing.T, variable, path string) string {
 
 // Absent fails the test in CI, where every real part must be there, and skips it
 // elsewhere.
-func Absent(t *testing.T, why string) {
+func Absent(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(why)
@@ -43,7 +43,7 @@ func Absent(t *testing.T, why string) {
 }
 
 // EndDaemon ends the daemon that the language server started.
-func EndDaemon(t *testing.T, binary string, env []string) {
+func EndDaemon(t testing.TB, binary string, env []string) {
 	t.Helper()
 	cmd := exec.Command(binary, "status", "--json")
 	cmd.Env = env

@@ -55,6 +55,22 @@ export async function settings(of: 'User' | 'Machine', change: Record<string, un
   await writeFile(path, JSON.stringify({ ...now, ...change }, null, 2));
 }
 
+export interface Fault {
+  /** none takes all faults away. */
+  kind: 'deny' | 'fail' | 'hang' | 'slow' | 'none';
+  service?: string;
+  operation?: string;
+  region?: string;
+  /** How much longer a slow call takes. */
+  milliseconds?: number;
+}
+
+/** Spoils the calls to AWS that match from now on. */
+export async function fault(f: Fault): Promise<void> {
+  const r = await fetch(env('VSCODE_FAULTS'), { method: 'POST', body: JSON.stringify(f) });
+  if (!r.ok) throw new Error(await r.text());
+}
+
 /** One window of VS Code. */
 export class Window {
   readonly page: Page;
