@@ -11,14 +11,19 @@ BINARY  := bin/cloudops
 # Two flavours of everything: static, and with the race detector for the tests.
 export CGO_ENABLED := 0
 RACE := CGO_ENABLED=1 go
-# All tests use one binary, built for the race detector.
+# All tests use one binary, built for the race detector; the extension that they
+# install carries it.
 TESTBIN := $(CURDIR)/.tools/cloudops-test
 export CLOUDOPS_TEST_BINARY := $(TESTBIN)
+
+# The extension, and the program that it is to carry; built when none is named.
+VSIX   := bin/cloudops.vsix
+SERVER :=
 
 # Node 24, which the extension and VS Code need.
 NODE := PATH=$(CURDIR)/.tools/node/bin:$$PATH
 
-.PHONY: help build demo vscode quick test bench soak lint vuln testbin clean
+.PHONY: help build demo vscode quick test bench soak lint vuln testbin testvscode clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +36,19 @@ demo: ## show the main job on an emulated AWS; DEMO_APPROVE=yes types the answer
 	@$(MAKE) --no-print-directory build
 	@go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
 
-vscode: ## build bin/cloudops.vsix, the extension for VS Code
+vscode: ## build bin/cloudops.vsix for VS Code; GOOS=darwin GOARCH=arm64 for another
 	@.ci/tools node
-	@mkdir -p bin && cp LICENSE editors/vscode/LICENSE
-	@cd editors/vscode && $(NODE) npm run --silent package
+	@rm -rf editors/vscode/server && mkdir -p bin editors/vscode/server && cp LICENSE editors/vscode/LICENSE
+	@program=editors/vscode/server/cloudops$$(go env GOEXE); \
+		$(if $(SERVER),cp '$(SERVER)' $$program,go build -ldflags '$(LDFLAGS)' -o $$program ./cmd/cloudops)
+	@target=$$(go env GOOS GOARCH | paste -sd- - | sed 's/windows/win32/; s/amd64/x64/'); \
+		cd editors/vscode && $(NODE) npm run --silent package -- --target $$target --out '$(abspath $(VSIX))'
 
 testbin:
-	@$(RACE) build -race -o $(TESTBIN) ./cmd/cloudops
+	@$(RACE) build -race -ldflags '-s -w' -o $(TESTBIN) ./cmd/cloudops
+
+testvscode: testbin
+	@$(MAKE) --no-print-directory vscode SERVER=$(TESTBIN) VSIX=.tools/cloudops.vsix
 
 quick: testbin ## the fast checks: under a minute when warm, no network
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -46,7 +57,7 @@ quick: testbin ## the fast checks: under a minute when warm, no network
 
 test: ## everything once, as CI does
 	@.ci/tools system moto nvim node vscode lint
-	@$(MAKE) --no-print-directory lint vuln testbin vscode
+	@$(MAKE) --no-print-directory lint vuln testvscode
 	@cd editors/vscode && $(NODE) npm test --silent
 	@$(RACE) test -race -timeout 15m ./...
 

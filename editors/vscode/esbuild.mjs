@@ -1,5 +1,12 @@
-// Builds the extension (Node) and the chat panel (a page), each one file.
+// Builds the extension (Node) and the chat panel (a page), each one file. The
+// extension knows the program in server/ by its hash, and starts no other one.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
+
+const programs = existsSync('server') ? readdirSync('server').map((name) => `server/${name}`) : [];
+if (programs.length > 1) throw new Error(`one program can be packaged, not ${programs.join(', ')}`);
+const hash = programs.map((path) => createHash('sha256').update(readFileSync(path)).digest('hex'))[0] ?? '';
 
 const shared = { bundle: true, minify: true, sourcemap: false, logLevel: 'warning', metafile: true };
 const [extension, page] = await Promise.all([
@@ -11,6 +18,7 @@ const [extension, page] = await Promise.all([
     format: 'cjs',
     target: 'node20',
     external: ['vscode'],
+    define: { SERVER_SHA256: JSON.stringify(hash) },
   }),
   build({
     ...shared,

@@ -28,7 +28,7 @@ func TestInVSCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts VS Code and a browser")
 	}
-	e := open(t, lsptest.Tool(t, "CLOUDOPS_TEST_BINARY", "../../.tools/cloudops-test"))
+	e := open(t, lsptest.Tool(t, "CLOUDOPS_VSIX", "../../.tools/cloudops.vsix"))
 	files, err := filepath.Glob("tests/e2e/*.test.ts")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests: %v", err)
@@ -50,13 +50,13 @@ type editor struct {
 	env []string
 }
 
-// open starts a VS Code with the extension in an estate of its own. The scripts
-// learn of it by their environment: see tests/e2e/world.ts.
-func open(t testing.TB, binary string) *editor {
+// open starts a VS Code with an extension installed in it, which brings the
+// program, in an estate of its own. The scripts learn of it by their
+// environment: see tests/e2e/world.ts.
+func open(t testing.TB, vsix string) *editor {
 	t.Helper()
 	node := lsptest.Tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
 	codeServer := lsptest.Tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
-	vsix := lsptest.Tool(t, "CLOUDOPS_VSIX", "../../bin/cloudops.vsix")
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		lsptest.Absent(t, "chromium is missing: run `make test`")
@@ -86,7 +86,7 @@ func open(t testing.TB, binary string) *editor {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(data, "User", "settings.json"), string(settings))
-	write(t, filepath.Join(data, "Machine", "settings.json"), fmt.Sprintf(`{"cloudops.server.path": %q}`, binary))
+	write(t, filepath.Join(data, "Machine", "settings.json"), "{}")
 	env := append(estate.Variables("prod"),
 		"HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+t.TempDir(), "CLOUDOPS_HOME="+filepath.Join(home, "estate"),
 		// There is no keychain here; the first run makes a key file.
@@ -94,15 +94,19 @@ func open(t testing.TB, binary string) *editor {
 		"PATH="+filepath.Dir(node)+":"+os.Getenv("PATH"), "LANG=C.UTF-8",
 		`EXTENSIONS_GALLERY={"serviceUrl":"http://127.0.0.1:9/"}`,
 	)
-	t.Cleanup(func() { lsptest.EndDaemon(t, binary, env) })
 
-	address := freeAddress(t)
-	args := []string{codeServer, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", filepath.Join(home, "extensions")}
+	address, extensions := freeAddress(t), filepath.Join(home, "extensions")
+	args := []string{codeServer, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", extensions}
 	install := exec.Command(node, append(args, "--install-extension", vsix)...)
 	install.Env = env
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("installing the extension: %v\n%s", err, out)
 	}
+	programs, err := filepath.Glob(filepath.Join(extensions, "cloudops.cloudops-*", "server", "cloudops"))
+	if err != nil || len(programs) != 1 {
+		t.Fatalf("the extension brought the programs %v: %v", programs, err)
+	}
+	t.Cleanup(func() { lsptest.EndDaemon(t, programs[0], env) })
 	var log bytes.Buffer
 	server := exec.Command(node, append(args, "--bind-addr", address, "--auth", "none", "--disable-telemetry",
 		"--disable-update-check", "--disable-getting-started-override")...)
@@ -126,7 +130,7 @@ func open(t testing.TB, binary string) *editor {
 	waitFor(t, "http://"+address+"/healthz")
 	return &editor{node, append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data,
 		"VSCODE_SHOTS="+shots, "VSCODE_FAULTS="+faults, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"),
-		"CHROMIUM="+chromium, "CLOUDOPS_BINARY="+binary, "MAIN_DB="+awstest.MainDB)}
+		"CHROMIUM="+chromium, "CLOUDOPS_BINARY="+programs[0], "MAIN_DB="+awstest.MainDB)}
 }
 
 // run has Node run a script that drives the editor.

@@ -12,8 +12,11 @@ import {
   ResponseError,
   type StaticFeature,
 } from 'vscode-languageclient/node';
-import { find, fits, NoServer } from './server';
+import { find, fits, intact, NoServer, program } from './server';
 import { visible } from './text';
+
+/** The SHA-256 of the program in the extension, '' where there is none: see esbuild.mjs. */
+declare const SERVER_SHA256: string;
 
 export type State = 'untrusted' | 'starting' | 'ready' | 'missing' | 'failed';
 
@@ -147,9 +150,10 @@ export class Client implements vscode.Disposable {
     this.become('starting');
     const settings = vscode.workspace.getConfiguration('cloudops');
     try {
-      const bundled = vscode.Uri.joinPath(this.extension, 'server').fsPath;
+      const bundled = SERVER_SHA256 === '' ? '' : vscode.Uri.joinPath(this.extension, 'server', program).fsPath;
       const path = await find(settings.get('server.path', ''), bundled);
-      const version = await fits(path);
+      const version = path === bundled ? 'bundled' : await fits(path);
+      if (path === bundled) await intact(path, SERVER_SHA256);
       if (generation !== this.generation) return;
       this.output.info(`starting ${path} (${version})`);
       await this.launch(generation, path, ['lsp', ...settings.get<string[]>('server.args', [])]);

@@ -1,9 +1,11 @@
 // Finds the cloudops program and makes sure that it fits this extension.
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { PROTOCOL, Version } from './protocol';
@@ -19,7 +21,8 @@ export class NoServer extends Error {
   }
 }
 
-const program = process.platform === 'win32' ? 'cloudops.exe' : 'cloudops';
+/** The name of the program's file. */
+export const program = process.platform === 'win32' ? 'cloudops.exe' : 'cloudops';
 
 async function executable(path: string): Promise<boolean> {
   try {
@@ -32,8 +35,9 @@ async function executable(path: string): Promise<boolean> {
 
 /**
  * The program to start: the configured one, else the one in the extension, else
- * the first on the PATH. Folders of the PATH that are not absolute depend on
- * where the editor was started and are passed over.
+ * the first on the PATH. An extension that came with a program ('' for none)
+ * looks no further, whatever became of it. Folders of the PATH that are not
+ * absolute depend on where the editor was started and are passed over.
  */
 export async function find(configured: string, bundled: string, path = process.env.PATH ?? ''): Promise<string> {
   if (configured !== '') {
@@ -45,13 +49,36 @@ export async function find(configured: string, bundled: string, path = process.e
     }
     return configured;
   }
+  if (bundled !== '') return bundled;
   const folders = path.split(delimiter).filter((folder) => isAbsolute(folder));
-  for (const candidate of [join(bundled, program), ...folders.map((folder) => join(folder, program))]) {
+  for (const candidate of folders.map((folder) => join(folder, program))) {
     if (await executable(candidate)) {
       return candidate;
     }
   }
   throw new NoServer('the cloudops program was not found: install it, or set cloudops.server.path', true);
+}
+
+/**
+ * Throws NoServer unless the program in the extension is the one that was
+ * packaged. It is the last thing before each start, since Node can start a file
+ * only by its name: this tells of damage, of a careless program and of a half
+ * update. A program of the same user that swaps the file between the look and
+ * the start, or changes the extension itself, is not held off.
+ */
+export async function intact(path: string, sha256: string): Promise<void> {
+  const hash = createHash('sha256');
+  let what = 'is not the one that this extension came with';
+  try {
+    await pipeline(createReadStream(path), hash);
+    if (hash.digest('hex') === sha256) return;
+  } catch (e) {
+    what = `cannot be read (${(e as NodeJS.ErrnoException).code})`;
+  }
+  throw new NoServer(
+    `the program ${path} ${what} and was not started: reinstall the extension, or set cloudops.server.path`,
+    false,
+  );
 }
 
 /** Asks a program for its version; throws NoServer if it does not fit. */

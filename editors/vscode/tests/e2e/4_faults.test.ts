@@ -1,5 +1,7 @@
 // What does not work says so, with a way forward.
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import { close, settings, Window, world } from './world.ts';
@@ -10,7 +12,7 @@ afterEach(async (t) => {
   await w.close();
 });
 after(async () => {
-  await settings('Machine', { 'cloudops.server.path': world.cloudops });
+  await settings('Machine', { 'cloudops.server.path': undefined });
   await settings('User', { 'security.workspace.trust.enabled': false });
   await close();
 });
@@ -56,8 +58,29 @@ test('a server that ends at once is started again, and told of', async () => {
   const chat = await w.chat();
   await chat.getByText('Restart').first().waitFor();
   await w.shot('32-ends');
-  await settings('Machine', { 'cloudops.server.path': world.cloudops });
+  await settings('Machine', { 'cloudops.server.path': undefined });
   await w.ready();
+});
+
+test('a bundled server that was altered is not started', async () => {
+  const [kept, ran] = [`${world.cloudops}.kept`, join(programs, 'ran')];
+  const other = await program('altered', `echo "$@" >>${ran}; exec ${kept} "$@"`);
+  await rename(world.cloudops, kept);
+  try {
+    await rename(other, world.cloudops);
+    w = await Window.open();
+    await w.page.locator('.statusbar-item', { hasText: 'CloudOps: stopped' }).waitFor();
+    const chat = await w.chat();
+    await chat.getByText('is not the one that this extension came with').waitFor();
+    await chat.getByText('reinstall the extension, or set cloudops.server.path').waitFor();
+    await w.shot('34-altered');
+    assert.equal(existsSync(ran), false);
+    await rename(kept, world.cloudops);
+    await chat.getByText('Restart').first().click();
+    await w.ready();
+  } finally {
+    if (existsSync(kept)) await rename(kept, world.cloudops);
+  }
 });
 
 test('a workspace that is not trusted', async () => {

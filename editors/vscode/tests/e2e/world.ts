@@ -15,6 +15,7 @@ export const world = {
   workspace: env('VSCODE_WORKSPACE'),
   data: env('VSCODE_DATA'),
   shots: env('VSCODE_SHOTS'),
+  /** The program in the installed extension. */
   cloudops: env('CLOUDOPS_BINARY'),
   mainDB: env('MAIN_DB'),
 };
@@ -48,7 +49,7 @@ export async function close(): Promise<void> {
 
 export type Theme = 'Default Dark Modern' | 'Default Light Modern' | 'Default High Contrast';
 
-/** Writes settings of the user or the machine; VS Code takes them at once. */
+/** Writes settings of the user or the machine, or removes undefined ones; VS Code takes them at once. */
 export async function settings(of: 'User' | 'Machine', change: Record<string, unknown>): Promise<void> {
   const path = join(world.data, of, 'settings.json');
   const now = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;

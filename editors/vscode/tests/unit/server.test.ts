@@ -1,9 +1,10 @@
 // @vitest-environment node
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { find, fits, NoServer } from '../../src/server';
+import { find, fits, intact, NoServer } from '../../src/server';
 
 function program(folder: string, body: string): string {
   mkdirSync(folder, { recursive: true });
@@ -22,21 +23,57 @@ describe('find', () => {
     const bundled = program(join(d, 'bundled'), '');
     const onPath = program(join(d, 'path'), '');
     const path = ['relative', join(d, 'path')].join(delimiter);
-    expect(await find(set, join(d, 'bundled'), path)).toBe(set);
-    expect(await find('', join(d, 'bundled'), path)).toBe(bundled);
-    expect(await find('', join(d, 'none'), path)).toBe(onPath);
+    expect(await find(set, bundled, path)).toBe(set);
+    expect(await find('', bundled, path)).toBe(bundled);
+    expect(await find('', '', path)).toBe(onPath);
+  });
+
+  test('never takes one on the PATH in the place of a bundled one that is gone', async () => {
+    const d = dir();
+    program(join(d, 'path'), '');
+    expect(await find('', join(d, 'gone'), join(d, 'path'))).toBe(join(d, 'gone'));
   });
 
   test('never takes one relative to where the editor was started', async () => {
-    const none = join(dir(), 'none');
-    await expect(find('', none, ['.', '', 'bin'].join(delimiter))).rejects.toThrow(NoServer);
-    await expect(find('./cloudops', none, '')).rejects.toThrow('absolute');
+    await expect(find('', '', ['.', '', 'bin'].join(delimiter))).rejects.toThrow(NoServer);
+    await expect(find('./cloudops', '', '')).rejects.toThrow('absolute');
   });
 
   test('a setting that names nothing does not fall back', async () => {
     const d = dir();
     program(join(d, 'path'), '');
     await expect(find(join(d, 'gone'), '', join(d, 'path'))).rejects.toThrow('there is no program');
+  });
+});
+
+describe('the bundled program', () => {
+  const packaged = () => {
+    const path = program(dir(), 'exit 0');
+    return { path, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
+  };
+
+  test('is started as it was packaged', async () => {
+    const { path, sha256 } = packaged();
+    await expect(intact(path, sha256)).resolves.toBeUndefined();
+  });
+
+  test.each<[string, (path: string) => void]>([
+    ['altered', (path) => appendFileSync(path, ' ')],
+    ['emptied', (path) => writeFileSync(path, '')],
+    ['gone', (path) => rmSync(path)],
+    [
+      'a folder',
+      (path) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+    ],
+  ])('is refused when it is %s, with a way forward', async (_, harm) => {
+    const { path, sha256 } = packaged();
+    harm(path);
+    const refusal = intact(path, sha256);
+    await expect(refusal).rejects.toThrow(NoServer);
+    await expect(refusal).rejects.toThrow('reinstall the extension, or set cloudops.server.path');
   });
 });
 
