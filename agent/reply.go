@@ -165,6 +165,9 @@ func outcome(x executor.Execution) string {
 		s = fmt.Sprintf("Began %s; its outcome is unknown.", line)
 	case "rejected":
 		s = fmt.Sprintf("Not run, rejected: %s.", line)
+		if why, given := strings.CutPrefix(x.Decision, "rejected: "); given {
+			s += " The reason: " + render.Markdown(why)
+		}
 	case "expired":
 		s = fmt.Sprintf("Not run, not decided in time: %s.", line)
 	case "void":

@@ -28,7 +28,7 @@ type cardParams struct {
 	Grave  bool           `json:"grave"`
 	Dialog string         `json:"dialog"`
 	Fields []render.Field `json:"fields"`
-	// Message is all of the card, for an editor that has no place for it now.
+	// Message is the card in short, for a notification; the editor can show all of it.
 	Message string `json:"message"`
 	// Conversation is the one that proposed the plan, if one did.
 	Conversation string `json:"conversation_id,omitempty"`
@@ -58,7 +58,7 @@ func (s *server) card(ctx context.Context, p executor.Prompt) (daemon.PromptResu
 	}
 	raw, err := json.Marshal(cardParams{
 		Plan: p.Plan.ID, Digest: p.Plan.Digest, Title: render.Plain(p.Plan.Title), Line: render.Plain(p.Plan.Line),
-		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotification(p), Dialog: render.CardDialog(p.Plan),
+		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotice(p), Dialog: render.CardDialog(p.Plan),
 		Conversation: p.Plan.Origin.Conversation, Run: p.Run, Reject: p.Reject, Expires: p.Plan.Expires.UnixMilli(),
 	})
 	if err != nil {

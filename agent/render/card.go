@@ -36,11 +36,24 @@ func CardTerminal(p executor.Plan, columns int) string {
 // field a line. Editors may join the lines, so each begins with its name, and
 // foreign words stand in quotes.
 func CardNotification(p executor.Prompt) string {
+	return cardNotification(p, nil)
+}
+
+// CardNotice is as CardNotification, without what a card may fold away: for an
+// editor whose notifications are short, and which can show the whole card.
+func CardNotice(p executor.Prompt) string {
+	return cardNotification(p, foldable)
+}
+
+func cardNotification(p executor.Prompt, without []string) string {
 	lines := []string{
 		Notification(p.Plan.Title) + " (risk: " + Notification(string(p.Plan.Risk)) + ")",
 		"Command: " + Notification(p.Plan.Line),
 	}
 	for _, f := range card(p.Plan, quote) {
+		if slices.Contains(without, f.name) {
+			continue
+		}
 		name := f.name
 		if name == "" {
 			name = "and"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"html"
 	"os"
 	"reflect"
@@ -99,6 +100,9 @@ func surfaces() map[string]func(string) string {
 		"resource-terminal": func(s string) string { return ResourceTerminal(whole(s)) },
 		"card-terminal":     func(s string) string { return CardTerminal(plan(s), 80) },
 		"card-notification": func(s string) string { return CardNotification(executor.Prompt{Plan: plan(s)}) },
+		"card-notice":       func(s string) string { return CardNotice(executor.Prompt{Plan: plan(s)}) },
+		"card-dialog":       func(s string) string { return CardDialog(plan(s)) },
+		"card-fields":       func(s string) string { return fmt.Sprint(CardFields(plan(s))) },
 		"execution":         func(s string) string { return ExecutionLine(execution(s)) },
 		"json": func(s string) string {
 			b, _ := json.Marshal(s)

@@ -127,6 +127,15 @@ func TestCard(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, note)
 		}
 	}
+	notice := CardNotice(executor.Prompt{Plan: p})
+	for _, want := range []string{p.Line, "risk: high", p.Effect, "id pg-main1", "State: available", "222222222222", "us-west-2", p.Endpoint, p.Identity.ARN, "tagged env=production"} {
+		if !strings.Contains(notice, want) {
+			t.Errorf("no %q in\n%s", want, notice)
+		}
+	}
+	if strings.Contains(notice, "db-ABC") || strings.Contains(notice, "/usr/bin/nvim") {
+		t.Errorf("more than a notice:\n%s", notice)
+	}
 }
 
 func TestCardSaysWhatIsNotAWS(t *testing.T) {

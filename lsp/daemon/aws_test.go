@@ -521,6 +521,37 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 	if l := call[ConversationListResult](t, c, MethodConversationList, nil); len(l.Conversations) != 1 {
 		t.Errorf("list: %+v", l)
 	}
+
+	// A rejection is told once, with its reason, however many were asked.
+	asked, decided := make(chan struct{}), make(chan struct{})
+	waiting := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: func(context.Context, executor.Prompt) (PromptResult, error) {
+		close(asked)
+		<-decided
+		return PromptResult{}, nil
+	}})
+	rejecting := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+		return PromptResult{Title: p.Reject, Digest: p.Plan.Digest, Reason: "not *today*"}, nil
+	}})
+	answer = call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Start " + awstest.MainDB, ID: answer.Conversation})
+	ask := DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"}
+	ended := make(chan error, 1)
+	go func() { ended <- waiting.Call(t.Context(), MethodExecutionDecide, ask, nil) }()
+	<-asked
+	refused(t, rejecting, CodeRejected, "", MethodExecutionDecide, ask)
+	close(decided)
+	if err := <-ended; err == nil {
+		t.Error("the plan was decided twice")
+	}
+	messages = call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	var notes []string
+	for _, m := range messages {
+		if strings.HasPrefix(m.Content, "Not run") {
+			notes = append(notes, m.Content)
+		}
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0], `rejected`) || !strings.Contains(notes[0], `not \*today\*`) {
+		t.Errorf("notes: %q", notes)
+	}
 	refused(t, c, CodeNotFound, "", MethodConversationMessages, ConversationParams{ID: "d6b1a3f0-0000-4000-8000-000000000000"})
 	refused(t, c, -32602, "prompt", MethodConversationSend, SendParams{Prompt: strings.Repeat("x", maxPrompt+1)})
 

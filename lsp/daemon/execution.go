@@ -149,9 +149,11 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	if err != nil {
 		return nil, err
 	}
-	approved, err := x.ask(ctx, prompt)
+	approved, err := x.ask(ctx, p.Executor, prompt)
 	if err != nil {
-		if done, lookErr := decided(p, params.Plan); lookErr == nil {
+		// What another client decided is told by its own request.
+		done, lookErr := decided(p, params.Plan)
+		if lookErr == nil && (!errors.Is(err, executor.ErrNoPlan) || done.Status == "expired") && done.Status != "planned" {
 			x.server.recordTurn(p, done)
 		}
 		return nil, err
@@ -169,12 +171,18 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 
 // ask puts a prompt before the person at this connection. No answer, a late
 // one, an error or a hang-up decides against.
-func (x *session) ask(ctx context.Context, prompt *executor.Prompt) (executor.Approved, error) {
+func (x *session) ask(ctx context.Context, ex *executor.Executor, prompt *executor.Prompt) (executor.Approved, error) {
 	asking, cancel := context.WithDeadline(ctx, prompt.Plan.Expires)
 	defer cancel()
 	var answer PromptResult
 	if err := x.conn.call(asking, MethodPrompt, prompt, &answer); err != nil {
 		answer = PromptResult{}
+	}
+	if answer.Title == prompt.Reject && answer.Reason != "" {
+		if err := ex.Reject(prompt.Plan.ID, answer.Reason); err != nil {
+			return executor.Approved{}, err
+		}
+		return executor.Approved{}, fmt.Errorf("%w, for a reason", executor.ErrRejected)
 	}
 	// With ctx ended, whoever answered is not there to see it run: no approval.
 	return prompt.Answer(ctx, answer.Title, answer.Digest)

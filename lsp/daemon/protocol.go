@@ -323,6 +323,8 @@ type DecideResult struct {
 type PromptResult struct {
 	Title  string `json:"title"`
 	Digest string `json:"digest"`
+	// Reason is why it was rejected, in the person's words, if given.
+	Reason string `json:"reason,omitempty"`
 }
 
 // PendingResult is the queue of plans, oldest first.
