@@ -101,6 +101,9 @@ func (s *server) joinScan(run scanFunc, env scanner.Environment, o scanner.Optio
 	s.users.Go(func() {
 		defer s.leave()
 		defer cancel()
+		// That a scan runs, and what it could not read, is part of the estate's status.
+		s.estateChanged()
+		defer s.estateChanged()
 		s.runScan(ctx, run, job)
 	})
 	return job, true

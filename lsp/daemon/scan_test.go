@@ -127,3 +127,21 @@ func TestAScanThatPanicsIsAnError(t *testing.T) {
 		t.Error("it counts as running")
 	}
 }
+
+func TestOthersHearThatAScanBeginsAndEnds(t *testing.T) {
+	home := testHome(t)
+	s, _ := serving(t, ServerConfig{Home: home})
+	heard := make(chan bool, 100)
+	dialing(t, ClientConfig{Home: home, Note: func(method string, _ []byte) {
+		if method == NoteEstateChanged {
+			running, _ := s.scans.state()
+			heard <- running
+		}
+	}})
+	f := &slowScan{release: make(chan struct{})}
+	done := ask(t, t.Context(), s, f, "a", "scanning")
+	eventually(t, "it begins", func() bool { return <-heard })
+	close(f.release)
+	<-done
+	eventually(t, "it ends", func() bool { return !<-heard })
+}

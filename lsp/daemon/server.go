@@ -453,6 +453,10 @@ func (s *server) watch(p *Parts) {
 			}
 		})
 	}
+	s.estateChanged()
+}
+
+func (s *server) estateChanged() {
 	s.broadcast(NoteEstateChanged, EstateChanged{Generation: s.generation.Load()})
 }
 

@@ -1,26 +1,34 @@
 // Puts plans before the person. The server opens each question; what is high or
 // critical is confirmed in a dialog of VS Code's own, with the server's words,
 // whatever the chat panel says. Closing, a time-out or an error approves nothing.
+// Rejecting comes first in each, so that a stray Enter does not run anything.
 import * as vscode from 'vscode';
-import { type Client, words } from './client';
+import type { Client } from './client';
 import { Card, Decided, type Execution } from './protocol';
 
 /** The answer to a card. */
 export interface Answer {
   title: string;
   digest: string;
+  reason?: string;
 }
+
+const showCard = 'Show Card';
 
 /** A place that can show a card, such as the chat panel. */
 export interface Surface {
-  /** Whether it can show this card now. */
+  /** Whether the person looks at where this card belongs. */
   takes(card: Card): boolean;
+  /** Brings it before the person. */
+  reveal(): Promise<void>;
   /** Resolves to run, or to reject with a reason, or to nothing when it was closed. */
   ask(card: Card, token: vscode.CancellationToken): Promise<{ run: boolean; reason: string } | undefined>;
 }
 
 export class Approvals {
   private surface: Surface | undefined;
+  /** Plans that the person wants to see as cards. */
+  private readonly asCards = new Set<string>();
   private readonly decided = new vscode.EventEmitter<Execution>();
   /** Fires with what became of a plan. */
   readonly onDecided = this.decided.event;
@@ -41,22 +49,34 @@ export class Approvals {
     return execution;
   }
 
+  /** As decide, on a card. */
+  async review(plan: string): Promise<Execution> {
+    this.asCards.add(plan);
+    try {
+      await this.surface?.reveal();
+      return await this.decide(plan);
+    } finally {
+      this.asCards.delete(plan);
+    }
+  }
+
   private async answer(card: Card, token: vscode.CancellationToken): Promise<Answer> {
     const none: Answer = { title: '', digest: card.digest };
     const expired = new vscode.CancellationTokenSource();
     const timer = setTimeout(() => expired.cancel(), Math.max(0, card.expires_ms - Date.now()));
     const taken = token.onCancellationRequested(() => expired.cancel());
     try {
-      if (this.surface?.takes(card)) {
-        const answer = await this.surface.ask(card, expired.token);
-        if (answer === undefined || expired.token.isCancellationRequested) return none;
-        if (!answer.run) {
-          await this.reject(card, answer.reason);
-          return { title: card.reject, digest: card.digest };
-        }
-        if (!card.grave) return { title: card.run, digest: card.digest };
+      let choice: string | undefined = showCard;
+      if (!this.asCards.has(card.plan) && !this.surface?.takes(card)) {
+        choice = await this.dialog(card);
+        if (choice === showCard) await this.surface?.reveal();
       }
-      const choice = await this.dialog(card);
+      if (choice === showCard) {
+        const answer = await this.surface?.ask(card, expired.token);
+        if (answer === undefined) return none;
+        if (!answer.run) return { title: card.reject, digest: card.digest, reason: answer.reason };
+        choice = card.grave ? await this.dialog(card) : card.run;
+      }
       if (choice === undefined || expired.token.isCancellationRequested) return none;
       return { title: choice, digest: card.digest };
     } finally {
@@ -68,20 +88,8 @@ export class Approvals {
 
   private async dialog(card: Card): Promise<string | undefined> {
     if (card.grave) {
-      return vscode.window.showWarningMessage(card.title, { modal: true, detail: card.dialog }, card.run);
+      return vscode.window.showWarningMessage(card.title, { modal: true, detail: card.dialog }, card.reject, card.run);
     }
-    return vscode.window.showWarningMessage(card.message, card.reject, card.run);
-  }
-
-  /** A reason is kept with the rejection, which then has been made. */
-  private async reject(card: Card, reason: string): Promise<void> {
-    if (reason === '') return;
-    try {
-      const params = { plan: card.plan, decision: 'reject', reason };
-      const { execution } = await this.client.request('cloudops/execution/decide', params, Decided);
-      this.decided.fire(execution);
-    } catch (e) {
-      this.client.output.warn(`rejecting with a reason: ${words(e)}`);
-    }
+    return vscode.window.showWarningMessage(card.message, card.reject, card.run, showCard);
   }
 }

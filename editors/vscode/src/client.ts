@@ -32,12 +32,17 @@ export class ServerError extends Error {
   }
 }
 
-/** The words of an error, fit to be shown. */
+/** The words of an error as a sentence, fit to be shown. */
 export function words(e: unknown): string {
-  if (e instanceof ServerError) {
-    return visible(e.hint === '' ? e.message : `${e.message} — ${e.hint}`);
-  }
-  return visible(e instanceof Error ? e.message : String(e));
+  const said = e instanceof Error ? e.message : String(e);
+  const text = visible(e instanceof ServerError && e.hint !== '' ? `${said} — ${e.hint}` : said);
+  // A path or a quoted name begins as it is.
+  return /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+
+/** What a log may say of an error: logs name no resource. */
+export function logged(e: unknown): string {
+  return e instanceof ServerError ? `the server refused, code ${e.code}` : words(e);
 }
 
 /** Tells the server that this editor shows whole cards. */

@@ -2,7 +2,7 @@
 // asked anew when the server says that something changed.
 import * as v from 'valibot';
 import * as vscode from 'vscode';
-import { type Client, words } from './client';
+import { type Client, logged } from './client';
 import { Found, Profiles, type Resource, Status } from './protocol';
 
 export interface Filter {
@@ -50,7 +50,7 @@ export class Estate implements vscode.Disposable {
       const selected = profiles.find((p) => p.selected);
       this.profile = selected && { name: selected.name, region: selected.region };
     } catch (e) {
-      this.client.output.warn(words(e));
+      this.client.output.warn(`reading the estate: ${logged(e)}`);
     }
     await vscode.commands.executeCommand('setContext', 'cloudops.empty', (this.status?.resources ?? 0) === 0);
     this.changed.fire();

@@ -69,6 +69,8 @@ export const Resource = v.object({
 });
 export type Resource = v.InferOutput<typeof Resource>;
 
+export const Resolved = v.object({ records: v.optional(v.nullable(v.record(v.string(), v.array(Resource))), {}) });
+
 export const Found = v.object({ total: v.number(), resources: list(Resource), gaps: list(v.string()) });
 
 export const Shard = v.object({
@@ -132,7 +134,9 @@ export const Answer = v.object({
       }),
     ),
   }),
-  reply: v.object({ clarification: v.optional(v.nullable(v.object({ choices: list(Choice) }))) }),
+  reply: v.object({
+    clarification: v.optional(v.nullable(v.object({ question: v.string(), choices: list(Choice) }))),
+  }),
   plans: list(Plan),
   refused: list(v.string()),
 });

@@ -68,6 +68,7 @@ function Banner() {
 
 function Welcome() {
   const ready = usePanel((p) => p.server.state === 'ready');
+  const recent = usePanel((p) => p.recent);
   return (
     <div className="welcome">
       <h1>Ask about your AWS estate</h1>
@@ -85,6 +86,26 @@ function Welcome() {
             </li>
           ))}
         </ul>
+      )}
+      {ready && recent.length > 0 && (
+        <>
+          <h2>Go on with</h2>
+          <ul>
+            {recent.map((c) => (
+              <li key={c.id} className="recent">
+                <button
+                  type="button"
+                  className="link"
+                  onClick={() => send({ type: 'open', conversation: c.id })}
+                  title={c.title}
+                >
+                  {c.title}
+                </button>
+                <small>{c.ago}</small>
+              </li>
+            ))}
+          </ul>
+        </>
       )}
     </div>
   );

@@ -162,18 +162,21 @@ function Line({ text }: { text: string }) {
         {parts.map((part, i) => {
           const key = `${i}`;
           if (part.trim() === '') return part;
-          const [name, ...value] = part.split('=');
           word++;
           if (word <= 3) return <b key={key}>{part}</b>;
           if (!part.startsWith('--')) return part;
+          const value = part.indexOf('=') + 1 || part.length;
           return (
             <span key={key}>
-              <i>{name}</i>
-              {value.length > 0 && `=${value.join('=')}`}
+              <i>{part.slice(0, value)}</i>
+              <span>{part.slice(value)}</span>
             </span>
           );
         })}
       </code>
+      <button type="button" className="link copy" onClick={() => void navigator.clipboard.writeText(text)}>
+        Copy
+      </button>
     </pre>
   );
 }

@@ -23,7 +23,7 @@ export interface Panel {
   choices: { label: string; prompt: string }[];
   problem: string;
   cards: Shown[];
-  list: Message<'conversations'>['list'] | undefined;
+  recent: Message<'recent'>['conversations'];
   draft: string;
   /** Counts requests to put the cursor into the message. */
   focus: number;
@@ -38,7 +38,7 @@ export const initial: Panel = {
   choices: [],
   problem: '',
   cards: [],
-  list: undefined,
+  recent: [],
   draft: '',
   focus: 0,
 };
@@ -59,12 +59,11 @@ export function next(p: Panel, m: ToPanel): Partial<Panel> {
         streaming: m.busy ? '' : undefined,
         choices: [],
         problem: '',
-        list: undefined,
         // Cards of a run stay while the same conversation is drawn anew.
         cards: m.id === p.conversation && m.id !== '' ? p.cards : [],
       };
-    case 'conversations':
-      return { list: m.list };
+    case 'recent':
+      return { recent: m.conversations };
     case 'entry':
       return { entries: [...p.entries, m.entry], streaming: '', choices: [], problem: '' };
     case 'text':

@@ -12,7 +12,6 @@ export const FromPanel = v.variant('type', [
   v.strictObject({ type: v.literal('send'), text: long }),
   v.strictObject({ type: v.literal('stop') }),
   v.strictObject({ type: v.literal('new') }),
-  v.strictObject({ type: v.literal('list') }),
   v.strictObject({ type: v.literal('open'), conversation: short }),
   v.strictObject({
     type: v.literal('decide'),
@@ -69,9 +68,10 @@ export const ToPanel = v.variant('type', [
     entries: v.array(Entry),
     busy: v.boolean(),
   }),
+  /** The latest conversations, which can be gone on with. */
   v.object({
-    type: v.literal('conversations'),
-    list: v.array(v.object({ id: v.string(), title: v.string(), messages: v.number(), updated: v.string() })),
+    type: v.literal('recent'),
+    conversations: v.array(v.object({ id: v.string(), title: v.string(), ago: v.string() })),
   }),
   v.object({ type: v.literal('entry'), entry: Entry }),
   /** Text of the answer under way. */

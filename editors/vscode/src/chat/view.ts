@@ -4,14 +4,26 @@ import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Approvals, Surface } from '../approvals';
-import { type Client, ServerError, words } from '../client';
+import { type Client, logged, ServerError, words } from '../client';
 import type { Estate } from '../estate';
-import { Answer, type Card, Conversations, type Execution, Messages, Pending, RunNote, TextNote } from '../protocol';
-import { visible, visibleLines } from '../text';
+import {
+  Answer,
+  type Card,
+  Conversations,
+  type Execution,
+  Messages,
+  Pending,
+  Resolved,
+  RunNote,
+  TextNote,
+} from '../protocol';
+import { ago, visible, visibleLines } from '../text';
 import { type Chip, type Entry, FromPanel, type ToPanel } from './messages';
 
 /** How many messages of a conversation are shown. */
 const most = 1000;
+/** How many conversations an empty panel offers. */
+const recent = 5;
 /** How much of a command's output is shown; the Executions view has the rest. */
 const mostOutput = 200_000;
 
@@ -88,7 +100,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         this.client.output.warn('the chat panel sent a malformed message');
         return;
       }
-      this.take(parsed.output).catch((e: unknown) => this.client.output.error(words(e)));
+      this.take(parsed.output).catch((e: unknown) => this.client.output.error(`the chat panel: ${logged(e)}`));
     });
     this.badge();
     view.onDidDispose(() => {
@@ -128,8 +140,6 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         return;
       case 'new':
         return this.open('');
-      case 'list':
-        return this.list();
       case 'open':
         return this.open(m.conversation);
       case 'decide':
@@ -159,7 +169,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   async draft(text: string): Promise<void> {
     if (this.drawn) this.post({ type: 'draft', text });
     else this.later.push({ type: 'draft', text });
-    await vscode.commands.executeCommand('cloudops.chat.focus');
+    await this.reveal();
     this.post({ type: 'focus' });
   }
 
@@ -167,7 +177,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   async open(id: string): Promise<void> {
     this.turn?.cancel.cancel();
     this.conversation = id;
-    this.title = '';
+    this.called('');
     await this.load(id);
   }
 
@@ -178,22 +188,21 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       if (id !== '') {
         const params = { conversation_id: id, limit: most };
         const { messages } = await this.client.request('cloudops/conversation/messages', params, Messages);
+        const chips = await this.chips(messages.flatMap((m) => m.metadata.resources_mentioned));
         entries = messages.map((m) => ({
           id: m.id,
           role: m.role,
           text: m.role === 'user' ? visibleLines(m.content) : m.content,
           time: m.timestamp,
-          chips: m.metadata.resources_mentioned.map(chipOf),
+          // A note is about what the message before it named.
+          chips: m.role === 'system' ? [] : m.metadata.resources_mentioned.map((key) => chips.get(key) ?? chipOf(key)),
         }));
-        if (this.title === '')
-          this.title =
-            entries
-              .find((e) => e.role === 'user')
-              ?.text.split('\n')[0]
-              ?.slice(0, 80) ?? '';
+        if (this.title === '') this.called(entries.find((e) => e.role === 'user')?.text ?? '');
+      } else {
+        await this.offer();
       }
     } catch (e) {
-      this.client.output.warn(words(e));
+      this.client.output.warn(`reading a conversation: ${logged(e)}`);
       // One that is gone is forgotten; for another failure it is tried again.
       if (!(e instanceof ServerError && e.code === notFound)) {
         this.post({ type: 'answered', conversation: id, entry: null, choices: [], problem: words(e) });
@@ -222,19 +231,47 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         if (p.origin.conversation === this.conversation && !this.waiting.has(p.id)) await this.put(p.id);
       }
     } catch (e) {
-      this.client.output.warn(words(e));
+      this.client.output.warn(`asking for what waits: ${logged(e)}`);
     }
   }
 
-  private async list(): Promise<void> {
+  /** Names the conversation by its first words, in the panel's title. */
+  private called(text: string): void {
+    this.title = visible(text.split('\n')[0] ?? '').slice(0, 80);
+    if (this.view) this.view.description = this.title;
+  }
+
+  /** Offers the latest conversations. */
+  private async offer(): Promise<void> {
     const { conversations } = await this.client.request('cloudops/conversation/list', {}, Conversations);
-    const list = conversations.map((c) => ({
-      id: c.id,
-      title: visible(c.title),
-      messages: c.messages,
-      updated: c.updated_at,
-    }));
-    this.post({ type: 'conversations', list });
+    this.post({
+      type: 'recent',
+      conversations: conversations.slice(0, recent).map((c) => ({
+        id: c.id,
+        title: visible(c.title === '' ? 'Untitled' : c.title),
+        ago: ago(new Date(c.updated_at), new Date()),
+      })),
+    });
+  }
+
+  /** Chips with the names and states that the resources of these keys have now. */
+  private async chips(keys: string[]): Promise<Map<string, Chip>> {
+    const tokens = new Map([...new Set(keys)].map((key) => [key, chipOf(key).identifier]));
+    const found = new Map<string, Chip>();
+    if (tokens.size === 0) return found;
+    const { records } = await this.client.request(
+      'cloudops/estate/resolve',
+      { tokens: [...new Set(tokens.values())] },
+      Resolved,
+    );
+    for (const [key, token] of tokens) {
+      const r = records?.[token]?.find(
+        (r) => r.arn === key || [r.account_id, r.region, r.resource_type, r.identifier].join('|') === key,
+      );
+      if (r === undefined) continue;
+      found.set(key, { identifier: token, label: visible(r.name || r.identifier), state: visible(r.state) });
+    }
+    return found;
   }
 
   private async send(text: string): Promise<void> {
@@ -242,7 +279,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     const turn = { token: randomBytes(12).toString('hex'), cancel: new vscode.CancellationTokenSource() };
     this.turn = turn;
     const conversation = this.conversation;
-    if (this.title === '') this.title = visible(text).slice(0, 80);
+    if (this.title === '') this.called(text);
     this.post({
       type: 'entry',
       entry: { id: turn.token, role: 'user', text: visibleLines(text), time: new Date().toISOString(), chips: [] },
@@ -272,9 +309,11 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   }
 
   private answered(a: Answer): void {
-    // The cards say what the text would say of plans.
-    const text = a.plans.length > 0 && a.refused.length === 0 ? 'Nothing runs until you approve it.' : a.text;
-    const chips = a.request.identified_resources.map((r) => ({
+    // The cards say what the text would say of plans, the buttons what it would say of choices.
+    const asked = a.reply.clarification;
+    const text =
+      a.plans.length > 0 && a.refused.length === 0 ? 'Nothing runs until you approve it.' : (asked?.question ?? a.text);
+    const chips = (asked ? [] : a.request.identified_resources).map((r) => ({
       identifier: r.arn === '' ? r.id : r.arn,
       label: visible(r.name === '' ? r.id : r.name),
       state: visible(r.current_state),
@@ -289,7 +328,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         time: new Date().toISOString(),
         chips,
       },
-      choices: (a.reply.clarification?.choices ?? []).map((c) => ({ label: visible(c.label), prompt: c.prompt })),
+      choices: (asked?.choices ?? []).map((c) => ({ label: visible(c.label), prompt: c.prompt })),
       problem: '',
     });
   }
@@ -311,6 +350,10 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       card.conversation_id !== '' &&
       card.conversation_id === this.conversation
     );
+  }
+
+  async reveal(): Promise<void> {
+    await vscode.commands.executeCommand('cloudops.chat.focus');
   }
 
   async ask(card: Card, token: vscode.CancellationToken): Promise<{ run: boolean; reason: string } | undefined> {

@@ -10,7 +10,7 @@ export async function approvals(ctx: Ctx): Promise<void> {
   const placeHolder = items.length === 0 ? 'Nothing waits for you' : 'Commands that wait for you';
   const picked = await vscode.window.showQuickPick(items, { placeHolder });
   if (picked === undefined) return;
-  const x = await ctx.approvals.decide(picked.id);
+  const x = await ctx.approvals.review(picked.id);
   const now = x.state_after === '' ? '' : `, now ${x.state_after}`;
   void vscode.window.showInformationMessage(`CloudOps: ${visible(`${x.status}: ${x.line}${now}`)}`);
 }

@@ -42,6 +42,8 @@ test('a reload shows the conversation as it was', async () => {
   await w.ready();
   const chat = await w.chat();
   await chat.locator('.message.user', { hasText: 'Stop web-1' }).waitFor();
+  assert.equal(await chat.locator('.message.system', { hasText: 'not before Friday' }).count(), 1);
+  await chat.locator('.chips button', { hasText: 'web-1' }).first().waitFor();
   await w.shot('12-reloaded');
 });
 
@@ -55,12 +57,9 @@ test('a command proposed in one window is decided in another', async () => {
     await other.command('CloudOps: Review Pending Commands');
     await other.page.locator('.quick-input-list .monaco-list-row', { hasText: world.mainDB }).first().waitFor();
     await other.page.keyboard.press('Enter');
-    const run = other.page
-      .locator('.notification-toast, .monaco-dialog-box')
-      .locator('.monaco-button', { hasText: 'Run:' })
-      .first();
+    const card = (await other.chat()).locator('.card');
+    const run = card.locator('vscode-button:not([disabled])', { hasText: 'Run' });
     await run.waitFor();
-    await other.page.waitForTimeout(1000); // as long as a person reads at least
     await other.shot('13-other-window');
     await run.click();
     await until('the database runs', async () => {

@@ -75,6 +75,7 @@ for (const [theme, name] of [
     await card.waitFor();
     await card.locator('vscode-button:not([disabled])', { hasText: 'Run' }).waitFor();
     await w.shot(`23-theme-${name}`);
+    assert.deepEqual(await w.faultsOfAccess(), []);
     await card.locator('vscode-button', { hasText: 'Reject' }).click();
     await card.getByText('Rejected; nothing ran').waitFor();
   });

@@ -1,6 +1,7 @@
 // The real VS Code in Chromium, against the real server and an emulated AWS. The
 // Go test beside this folder starts all of it and says where in the environment.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 
@@ -148,6 +149,23 @@ export class Window {
     await box.press('Enter');
     await chat.locator('.message.user', { hasText: text }).last().waitFor();
     return chat;
+  }
+
+  /** What WCAG 2.1 AA finds wrong in the chat panel. */
+  async faultsOfAccess(): Promise<string[]> {
+    const main = await (await this.chat()).locator('main').elementHandle();
+    const frame = await main?.ownerFrame();
+    if (!frame) throw new Error('the panel is gone');
+    await frame.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+    return frame.evaluate(async () => {
+      // The page lets the side bar shine through, which lies in another frame.
+      document.body.style.background = 'var(--vscode-sideBar-background)';
+      const { violations } = await (globalThis as unknown as { axe: typeof import('axe-core') }).axe.run(document, {
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
+      });
+      document.body.style.background = '';
+      return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.failureSummary} ${n.html}`));
+    });
   }
 
   async shot(name: string): Promise<void> {

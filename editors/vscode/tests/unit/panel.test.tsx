@@ -90,7 +90,7 @@ describe('an approval card', () => {
   });
 
   test('shows the command and the fields, the lesser ones behind a fold', () => {
-    expect(host.querySelector('.line')?.textContent).toBe(card.line);
+    expect(host.querySelector('.line code')?.textContent).toBe(card.line);
     expect(host.textContent).toContain('123456789012');
     expect(host.querySelector('details')?.textContent).toContain('an editor');
     expect(host.querySelector('.risk')?.textContent).toBe('high risk');
@@ -142,6 +142,13 @@ describe('an approval card', () => {
     expect(host.querySelector('.status')?.textContent).toBe('Done: available → stopped');
     expect([...host.querySelectorAll('vscode-button')].map((b) => b.textContent)).toEqual(['Send']);
   });
+});
+
+test('an empty panel offers the latest conversations', () => {
+  conversation([]);
+  take({ type: 'recent', conversations: [{ id: 'c1', title: 'Stop web-1', ago: '3 h ago' }] });
+  click('Stop web-1');
+  expect(sent).toEqual([{ type: 'open', conversation: 'c1' }]);
 });
 
 describe('messages', () => {
