@@ -207,7 +207,9 @@ func (a *Agent) Send(ctx context.Context, m Message, stream func(text string)) (
 	m.Origin.Conversation, m.Origin.Prompt = answer.Conversation, m.Prompt
 	err = a.answer(ctx, m, &answer, stream)
 	reply := storage.Message{Role: storage.RoleAssistant, Content: answer.Text}
-	if err != nil {
+	if errors.Is(err, context.Canceled) {
+		reply.Role, reply.Content = storage.RoleSystem, "Stopped before there was an answer."
+	} else if err != nil {
 		reply.Role, reply.Content = storage.RoleSystem, render.Markdown("No answer: "+err.Error())
 	} else if reply.Metadata, err = a.metadata(answer); err != nil {
 		return answer, err

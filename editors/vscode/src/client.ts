@@ -1,12 +1,15 @@
 // The language client: started once the workspace is trusted, and again, with
 // growing pauses, when the server ends.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import {
   type ClientCapabilities,
   CloseAction,
+  ConnectionError,
   ErrorAction,
+  ErrorCodes,
   type FeatureState,
   LanguageClient,
   ResponseError,
@@ -45,6 +48,21 @@ export function logged(e: unknown): string {
   return e instanceof ServerError ? `the server refused, code ${e.code}` : words(e);
 }
 
+/** Whether there is no answer because the server is gone. */
+function broken(e: unknown): boolean {
+  return e instanceof ConnectionError || (e instanceof ResponseError && e.code === ErrorCodes.PendingResponseRejected);
+}
+
+/** Its own messages, such as "write EPIPE", go to the log: state and problem say it in clear words. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+  override warn(message: string, data?: unknown): void {
+    super.warn(message, data, false);
+  }
+}
+
 /** Tells the server that this editor shows whole cards. */
 const cards: StaticFeature = {
   fillClientCapabilities(capabilities: ClientCapabilities) {
@@ -60,6 +78,12 @@ const Shown = v.object({ identifier: v.string(), show: v.literal(true) });
 
 const pauses = [1, 2, 5, 10, 30];
 
+/** How long a server has to run until its end is no failure to start. */
+const steady = 10_000;
+
+/** How long the server may take to answer its first request, and to end. */
+const patience = { start: 15_000, end: 2000 };
+
 export class Client implements vscode.Disposable {
   readonly output: vscode.LogOutputChannel;
   private readonly changed = new vscode.EventEmitter<State>();
@@ -69,7 +93,10 @@ export class Client implements vscode.Disposable {
   /** Why there is no server. */
   problem = '';
   private client: LanguageClient | undefined;
+  private server: ChildProcess | undefined;
   private attempt = 0;
+  /** When it last became ready. */
+  private ready = 0;
   private timer: NodeJS.Timeout | undefined;
   /** Counts starts; what belongs to an earlier one is dropped. */
   private generation = 0;
@@ -122,6 +149,8 @@ export class Client implements vscode.Disposable {
       result = await (token ? client.sendRequest(method, params, token) : client.sendRequest(method, params));
     } catch (e) {
       if (token?.isCancellationRequested) throw new vscode.CancellationError();
+      if (client !== this.client || broken(e))
+        throw new ServerError('the CloudOps server ended before it answered', '');
       const hint = e instanceof ResponseError ? (e.data as { hint?: unknown } | undefined)?.hint : undefined;
       throw new ServerError(
         e instanceof Error ? e.message : String(e),
@@ -143,7 +172,8 @@ export class Client implements vscode.Disposable {
   }
 
   /** Starts the server, ending one that runs. */
-  async start(): Promise<void> {
+  async start(attempt = 0): Promise<void> {
+    this.attempt = attempt;
     clearTimeout(this.timer);
     const generation = ++this.generation;
     await this.end();
@@ -163,75 +193,95 @@ export class Client implements vscode.Disposable {
       this.output.info(`starting ${path} (${version})`);
       await this.launch(generation, path, ['lsp', ...settings.get<string[]>('server.args', [])]);
       if (generation !== this.generation) return;
-      this.attempt = 0;
+      this.ready = Date.now();
       this.become('ready');
     } catch (e) {
       if (generation !== this.generation) return;
       this.output.error(words(e));
-      this.become(e instanceof NoServer && e.missing ? 'missing' : 'failed', words(e));
-      if (!(e instanceof NoServer)) this.later(generation);
+      if (e instanceof NoServer) this.become(e.missing ? 'missing' : 'failed', words(e));
+      else await this.lost(generation, words(e));
     }
   }
 
   private async launch(generation: number, command: string, args: string[]): Promise<void> {
-    const client = new LanguageClient(
-      'cloudops',
-      'CloudOps',
-      // Not the workspace's folder: nothing there has a say in what is started.
-      { command, args, options: { cwd: homedir() } },
-      {
-        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
-        outputChannel: this.output,
-        synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
-        initializationOptions: { readOnly: vscode.workspace.getConfiguration('cloudops').get('readOnly', false) },
-        middleware: {
-          executeCommand: (command, args, next) => {
-            const wanted = v.safeParse(Shown, args[0]);
-            if (command === 'cloudops.estate.get' && wanted.success) return this.details(wanted.output.identifier);
-            return next(command, args);
-          },
-        },
-        progressOnInitialization: false,
-        initializationFailedHandler: () => false,
-        errorHandler: {
-          error: () => ({ action: ErrorAction.Continue }),
-          closed: () => {
-            this.lost(generation);
-            return { action: CloseAction.DoNotRestart, handled: true };
-          },
+    // Not the workspace's folder: nothing there has a say in what is started.
+    const server = spawn(command, args, { cwd: homedir(), stdio: 'pipe', windowsHide: true });
+    this.server = server;
+    let last = '';
+    server.stderr.on('data', (chunk: Buffer) => {
+      last = `${last}${chunk}`.slice(-2000);
+    });
+    const ended = new Promise<never>((_, reject) => {
+      server.once('error', (e) => reject(new Error(`the CloudOps server does not start: ${e.message}`)));
+      server.once('close', (code, signal) => {
+        // What it says before it ends, as opposed to the lines of its log.
+        const why = /^cloudops: (.*)/m.exec(last)?.[1] ?? signal ?? `exit code ${code}`;
+        reject(new Error(`the CloudOps server ended (${why})`));
+      });
+    });
+    const client = new QuietClient('cloudops', 'CloudOps', async () => server, {
+      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+      outputChannel: this.output,
+      synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
+      initializationOptions: { readOnly: vscode.workspace.getConfiguration('cloudops').get('readOnly', false) },
+      middleware: {
+        executeCommand: (command, args, next) => {
+          const wanted = v.safeParse(Shown, args[0]);
+          if (command === 'cloudops.estate.get' && wanted.success) return this.details(wanted.output.identifier);
+          return next(command, args);
         },
       },
-    );
+      progressOnInitialization: false,
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => ({
+          action: CloseAction.DoNotRestart,
+          handled: true,
+          message: 'The connection to the server is closed.',
+        }),
+      },
+    });
     client.registerFeature(cards);
     for (const { method, handler } of this.notes) client.onNotification(method, handler);
     for (const { method, handler } of this.requests) client.onRequest(method, handler);
     this.client = client;
-    await client.start();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const said = `the CloudOps server did not answer in ${patience.start / 1000} s`;
+      timer = setTimeout(() => reject(new Error(said)), patience.start);
+    });
+    try {
+      await Promise.race([client.start(), ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    ended.catch((e) => this.lost(generation, words(e)));
   }
 
-  /** The server ended by itself. */
-  private lost(generation: number): void {
+  /** The server is gone, or has to go: it is started again after a while. */
+  private async lost(generation: number, why: string): Promise<void> {
     if (generation !== this.generation) return;
-    this.client = undefined;
-    this.become('failed', 'the CloudOps server ended and is started again');
-    this.later(generation);
-  }
-
-  private later(generation: number): void {
-    const pause = pauses[Math.min(this.attempt++, pauses.length - 1)] ?? 30;
+    await this.end();
+    if (generation !== this.generation) return;
+    // One that ran for a while did not end because of how it was started.
+    const attempt = Date.now() - this.ready > steady && this.state === 'ready' ? 0 : this.attempt;
+    const pause = pauses[Math.min(attempt, pauses.length - 1)] ?? 30;
+    this.become('failed', `${why}. It is started again in ${pause} s.`);
     this.timer = setTimeout(() => {
-      if (generation === this.generation) void this.start();
+      if (generation === this.generation) void this.start(attempt + 1);
     }, pause * 1000);
   }
 
   private async end(): Promise<void> {
-    const client = this.client;
-    this.client = undefined;
+    const { client, server } = this;
+    this.client = this.server = undefined;
     try {
-      await client?.dispose(2000);
+      await client?.dispose(patience.end);
     } catch {
-      // It had ended already.
+      // It had ended already, or does not answer.
     }
+    if (server?.exitCode === null && server.signalCode === null) server.kill('SIGKILL');
   }
 
   async dispose(): Promise<void> {

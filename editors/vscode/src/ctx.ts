@@ -5,6 +5,7 @@ import { ChatView } from './chat/view';
 import { Client } from './client';
 import { Details } from './details';
 import { Estate } from './estate';
+import { Progress } from './protocol';
 import { StatusItem } from './status';
 import { ExecutionsView } from './views/executions';
 import { ResourcesView } from './views/resources';
@@ -17,6 +18,8 @@ export class Ctx {
   readonly chat: ChatView;
   readonly resources: ResourcesView;
   readonly executions: ExecutionsView;
+  /** Who is told the steps of long work, by its token. */
+  readonly progress = new Map<string, (p: Progress) => void>();
 
   constructor(context: vscode.ExtensionContext) {
     this.client = new Client(context.extensionUri);
@@ -34,6 +37,7 @@ export class Ctx {
     );
     this.resources = new ResourcesView(this.client, this.estate);
     this.executions = new ExecutionsView(this.client);
+    this.client.onNote('cloudops/progress', Progress, (p) => this.progress.get(p.token)?.(p));
     const status = new StatusItem(this.client, this.estate);
     context.subscriptions.push(status, this.executions, this.resources, this.chat, this.details, this.estate);
     this.client.onState((state) => {

@@ -29,7 +29,10 @@ export function lines(value: unknown, indent = ''): string[] {
 
 export class Details implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly registration: vscode.Disposable;
+  /** By the URI's query. */
   private readonly texts = new Map<string, string>();
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly onDidChange = this.changed.event;
 
   constructor(private readonly client: Client) {
     this.registration = vscode.workspace.registerTextDocumentContentProvider(scheme, this);
@@ -44,18 +47,24 @@ export class Details implements vscode.TextDocumentContentProvider, vscode.Dispo
     try {
       const { resources } = await this.client.request('cloudops/estate/get', { identifier }, Whole);
       const text = resources.map((r) => lines(r).join('\n')).join('\n\n');
-      this.texts.set(identifier, `${text}\n`);
-      const name = visible(identifier.split(/[:/|]/).at(-1) ?? identifier);
-      const uri = vscode.Uri.from({ scheme, path: `/${name}`, query: identifier });
-      const document = await vscode.workspace.openTextDocument(uri);
-      await vscode.languages.setTextDocumentLanguage(document, 'yaml');
-      await vscode.window.showTextDocument(document, { preview: true, preserveFocus: false });
+      await this.show(visible(identifier.split(/[:/|]/).at(-1) ?? identifier), `resource ${identifier}`, text, 'yaml');
     } catch (e) {
       void vscode.window.showErrorMessage(`CloudOps: ${words(e)}`);
     }
   }
 
+  /** Shows a text, in the place of an earlier one of this key. */
+  async show(name: string, key: string, text: string, language = 'plaintext'): Promise<void> {
+    this.texts.set(key, `${text}\n`);
+    const uri = vscode.Uri.from({ scheme, path: `/${name}`, query: key });
+    this.changed.fire(uri);
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.languages.setTextDocumentLanguage(document, language);
+    await vscode.window.showTextDocument(document, { preview: true, preserveFocus: false });
+  }
+
   dispose(): void {
     this.registration.dispose();
+    this.changed.dispose();
   }
 }

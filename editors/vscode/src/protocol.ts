@@ -142,6 +142,8 @@ export const Answer = v.object({
 });
 export type Answer = v.InferOutput<typeof Answer>;
 
+export const Created = v.object({ conversation_id: v.string() });
+
 export const Conversations = v.object({
   conversations: list(v.object({ id: v.string(), title: text, messages: v.number(), updated_at: v.string() })),
 });
@@ -157,6 +159,15 @@ export const Messages = v.object({
     }),
   ),
 });
+
+/** A step of long work, such as a scan. */
+export const Progress = v.object({
+  token: v.string(),
+  message: text,
+  done: v.optional(v.number(), 0),
+  total: v.optional(v.number(), 0),
+});
+export type Progress = v.InferOutput<typeof Progress>;
 
 export const TextNote = v.object({ token: v.string(), text: v.string() });
 export const RunNote = v.object({ execution: v.string(), kind: v.string(), text: v.string() });

@@ -85,7 +85,13 @@ export async function intact(path: string, sha256: string): Promise<void> {
 export async function fits(path: string, patience = 15_000): Promise<string> {
   let out: string;
   try {
-    const options = { timeout: patience, cwd: homedir(), maxBuffer: 1 << 16, windowsHide: true };
+    const options = {
+      timeout: patience,
+      killSignal: 'SIGKILL' as const,
+      cwd: homedir(),
+      maxBuffer: 1 << 16,
+      windowsHide: true,
+    };
     ({ stdout: out } = await promisify(execFile)(path, ['version', '--json'], options));
   } catch (e) {
     const slow = (e as { killed?: boolean }).killed === true;

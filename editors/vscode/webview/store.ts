@@ -80,12 +80,16 @@ export function next(p: Panel, m: ToPanel): Partial<Panel> {
       const shown: Shown = { card: m.card, phase: 'waiting', live: [], outcome: undefined };
       return { cards: [...p.cards.filter((c) => c.card.plan !== m.card.plan), shown] };
     }
+    case 'sent':
+      return { cards: change(p.cards, m.plan, (c) => ({ ...c, phase: 'sent' })) };
     case 'run':
       return { cards: change(p.cards, m.plan, (c) => ({ ...c, live: [...c.live, m.text].slice(-mostLive) })) };
     case 'outcome':
       return { cards: change(p.cards, m.plan, (c) => ({ ...c, phase: 'done', outcome: m })) };
     case 'draft':
       return m.text === '' ? {} : { draft: m.text };
+    case 'unsent':
+      return p.draft === '' ? { draft: m.text } : {};
     case 'focus':
       return { focus: p.focus + 1 };
   }
@@ -103,5 +107,5 @@ export function take(m: ToPanel): void {
 
 /** Notes that the person answered a card. */
 export function answered(plan: string): void {
-  usePanel.setState((p) => ({ cards: change(p.cards, plan, (c) => ({ ...c, phase: 'sent' })) }));
+  take({ type: 'sent', plan });
 }

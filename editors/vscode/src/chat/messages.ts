@@ -85,6 +85,8 @@ export const ToPanel = v.variant('type', [
     problem: v.string(),
   }),
   v.object({ type: v.literal('card'), card: PanelCard }),
+  /** The person's answer to a card is on its way. */
+  v.object({ type: v.literal('sent'), plan: v.string() }),
   v.object({ type: v.literal('run'), plan: v.string(), kind: v.string(), text: v.string() }),
   v.object({
     type: v.literal('outcome'),
@@ -97,6 +99,8 @@ export const ToPanel = v.variant('type', [
   }),
   /** Puts text where the next message is written. */
   v.object({ type: v.literal('draft'), text: v.string() }),
+  /** Puts back what could not be answered, unless the next message is begun. */
+  v.object({ type: v.literal('unsent'), text: v.string() }),
   v.object({ type: v.literal('focus') }),
 ]);
 export type ToPanel = v.InferOutput<typeof ToPanel>;

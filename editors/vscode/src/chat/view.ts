@@ -10,6 +10,7 @@ import {
   Answer,
   type Card,
   Conversations,
+  Created,
   type Execution,
   Messages,
   Pending,
@@ -30,6 +31,9 @@ const mostOutput = 200_000;
 /** The server's code for what is not there; see lsp/daemon/protocol.go. */
 const notFound = -32011;
 
+type Left = Pick<Extract<ToPanel, { type: 'answered' }>, 'choices' | 'problem'>;
+const nothing: Left = { choices: [], problem: '' };
+
 interface Waiting {
   card: Card;
   answer: (a: { run: boolean; reason: string } | undefined) => void;
@@ -41,13 +45,15 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** The one that is shown, kept for the next window of this workspace. */
   private current = '';
   private title = '';
-  private turn: { token: string; cancel: vscode.CancellationTokenSource } | undefined;
+  private turn: { token: string; cancel: vscode.CancellationTokenSource; text: string } | undefined;
+  /** What the last turn left to be seen besides its messages. */
+  private left: Left = nothing;
   /** Cards that wait for the person, by plan. */
   private readonly waiting = new Map<string, Waiting>();
   /** Plans that the person rejected here. */
   private readonly rejected = new Set<string>();
-  /** The plan that runs: what the server says of a run belongs to it. */
-  private running = '';
+  /** The card that runs: what the server says of a run belongs to it. */
+  private running: Card | undefined;
   private readonly disposables: vscode.Disposable[] = [];
   /** What is to be shown once the panel is drawn. */
   private later: ToPanel[] = [];
@@ -64,10 +70,12 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     approvals.use(this);
     approvals.onDecided((x) => this.outcome(x));
     client.onNote('cloudops/conversation/text', TextNote, (n) => {
-      if (n.token === this.turn?.token) this.post({ type: 'text', text: n.text });
+      if (n.token !== this.turn?.token) return;
+      this.turn.text += n.text;
+      this.post({ type: 'text', text: n.text });
     });
     client.onNote('cloudops/execution/output', RunNote, (n) => {
-      if (this.running !== '') this.post({ type: 'run', plan: this.running, kind: n.kind, text: visible(n.text) });
+      if (this.running) this.post({ type: 'run', plan: this.running.plan, kind: n.kind, text: visible(n.text) });
     });
     client.onState((state) => {
       this.state();
@@ -103,6 +111,10 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       this.take(parsed.output).catch((e: unknown) => this.client.output.error(`the chat panel: ${logged(e)}`));
     });
     this.badge();
+    view.onDidChangeVisibility(() => {
+      // What a hidden page held is gone; it says so when it is drawn again.
+      if (!view.visible) this.drawn = false;
+    });
     view.onDidDispose(() => {
       if (this.view === view) {
         this.view = undefined;
@@ -122,6 +134,12 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   private post(m: ToPanel): void {
     if (this.drawn) void this.view?.webview.postMessage(m);
+  }
+
+  /** As post, at once or when the panel is drawn. */
+  private say(m: ToPanel): void {
+    if (this.drawn) this.post(m);
+    else this.later.push(m);
   }
 
   private async take(m: FromPanel): Promise<void> {
@@ -167,8 +185,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   /** Shows the panel and puts words where the next message is written. */
   async draft(text: string): Promise<void> {
-    if (this.drawn) this.post({ type: 'draft', text });
-    else this.later.push({ type: 'draft', text });
+    this.say({ type: 'draft', text });
     await this.reveal();
     this.post({ type: 'focus' });
   }
@@ -176,7 +193,9 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** Shows a conversation; "" begins a new one. */
   async open(id: string): Promise<void> {
     this.turn?.cancel.cancel();
+    this.turn = undefined;
     this.conversation = id;
+    this.left = nothing;
     this.called('');
     await this.load(id);
   }
@@ -218,6 +237,14 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       entries,
       busy: this.turn !== undefined,
     });
+    if (this.turn !== undefined) this.post({ type: 'text', text: this.turn.text });
+    else if (this.left !== nothing) {
+      this.post({ type: 'answered', conversation: this.conversation, entry: null, ...this.left });
+    }
+    if (this.running !== undefined) {
+      this.show(this.running);
+      this.post({ type: 'sent', plan: this.running.plan });
+    }
     for (const { card } of this.waiting.values()) this.show(card);
     await this.revive();
   }
@@ -276,33 +303,37 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   private async send(text: string): Promise<void> {
     if (this.turn !== undefined || text.trim() === '') return;
-    const turn = { token: randomBytes(12).toString('hex'), cancel: new vscode.CancellationTokenSource() };
+    const turn = { token: randomBytes(12).toString('hex'), cancel: new vscode.CancellationTokenSource(), text: '' };
     this.turn = turn;
-    const conversation = this.conversation;
+    this.left = nothing;
     if (this.title === '') this.called(text);
     this.post({
       type: 'entry',
       entry: { id: turn.token, role: 'user', text: visibleLines(text), time: new Date().toISOString(), chips: [] },
     });
     try {
-      const params = {
-        ...(conversation === '' ? {} : { conversation_id: conversation }),
-        prompt: text,
-        token: turn.token,
-      };
+      // Known before the turn, so that one whose answer is lost is found again.
+      if (this.conversation === '') {
+        const created = await this.client.request('cloudops/conversation/create', {}, Created, turn.cancel.token);
+        if (this.turn !== turn) return;
+        this.conversation = created.conversation_id;
+      }
+      const params = { conversation_id: this.conversation, prompt: text, token: turn.token };
       const a = await this.client.request('cloudops/conversation/send', params, Answer, turn.cancel.token);
       if (this.turn !== turn) return;
       this.turn = undefined;
-      if (this.conversation === conversation) this.conversation = a.conversation_id;
       this.answered(a);
       for (const p of a.plans) {
         const x = await this.put(p.id);
         if (x?.status !== 'succeeded') break; // the rest waits
       }
     } catch (e) {
-      if (this.turn === turn) this.turn = undefined;
-      const problem = e instanceof vscode.CancellationError ? 'Stopped.' : words(e);
-      this.post({ type: 'answered', conversation: this.conversation, entry: null, choices: [], problem });
+      if (this.turn !== turn) return; // another conversation is shown
+      this.turn = undefined;
+      const stopped = e instanceof vscode.CancellationError;
+      this.left = { choices: [], problem: stopped ? 'Stopped.' : words(e) };
+      this.post({ type: 'answered', conversation: this.conversation, entry: null, ...this.left });
+      if (!stopped) this.say({ type: 'unsent', text });
     } finally {
       turn.cancel.dispose();
     }
@@ -318,6 +349,8 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       label: visible(r.name === '' ? r.id : r.name),
       state: visible(r.current_state),
     }));
+    const choices = (asked?.choices ?? []).map((c) => ({ label: visible(c.label), prompt: c.prompt }));
+    this.left = { choices, problem: '' };
     this.post({
       type: 'answered',
       conversation: a.conversation_id,
@@ -328,8 +361,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         time: new Date().toISOString(),
         chips,
       },
-      choices: (asked?.choices ?? []).map((c) => ({ label: visible(c.label), prompt: c.prompt })),
-      problem: '',
+      ...this.left,
     });
   }
 
@@ -398,13 +430,13 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       this.ended(plan, 'this card is out of date; ask again');
       return;
     }
-    if (run) this.running = plan;
+    if (run) this.running = w.card;
     else this.rejected.add(plan);
     w.answer({ run, reason });
   }
 
   private outcome(x: Execution): void {
-    if (this.running === x.plan_id) this.running = '';
+    if (this.running?.plan === x.plan_id) this.running = undefined;
     const output = x.output.length > mostOutput ? `${x.output.slice(0, mostOutput)}\n…` : x.output;
     this.post({
       type: 'outcome',
@@ -419,7 +451,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   /** A plan that came to nothing, or whose outcome this panel was not told. */
   private ended(plan: string, problem: string): void {
-    if (this.running === plan) this.running = '';
+    if (this.running?.plan === plan) this.running = undefined;
     const rejected = this.rejected.delete(plan);
     this.post({
       type: 'outcome',
@@ -435,10 +467,10 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** The server is gone: nothing waits for an answer any more. */
   private stopped(): void {
     for (const w of [...this.waiting.values()]) w.answer(undefined);
-    this.turn?.cancel.cancel();
   }
 
   dispose(): void {
+    this.turn?.cancel.cancel();
     this.stopped();
     for (const d of this.disposables) d.dispose();
   }

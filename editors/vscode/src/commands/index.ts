@@ -7,7 +7,7 @@ import { chatHistory, chatNew } from './chat';
 import { chooseServer } from './chooseServer';
 import { clearFilter, filter } from './filter';
 import { copyArn, copyId, openInConsole, resourceChat, resourceDetails, resourcePropose } from './resource';
-import { scan } from './scan';
+import { scan, scanProblems } from './scan';
 import { searchResources } from './searchResources';
 import { refresh, restartServer, showOutput } from './server';
 import { switchProfile } from './switchProfile';
@@ -20,6 +20,7 @@ const commands: Record<string, Command> = {
   'cloudops.showOutput': showOutput,
   'cloudops.refresh': refresh,
   'cloudops.scan': scan,
+  'cloudops.scanProblems': scanProblems,
   'cloudops.searchResources': searchResources,
   'cloudops.filter': filter,
   'cloudops.clearFilter': clearFilter,

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
+import { words } from '../client';
 import type { Ctx } from '../ctx';
 import { list, text } from '../protocol';
 import { visible } from '../text';
@@ -11,18 +13,63 @@ const Result = v.object({
   problems: list(v.object({ message: v.string(), hint: text })),
 });
 
-/** Scans AWS. The server shows the steps as native progress, which can be cancelled. */
+/** Scans AWS, with its steps as native progress that can be cancelled, and tells what it brought. */
 export async function scan(ctx: Ctx): Promise<void> {
-  const r = await ctx.client.request(
-    'workspace/executeCommand',
-    { command: 'cloudops.estate.scan', arguments: [] },
-    Result,
-  );
-  const { problems } = r;
+  let r: v.InferOutput<typeof Result>;
+  try {
+    r = await run(ctx);
+  } catch (e) {
+    if (e instanceof vscode.CancellationError) return;
+    return follow(await vscode.window.showErrorMessage(`CloudOps: ${words(e)}`, profile, again));
+  }
   const said = `CloudOps: ${r.resources} resources, ${r.changed} new or changed, ${r.removed} gone.`;
-  if (problems.length === 0) {
+  const [first] = r.problems;
+  if (first === undefined) {
     void vscode.window.setStatusBarMessage(said, 10_000);
     return;
   }
-  for (const p of problems) ctx.client.output.warn(visible(`${p.message} ${p.hint}`));
+  const gaps = r.problems.length === 1 ? 'One part' : `${r.problems.length} parts`;
+  const why = visible(`${first.message}${first.hint === '' ? '' : ` — ${first.hint}`}`);
+  await follow(await vscode.window.showWarningMessage(`${said} ${gaps} could not be read: ${why}`, problems, profile));
+}
+
+/** Lists what the last scan could not read, and why. */
+export async function scanProblems(ctx: Ctx): Promise<void> {
+  await ctx.estate.refresh();
+  const lines = ctx.estate.status?.problems.map(visible) ?? [];
+  const text = lines.length === 0 ? 'The last scan could read everything.' : lines.join('\n\n');
+  await ctx.details.show('What the last scan could not read', 'problems', text);
+}
+
+const problems = 'Show Problems';
+const profile = 'Switch Profile';
+const again = 'Try Again';
+const commands: Record<string, string> = {
+  [problems]: 'cloudops.scanProblems',
+  [profile]: 'cloudops.switchProfile',
+  [again]: 'cloudops.scan',
+};
+
+async function follow(choice: string | undefined): Promise<void> {
+  const command = commands[choice ?? ''];
+  if (command !== undefined) await vscode.commands.executeCommand(command);
+}
+
+function run(ctx: Ctx): Thenable<v.InferOutput<typeof Result>> {
+  const where = { location: vscode.ProgressLocation.Notification, title: 'CloudOps: scanning AWS', cancellable: true };
+  return vscode.window.withProgress(where, async (progress, cancel) => {
+    const token = randomBytes(12).toString('hex');
+    let percent = 0;
+    ctx.progress.set(token, (p) => {
+      // The total grows while accounts are found, yet there is no step back.
+      const now = Math.max(percent, p.total === 0 ? 0 : Math.floor((100 * p.done) / p.total));
+      progress.report({ message: visible(p.message), increment: now - percent });
+      percent = now;
+    });
+    try {
+      return await ctx.client.request('cloudops/estate/scan', { token }, Result, cancel);
+    } finally {
+      ctx.progress.delete(token);
+    }
+  });
 }

@@ -23,6 +23,7 @@ interface Message {
   kind: 'message';
   text: string;
   command?: string;
+  gap?: boolean;
 }
 type Node = Group | ResourceNode | Message;
 
@@ -65,8 +66,12 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
 
   private roots(): Node[] {
     const status = this.estate.status;
-    if (status === undefined || status.resources === 0) return [];
-    return groups(status.shards, 'account', (s) => s.account_id, {});
+    if (status === undefined) return [];
+    const nodes: Node[] = groups(status.shards, 'account', (s) => s.account_id, {});
+    const n = status.problems.length;
+    if (n === 0) return nodes;
+    const text = n === 1 ? visible(status.problems[0] ?? '') : `${n} problems in the last scan`;
+    return [{ kind: 'message', text, command: 'cloudops.scanProblems', gap: true }, ...nodes];
   }
 
   private async found(): Promise<Node[]> {
@@ -85,7 +90,7 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
         const { resources, total } = await this.estate.search('', g.filter, most);
         const nodes = this.list(resources, total);
         if (shard && (shard.state === 'denied' || shard.state === 'failed')) {
-          nodes.push({ kind: 'message', text: `${shard.state}: ${visible(shard.problem)}` });
+          nodes.push({ kind: 'message', text: `${shard.state}: ${visible(shard.problem)}`, gap: true });
         }
         return nodes;
       }
@@ -108,7 +113,7 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
     switch (node.kind) {
       case 'message': {
         const item = new vscode.TreeItem(node.text);
-        item.iconPath = new vscode.ThemeIcon('info');
+        item.iconPath = node.gap ? gapIcon : new vscode.ThemeIcon('info');
         item.tooltip = node.text;
         if (node.command !== undefined) item.command = { command: node.command, title: node.text };
         return item;
@@ -128,7 +133,7 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
     item.description = gaps.length === 0 ? `${count}` : `${count}, not all could be read`;
     item.iconPath =
       gaps.length > 0
-        ? new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'))
+        ? gapIcon
         : new vscode.ThemeIcon({ account: 'account', region: 'globe', type: 'symbol-class' }[g.level]);
     item.tooltip =
       gaps.map((s) => visible(`${s.region} ${s.resource_type}: ${s.state}. ${s.problem}`)).join('\n') ||
@@ -161,6 +166,8 @@ function groups(shards: Shard[], level: Group['level'], by: (s: Shard) => string
       shards: inside,
     }));
 }
+
+const gapIcon = new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'));
 
 const running = new Set(['running', 'available', 'active', 'in-use', 'inservice']);
 const ended = new Set(['stopped', 'terminated', 'deleted', 'inactive']);

@@ -1,15 +1,19 @@
-// What does not work says so, with a way forward.
+// A server that is missing, slow, hanging or killed: it says so, with a way forward.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { after, afterEach, test } from 'node:test';
-import { close, settings, Window, world } from './world.ts';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { close, fault, processes, program, real, scratch, settings, until, Window, world } from './world.ts';
 
 let w: Window;
+before(async () => {
+  await settings('Machine', { 'cloudops.server.path': join(scratch, 'none') });
+  w = await Window.open();
+});
 afterEach(async (t) => {
   if ('passed' in t && !t.passed) await w.shot(`failed-${t.name}`);
-  await w.close();
+  await fault({ kind: 'none' });
 });
 after(async () => {
   await settings('Machine', { 'cloudops.server.path': undefined });
@@ -17,20 +21,22 @@ after(async () => {
   await close();
 });
 
-const programs = join(dirname(world.data), 'programs');
+const status = (words: string) => w.page.locator('.statusbar-item', { hasText: words });
+const version = `if [ "$1" = version ]; then ${real}; fi`;
+const go = join(scratch, 'go');
+const wait = `while [ ! -e ${go} ]; do sleep 0.1; done`;
 
-async function program(name: string, body: string): Promise<string> {
-  await mkdir(programs, { recursive: true });
-  const path = join(programs, name);
-  await writeFile(path, `#!/bin/sh\n${body}\n`);
-  await chmod(path, 0o755);
-  return path;
+/** VS Code's own words about broken pipes and the like help nobody. */
+async function noPopups(): Promise<void> {
+  const said = await w.page.locator('.notification-list-item-message').allTextContents();
+  assert.deepEqual(
+    said.filter((text) => !text.includes('keychain')),
+    [],
+  );
 }
 
 test('a server that is missing', async () => {
-  await settings('Machine', { 'cloudops.server.path': join(programs, 'none') });
-  w = await Window.open();
-  await w.page.locator('.statusbar-item', { hasText: 'not installed' }).waitFor();
+  await status('not installed').waitFor();
   const chat = await w.chat();
   await chat.getByText('there is no program').waitFor();
   await chat.getByText('Choose the Program').waitFor();
@@ -38,38 +44,51 @@ test('a server that is missing', async () => {
 });
 
 test('a server of another version', async () => {
-  await settings('Machine', {
-    'cloudops.server.path': await program('old', 'echo \'{"version":"0.0.1","protocol":0}\''),
-  });
-  w = await Window.open();
+  await program('echo \'{"version":"0.0.1","protocol":0}\'');
   const chat = await w.chat();
   await chat.getByText('update the program').waitFor();
   await w.shot('31-version');
 });
 
-test('a server that ends at once is started again, and told of', async () => {
-  const path = await program(
-    'ends',
-    'if [ "$1" = version ]; then exec "$REAL" version --json; fi; exit 3'.replace('$REAL', world.cloudops),
-  );
-  await settings('Machine', { 'cloudops.server.path': path });
-  w = await Window.open();
-  await w.page.locator('.statusbar-item', { hasText: 'stopped' }).waitFor();
+test('a slow server does not hold up the editor', async () => {
+  for (const slow of [`if [ "$1" = version ]; then ${wait}; fi; ${real}`, `${version}; ${wait}; ${real}`]) {
+    await rm(go, { force: true });
+    await program(slow);
+    await w.command('CloudOps: Restart Server');
+    await w.page.locator('.statusbar-item', { hasText: 'CloudOps' }).locator('.codicon-loading').waitFor();
+    const chat = await w.chat();
+    await chat.getByText('The server is starting').waitFor();
+    await w.file('main.tf');
+    await w.shot('32-starting');
+    await writeFile(go, '');
+    await w.ready();
+    await chat.getByText('The server is starting').waitFor({ state: 'hidden' });
+  }
+  await noPopups();
+});
+
+test('a server that ends at once is started again, and says why', async () => {
+  const broken = join(scratch, 'broken');
+  await mkdir(broken, { recursive: true, mode: 0o700 });
+  await writeFile(join(broken, 'config.yaml'), 'nonsense: 1\n', { mode: 0o600 });
+  await program(`${version}; export CLOUDOPS_HOME=${broken}; ${real}`);
+  await w.command('CloudOps: Restart Server');
+  await status('stopped').waitFor();
   const chat = await w.chat();
+  await chat.getByText('nonsense').waitFor();
   await chat.getByText('Restart').first().waitFor();
-  await w.shot('32-ends');
-  await settings('Machine', { 'cloudops.server.path': undefined });
+  await w.shot('33-ends');
+  await program(real);
   await w.ready();
+  await noPopups();
 });
 
 test('a bundled server that was altered is not started', async () => {
-  const [kept, ran] = [`${world.cloudops}.kept`, join(programs, 'ran')];
-  const other = await program('altered', `echo "$@" >>${ran}; exec ${kept} "$@"`);
+  const [kept, ran] = [`${world.cloudops}.kept`, join(scratch, 'ran')];
   await rename(world.cloudops, kept);
   try {
-    await rename(other, world.cloudops);
-    w = await Window.open();
-    await w.page.locator('.statusbar-item', { hasText: 'CloudOps: stopped' }).waitFor();
+    await writeFile(world.cloudops, `#!/bin/sh\necho "$@" >>${ran}; exec ${kept} "$@"\n`, { mode: 0o755 });
+    await settings('Machine', { 'cloudops.server.path': undefined });
     const chat = await w.chat();
     await chat.getByText('is not the one that this extension came with').waitFor();
     await chat.getByText('reinstall the extension, or set cloudops.server.path').waitFor();
@@ -83,17 +102,78 @@ test('a bundled server that was altered is not started', async () => {
   }
 });
 
-test('a workspace that is not trusted', async () => {
+test('a server that is killed while it answers comes back', async () => {
+  await w.command('CloudOps: Scan AWS');
+  await status('just now').waitFor();
+  await w.command('CloudOps: New Conversation');
+  await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
+  const chat = await w.say(`Stop ${world.mainDB}`);
+  await chat.getByText('Looking').waitFor();
+  await chat.locator('textarea').fill('and then');
+  for (const pid of processes('lsp')) process.kill(pid, 'SIGKILL');
+  await status('stopped').waitFor();
+  await chat.getByText('is started again').waitFor();
+  await w.shot('35-killed');
+  await w.ready();
+  await chat.locator('.message.user', { hasText: `Stop ${world.mainDB}` }).waitFor();
+  assert.equal(await chat.locator('textarea').inputValue(), 'and then');
+  await chat.getByText('ended before it answered').waitFor();
+  await w.shot('36-back');
+  await noPopups();
+});
+
+test('a daemon that is killed while it answers comes back', async () => {
+  await w.command('CloudOps: New Conversation');
+  await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
+  const chat = await w.say(`Stop ${world.mainDB}`);
+  await chat.getByText('Looking').waitFor();
+  for (const pid of processes('daemon')) process.kill(pid, 'SIGKILL');
+  await chat.locator('.problem').waitFor();
+  await w.shot('37-daemon-killed');
+  await fault({ kind: 'none' });
+  await w.say('how many databases are there?');
+  await chat.locator('.message.assistant', { hasText: 'RDS' }).waitFor();
+  await noPopups();
+});
+
+test('a server that hangs is ended; in an untrusted workspace none is started', async () => {
+  const pid = join(scratch, 'pid');
+  const panel = await w.chat();
+  await program(`${version}; echo $$ > ${pid}; exec sleep 600`);
+  await w.command('CloudOps: Restart Server');
+  await until('it hangs', async () => existsSync(pid));
+
+  const own = processes('lsp');
   await settings('User', {
     'security.workspace.trust.enabled': true,
     'security.workspace.trust.startupPrompt': 'never',
   });
-  const folder = join(dirname(world.data), 'foreign');
+  const folder = join(scratch, 'foreign');
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'a.tf'), '# nothing\n');
-  w = await Window.open(folder);
-  await w.page.locator('.statusbar-item .codicon-shield').first().waitFor();
-  const chat = await w.chat();
-  await chat.getByText('once you trust this workspace').waitFor();
-  await w.shot('33-untrusted');
+  const foreign = await Window.open(folder);
+  try {
+    await foreign.page.locator('.statusbar-item .codicon-shield').first().waitFor();
+    const chat = await foreign.chat();
+    await chat.getByText('once you trust this workspace').waitFor();
+    await foreign.shot('39-untrusted');
+    assert.deepEqual(processes('lsp'), own);
+
+    await panel.getByText('did not answer in 15 s').waitFor();
+    await status('stopped').waitFor();
+    const hung = Number(await readFile(pid, 'utf8'));
+    assert.ok(!existsSync(`/proc/${hung}`), 'the one that hung was left');
+    await w.shot('38-hangs');
+    await noPopups();
+
+    await program(real);
+    await chat.getByText('Manage Trust').click();
+    await foreign.page.getByText('Trust', { exact: true }).last().click();
+    await foreign.ready();
+    await foreign.page.keyboard.press('Escape');
+    await chat.getByText('once you trust this workspace').waitFor({ state: 'hidden' });
+    await foreign.shot('40-trusted');
+  } finally {
+    await foreign.close();
+  }
 });

@@ -1,8 +1,9 @@
 // The real VS Code in Chromium, against the real server and an emulated AWS. The
 // Go test beside this folder starts all of it and says where in the environment.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 
 function env(name: string): string {
@@ -55,6 +56,42 @@ export async function settings(of: 'User' | 'Machine', change: Record<string, un
   const path = join(world.data, of, 'settings.json');
   const now = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
   await writeFile(path, JSON.stringify({ ...now, ...change }, null, 2));
+}
+
+/** Files of the tests, beside what VS Code keeps. */
+export const scratch = dirname(world.data);
+
+/**
+ * Puts a program of ours before the real one, which `real` runs. What it does
+ * can be changed at any time.
+ */
+export async function program(body: string): Promise<void> {
+  const path = join(scratch, 'program');
+  await writeFile(path, `#!/bin/sh\n. ${scratch}/does\n`);
+  await chmod(path, 0o755);
+  await writeFile(join(scratch, 'does'), `${body}\n`);
+  await settings('Machine', { 'cloudops.server.path': path });
+}
+export const real = `exec ${world.cloudops} "$@"`;
+
+/** The processes of the program that do this, such as lsp, in this home. */
+export function processes(what: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [program, command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+        return (
+          program === world.cloudops &&
+          command === what &&
+          environment.includes(`CLOUDOPS_HOME=${process.env.CLOUDOPS_HOME}`)
+        );
+      } catch {
+        return false; // it ended meanwhile
+      }
+    })
+    .map(Number);
 }
 
 export interface Fault {
