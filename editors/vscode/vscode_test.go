@@ -81,6 +81,7 @@ func open(t testing.TB, vsix string) *editor {
 		"extensions.autoUpdate": false, "update.mode": "none", "workbench.enableExperiments": false, "git.enabled": false,
 		"chat.disableAIFeatures": true, "editor.hover.delay": 100, "security.workspace.trust.enabled": false,
 		"workbench.colorTheme": "Default Dark Modern", "window.commandCenter": false, "workbench.secondarySideBar.defaultVisibility": "hidden",
+		"workbench.reduceMotion": "on",
 	})
 	if err != nil {
 		t.Fatal(err)

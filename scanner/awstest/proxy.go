@@ -84,6 +84,8 @@ func NewProxy(endpoint string) (*Proxy, error) {
 	p.next = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // it is part of the signature
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+		w.WriteHeader(http.StatusBadGateway) // a caller that left is no news
 	}}
 	p.http = httptest.NewServer(p)
 	p.URL = p.http.URL

@@ -2,6 +2,7 @@
 // growing pauses, when the server ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { homedir } from 'node:os';
+import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import {
@@ -75,6 +76,12 @@ const cards: StaticFeature = {
 
 /** What a menu of the server's asks to be shown; here it is a document. */
 const Shown = v.object({ identifier: v.string(), show: v.literal(true) });
+
+/** The settings that the server takes from an editor. */
+function narrowing() {
+  const { hover, codeActions, readOnly } = vscode.workspace.getConfiguration('cloudops');
+  return { hover, codeActions, readOnly };
+}
 
 const pauses = [1, 2, 5, 10, 30];
 
@@ -207,41 +214,49 @@ export class Client implements vscode.Disposable {
     // Not the workspace's folder: nothing there has a say in what is started.
     const server = spawn(command, args, { cwd: homedir(), stdio: 'pipe', windowsHide: true });
     this.server = server;
-    let last = '';
-    server.stderr.on('data', (chunk: Buffer) => {
-      last = `${last}${chunk}`.slice(-2000);
+    let why = '';
+    createInterface(server.stderr).on('line', (line) => {
+      why = /^cloudops: (.*)/.exec(line)?.[1] ?? why;
+      this.log(line);
     });
     const ended = new Promise<never>((_, reject) => {
       server.once('error', (e) => reject(new Error(`the CloudOps server does not start: ${e.message}`)));
-      server.once('close', (code, signal) => {
-        // What it says before it ends, as opposed to the lines of its log.
-        const why = /^cloudops: (.*)/m.exec(last)?.[1] ?? signal ?? `exit code ${code}`;
-        reject(new Error(`the CloudOps server ended (${why})`));
-      });
+      server.once('close', (code, signal) =>
+        reject(new Error(`the CloudOps server ended (${why || (signal ?? `exit code ${code}`)})`)),
+      );
     });
-    const client = new QuietClient('cloudops', 'CloudOps', async () => server, {
-      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
-      outputChannel: this.output,
-      synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
-      initializationOptions: { readOnly: vscode.workspace.getConfiguration('cloudops').get('readOnly', false) },
-      middleware: {
-        executeCommand: (command, args, next) => {
-          const wanted = v.safeParse(Shown, args[0]);
-          if (command === 'cloudops.estate.get' && wanted.success) return this.details(wanted.output.identifier);
-          return next(command, args);
+    const client = new QuietClient(
+      'cloudops',
+      'CloudOps',
+      async () => ({ reader: server.stdout, writer: server.stdin }),
+      {
+        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+        outputChannel: this.output,
+        synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
+        initializationOptions: { readOnly: narrowing().readOnly },
+        middleware: {
+          executeCommand: (command, args, next) => {
+            const wanted = v.safeParse(Shown, args[0]);
+            if (command === 'cloudops.estate.get' && wanted.success) return this.details(wanted.output.identifier);
+            return next(command, args);
+          },
+          workspace: {
+            // No more than the server takes, since it warns of the rest.
+            configuration: (params) => params.items.map(() => narrowing()),
+          },
+        },
+        progressOnInitialization: false,
+        initializationFailedHandler: () => false,
+        errorHandler: {
+          error: () => ({ action: ErrorAction.Continue, handled: true }),
+          closed: () => ({
+            action: CloseAction.DoNotRestart,
+            handled: true,
+            message: 'The connection to the server is closed.',
+          }),
         },
       },
-      progressOnInitialization: false,
-      initializationFailedHandler: () => false,
-      errorHandler: {
-        error: () => ({ action: ErrorAction.Continue, handled: true }),
-        closed: () => ({
-          action: CloseAction.DoNotRestart,
-          handled: true,
-          message: 'The connection to the server is closed.',
-        }),
-      },
-    });
+    );
     client.registerFeature(cards);
     for (const { method, handler } of this.notes) client.onNotification(method, handler);
     for (const { method, handler } of this.requests) client.onRequest(method, handler);
@@ -257,6 +272,15 @@ export class Client implements vscode.Disposable {
       clearTimeout(timer);
     }
     ended.catch((e) => this.lost(generation, words(e)));
+  }
+
+  /** A line of the server's log. */
+  private log(line: string): void {
+    const [, level, said] = /^time=\S+ level=(\w+) (.*)/.exec(line) ?? [];
+    const text = visible(said ?? line);
+    if (level === undefined || level === 'ERROR') this.output.error(text);
+    else if (level === 'WARN') this.output.warn(text);
+    else this.output.info(text);
   }
 
   /** The server is gone, or has to go: it is started again after a while. */

@@ -37,8 +37,13 @@ export async function scan(ctx: Ctx): Promise<void> {
 export async function scanProblems(ctx: Ctx): Promise<void> {
   await ctx.estate.refresh();
   const lines = ctx.estate.status?.problems.map(visible) ?? [];
-  const text = lines.length === 0 ? 'The last scan could read everything.' : lines.join('\n\n');
+  const text = lines.length === 0 ? 'The last scan could read everything.' : lines.map(wrapped).join('\n\n');
   await ctx.details.show('What the last scan could not read', 'problems', text);
+}
+
+/** Breaks a line between words, so that it can be read without scrolling. */
+function wrapped(line: string): string {
+  return line.replace(/(.{60,90}?) /g, '$1\n  ');
 }
 
 const problems = 'Show Problems';
@@ -70,6 +75,7 @@ function run(ctx: Ctx): Thenable<v.InferOutput<typeof Result>> {
       return await ctx.client.request('cloudops/estate/scan', { token }, Result, cancel);
     } finally {
       ctx.progress.delete(token);
+      void ctx.estate.refresh();
     }
   });
 }
