@@ -5,17 +5,7 @@ import { homedir } from 'node:os';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
-import {
-  type ClientCapabilities,
-  CloseAction,
-  ConnectionError,
-  ErrorAction,
-  ErrorCodes,
-  type FeatureState,
-  LanguageClient,
-  ResponseError,
-  type StaticFeature,
-} from 'vscode-languageclient/node';
+import type { Connection } from './connection';
 import { find, fits, intact, NoServer, program } from './server';
 import { visible } from './text';
 
@@ -49,31 +39,6 @@ export function logged(e: unknown): string {
   return e instanceof ServerError ? `the server refused, code ${e.code}` : words(e);
 }
 
-/** Whether there is no answer because the server is gone. */
-function broken(e: unknown): boolean {
-  return e instanceof ConnectionError || (e instanceof ResponseError && e.code === ErrorCodes.PendingResponseRejected);
-}
-
-/** Its own messages, such as "write EPIPE", go to the log: state and problem say it in clear words. */
-class QuietClient extends LanguageClient {
-  override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
-  }
-  override warn(message: string, data?: unknown): void {
-    super.warn(message, data, false);
-  }
-}
-
-/** Tells the server that this editor shows whole cards. */
-const cards: StaticFeature = {
-  fillClientCapabilities(capabilities: ClientCapabilities) {
-    capabilities.experimental = { ...capabilities.experimental, cloudops: { cards: true } };
-  },
-  initialize() {},
-  getState: (): FeatureState => ({ kind: 'static' }),
-  clear() {},
-};
-
 /** What a menu of the server's asks to be shown; here it is a document. */
 const Shown = v.object({ identifier: v.string(), show: v.literal(true) });
 
@@ -99,7 +64,7 @@ export class Client implements vscode.Disposable {
   state: State = 'starting';
   /** Why there is no server. */
   problem = '';
-  private client: LanguageClient | undefined;
+  private client: Connection | undefined;
   private server: ChildProcess | undefined;
   private attempt = 0;
   /** When it last became ready. */
@@ -156,14 +121,9 @@ export class Client implements vscode.Disposable {
       result = await (token ? client.sendRequest(method, params, token) : client.sendRequest(method, params));
     } catch (e) {
       if (token?.isCancellationRequested) throw new vscode.CancellationError();
-      if (client !== this.client || broken(e))
-        throw new ServerError('the CloudOps server ended before it answered', '');
-      const hint = e instanceof ResponseError ? (e.data as { hint?: unknown } | undefined)?.hint : undefined;
-      throw new ServerError(
-        e instanceof Error ? e.message : String(e),
-        typeof hint === 'string' ? hint : '',
-        e instanceof ResponseError ? e.code : 0,
-      );
+      const { gone, code, hint } = client.told(e);
+      if (client !== this.client || gone) throw new ServerError('the CloudOps server ended before it answered', '');
+      throw new ServerError(e instanceof Error ? e.message : String(e), hint, code);
     }
     const parsed = v.safeParse(schema, result);
     if (!parsed.success) {
@@ -195,10 +155,11 @@ export class Client implements vscode.Disposable {
       const bundled = SERVER_SHA256 === '' ? '' : vscode.Uri.joinPath(this.extension, 'server', program).fsPath;
       const path = await find(settings.get('server.path', ''), bundled);
       const version = path === bundled ? 'bundled' : await fits(path);
+      const library = await import('./connection');
       if (path === bundled) await intact(path, SERVER_SHA256);
       if (generation !== this.generation) return;
       this.output.info(`starting ${path} (${version})`);
-      await this.launch(generation, path, ['lsp', ...settings.get<string[]>('server.args', [])]);
+      await this.launch(library, generation, path, ['lsp', ...settings.get<string[]>('server.args', [])]);
       if (generation !== this.generation) return;
       this.ready = Date.now();
       this.become('ready');
@@ -210,7 +171,12 @@ export class Client implements vscode.Disposable {
     }
   }
 
-  private async launch(generation: number, command: string, args: string[]): Promise<void> {
+  private async launch(
+    { Connection, cards, ends }: typeof import('./connection'),
+    generation: number,
+    command: string,
+    args: string[],
+  ): Promise<void> {
     // Not the workspace's folder: nothing there has a say in what is started.
     const server = spawn(command, args, { cwd: homedir(), stdio: 'pipe', windowsHide: true });
     this.server = server;
@@ -225,7 +191,7 @@ export class Client implements vscode.Disposable {
         reject(new Error(`the CloudOps server ended (${why || (signal ?? `exit code ${code}`)})`)),
       );
     });
-    const client = new QuietClient(
+    const client = new Connection(
       'cloudops',
       'CloudOps',
       async () => ({ reader: server.stdout, writer: server.stdin }),
@@ -247,14 +213,7 @@ export class Client implements vscode.Disposable {
         },
         progressOnInitialization: false,
         initializationFailedHandler: () => false,
-        errorHandler: {
-          error: () => ({ action: ErrorAction.Continue, handled: true }),
-          closed: () => ({
-            action: CloseAction.DoNotRestart,
-            handled: true,
-            message: 'The connection to the server is closed.',
-          }),
-        },
+        errorHandler: ends,
       },
     );
     client.registerFeature(cards);

@@ -1,3 +1,5 @@
+import { useDeferredValue } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import { Composer } from './Composer';
 import { send } from './host';
 import { Messages } from './Messages';
@@ -6,7 +8,19 @@ import { usePanel } from './store';
 const examples = ['What is stopped?', 'How many databases are there?', 'Which resources are tagged env=production?'];
 
 export function App() {
-  const panel = usePanel();
+  // A long conversation is drawn bit by bit, and typing goes first.
+  const panel = useDeferredValue(
+    usePanel(
+      useShallow(({ conversation, entries, streaming, cards, choices, problem }) => ({
+        conversation,
+        entries,
+        streaming,
+        cards,
+        choices,
+        problem,
+      })),
+    ),
+  );
   const blank =
     panel.entries.length === 0 && panel.streaming === undefined && panel.cards.length === 0 && panel.problem === '';
   return (

@@ -1,25 +1,33 @@
 // The messages of a conversation: the newest are drawn, earlier ones on demand.
-import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, startTransition, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Entry } from '../src/chat/messages';
 import { Card } from './Card';
 import { send } from './host';
 import { Markdown } from './Markdown';
 import type { Panel } from './store';
 
-/** How many are drawn at once, so that no drawing takes long. */
-const page = 30;
+type Drawn = Pick<Panel, 'conversation' | 'entries' | 'streaming' | 'cards' | 'choices' | 'problem'>;
 
-export function Messages({ panel }: { panel: Panel }) {
+/** How many are drawn at once, so that no drawing takes long. */
+const page = 15;
+/** How many at the end are always laid out, so that the end is where it is. */
+const newest = 8;
+
+export const Messages = memo(function Messages({ panel }: { panel: Drawn }) {
   const { entries, streaming, cards, choices, problem } = panel;
   const [pages, setPages] = useState(1);
   const log = useRef<HTMLDivElement>(null);
   const stick = useRef(true);
+  const top = useRef(0);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another conversation begins at its end
   useEffect(() => {
     setPages(1);
     stick.current = true;
   }, [panel.conversation]);
+  useLayoutEffect(() => {
+    if (entries.at(-1)?.role === 'user') stick.current = true; // who says something wants to see the answer
+  }, [entries]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: whatever is added is scrolled to
   useLayoutEffect(() => {
     // A card that waits shows itself, from its top.
@@ -27,6 +35,7 @@ export function Messages({ panel }: { panel: Panel }) {
     if (stick.current && log.current) log.current.scrollTop = log.current.scrollHeight;
   }, [entries, streaming, cards, choices, problem]);
 
+  const shown = streaming === undefined ? entries : [...entries, { ...coming, text: streaming }];
   const first = Math.max(0, entries.length - pages * page);
   return (
     <div
@@ -39,7 +48,10 @@ export function Messages({ panel }: { panel: Panel }) {
       tabIndex={0}
       onScroll={(e) => {
         const x = e.currentTarget;
-        stick.current = x.scrollHeight - x.scrollTop - x.clientHeight < 40;
+        // Only a person scrolls up; what grows does not.
+        if (x.scrollHeight - x.scrollTop - x.clientHeight < 40) stick.current = true;
+        else if (x.scrollTop < top.current) stick.current = false;
+        top.current = x.scrollTop;
       }}
     >
       {first > 0 && (
@@ -48,20 +60,16 @@ export function Messages({ panel }: { panel: Panel }) {
           className="link earlier"
           onClick={() => {
             stick.current = false;
-            setPages(pages + 1);
+            startTransition(() => setPages(pages + 1));
           }}
         >
           Show {Math.min(page, first)} of {first} earlier messages
         </button>
       )}
-      {entries.slice(first).map((e) => (
-        <Message key={e.id} entry={e} />
+      {shown.slice(first).map((e, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: messages only come behind others
+        <Message key={first + i} entry={e} old={first + i < shown.length - newest} />
       ))}
-      {streaming !== undefined && (
-        <article className="message assistant" aria-busy="true">
-          {streaming === '' ? <p className="thinking">Looking…</p> : <Markdown text={streaming} />}
-        </article>
-      )}
       {choices.length > 0 && (
         <fieldset className="choices">
           <legend>Which one?</legend>
@@ -82,20 +90,28 @@ export function Messages({ panel }: { panel: Panel }) {
       )}
     </div>
   );
-}
+});
+
+/** The answer under way. It has the place that it keeps, so that what is drawn of it stays. */
+const coming: Entry = { id: '', role: 'assistant', text: '', time: '', chips: [] };
 
 const names = { user: 'You', assistant: 'CloudOps', system: 'Note' };
 
-const Message = memo(function Message({ entry }: { entry: Entry }) {
+const Message = memo(function Message({ entry, old }: { entry: Entry; old: boolean }) {
+  const busy = entry.id === '';
+  const label = busy ? names[entry.role] : `${names[entry.role]}, ${clock(entry.time)}`;
   return (
-    <article className={`message ${entry.role}`} aria-label={`${names[entry.role]}, ${clock(entry.time)}`}>
-      <header>
-        <span className="who">{names[entry.role]}</span>
-        <time dateTime={entry.time}>{clock(entry.time)}</time>
-        <button type="button" className="link copy" onClick={() => void navigator.clipboard.writeText(entry.text)}>
-          Copy
-        </button>
-      </header>
+    <article className={`message ${entry.role}${old ? ' old' : ''}`} aria-label={label} aria-busy={busy}>
+      {!busy && (
+        <header>
+          <span className="who">{names[entry.role]}</span>
+          <time dateTime={entry.time}>{clock(entry.time)}</time>
+          <button type="button" className="link copy" onClick={() => void navigator.clipboard.writeText(entry.text)}>
+            Copy
+          </button>
+        </header>
+      )}
+      {busy && entry.text === '' && <p className="thinking">Looking…</p>}
       {entry.role === 'user' ? <p className="said">{entry.text}</p> : <Markdown text={entry.text} />}
       {entry.chips.length > 0 && (
         <ul className="chips" aria-label="Resources">

@@ -174,12 +174,20 @@ describe('messages', () => {
     expect(host.querySelector('.long')?.textContent?.length).toBe(1_000_000);
   });
 
+  test('keep lists and code whole across blank lines', () => {
+    conversation([entry('1', 'Do:\n\n1. a\n\n2. b\n\n   c\n\n~~~\nx\n\n```\ny\n~~~\n\nend')]);
+    expect(host.querySelectorAll('.assistant ol')).toHaveLength(1);
+    expect(host.querySelectorAll('.assistant li')).toHaveLength(2);
+    expect(host.querySelector('.assistant pre')?.textContent).toBe('x\n\n```\ny\n');
+    expect(host.querySelector('.assistant > p:last-of-type')?.textContent).toBe('end');
+  });
+
   test('by the thousand are drawn a page at a time', () => {
     conversation(Array.from({ length: 1000 }, (_, i) => entry(`${i}`, `message ${i}`)));
-    expect(host.querySelectorAll('.message')).toHaveLength(30);
+    expect(host.querySelectorAll('.message')).toHaveLength(15);
     expect(host.textContent).toContain('message 999');
-    click('Show 30 of 970');
-    expect(host.querySelectorAll('.message')).toHaveLength(60);
+    click('Show 15 of 985');
+    expect(host.querySelectorAll('.message')).toHaveLength(30);
   });
 
   test('stream, and end', () => {
