@@ -74,7 +74,9 @@ vuln: ## look for known vulnerabilities in what we use
 	@.ci/vuln
 
 bench: build ## print ratios against peers and physical limits
-	@CLOUDOPS_BENCH_BINARY=$(CURDIR)/$(BINARY) go test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
+	@.ci/tools moto node vscode
+	@$(MAKE) --no-print-directory vscode SERVER=$(BINARY) >/dev/null
+	@CLOUDOPS_BENCH_BINARY=$(CURDIR)/$(BINARY) CLOUDOPS_BENCH_VSIX=$(CURDIR)/$(VSIX) go test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
 soak: testbin ## the long runs: kill loops and fuzzing
 	@CLOUDOPS_SOAK=1 $(RACE) test -race -timeout 60m -count 1 -run 'Kill|Crash' ./...

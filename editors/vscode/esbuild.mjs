@@ -31,8 +31,8 @@ const [extension, page] = await Promise.all([
     define: { 'process.env.NODE_ENV': '"production"' },
   }),
 ]);
-for (const { metafile } of [extension, page]) {
-  for (const [file, { bytes }] of Object.entries(metafile.outputs)) {
-    console.log(`${file} ${(bytes / 1024).toFixed(0)} KB`);
-  }
+/** What is in which file. */
+export const outputs = { ...extension.metafile.outputs, ...page.metafile.outputs };
+for (const [file, { bytes }] of Object.entries(outputs)) {
+  console.log(`${file} ${(bytes / 1024).toFixed(0)} KB`);
 }

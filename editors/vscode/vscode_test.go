@@ -46,14 +46,16 @@ func TestInVSCode(t *testing.T) {
 // editor is a VS Code that serves windows to browsers, and the world it is in.
 type editor struct {
 	node string
+	// program is the one that the extension brought.
+	program string
 	// env is what the editor and the scripts that drive it are started with.
 	env []string
 }
 
-// open starts a VS Code with an extension installed in it, which brings the
+// open starts a VS Code with extensions installed in it, of which ours brings the
 // program, in an estate of its own. The scripts learn of it by their
 // environment: see tests/e2e/world.ts.
-func open(t testing.TB, vsix string) *editor {
+func open(t testing.TB, vsix ...string) *editor {
 	t.Helper()
 	node := lsptest.Tool(t, "CLOUDOPS_NODE", "../../.tools/node/bin/node")
 	codeServer := lsptest.Tool(t, "CLOUDOPS_CODE_SERVER", "../../.tools/vscode/node_modules/code-server/out/node/entry.js")
@@ -98,10 +100,12 @@ func open(t testing.TB, vsix string) *editor {
 
 	address, extensions := freeAddress(t), filepath.Join(home, "extensions")
 	args := []string{codeServer, "--config", "/dev/null", "--user-data-dir", data, "--extensions-dir", extensions}
-	install := exec.Command(node, append(args, "--install-extension", vsix)...)
-	install.Env = env
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("installing the extension: %v\n%s", err, out)
+	for _, path := range vsix {
+		install := exec.Command(node, append(args, "--install-extension", path)...)
+		install.Env = env
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Fatalf("installing %s: %v\n%s", path, err, out)
+		}
 	}
 	programs, err := filepath.Glob(filepath.Join(extensions, "cloudops.cloudops-*", "server", "cloudops"))
 	if err != nil || len(programs) != 1 {
@@ -129,7 +133,7 @@ func open(t testing.TB, vsix string) *editor {
 		}
 	})
 	waitFor(t, "http://"+address+"/healthz")
-	return &editor{node, append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data,
+	return &editor{node, programs[0], append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data,
 		"VSCODE_SHOTS="+shots, "VSCODE_FAULTS="+faults, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"),
 		"CHROMIUM="+chromium, "CLOUDOPS_BINARY="+programs[0], "MAIN_DB="+awstest.MainDB)}
 }
