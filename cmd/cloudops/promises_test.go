@@ -8,7 +8,11 @@ import (
 	"testing"
 )
 
-var shownBy = regexp.MustCompile("`([a-z/]+)\\.((?:Test|Fuzz)\\w+)(?:/(\\w+))?`")
+var (
+	shownBy = regexp.MustCompile("`([a-z/]+)\\.((?:Test|Fuzz)\\w+)(?:/(\\w+))?`")
+	// Those of the extension are named by file and title.
+	shownByExtension = regexp.MustCompile("`(editors/vscode/tests/\\w+/\\w+\\.test\\.tsx?): ([^`]+)`")
+)
 
 // The table of docs/security.md names tests that exist: one for each promise.
 func TestEveryPromiseHasItsTest(t *testing.T) {
@@ -25,9 +29,14 @@ func TestEveryPromiseHasItsTest(t *testing.T) {
 			continue
 		}
 		rows++
-		named := shownBy.FindAllStringSubmatch(tests, -1)
-		if len(named) == 0 || len(named) != strings.Count(tests, "`")/2 {
-			t.Errorf("%q: its tests are not named as `package.TestName`: %s", promise, tests)
+		named, titled := shownBy.FindAllStringSubmatch(tests, -1), shownByExtension.FindAllStringSubmatch(tests, -1)
+		if n := len(named) + len(titled); n == 0 || n != strings.Count(tests, "`")/2 {
+			t.Errorf("%q: its tests are not named as `package.TestName` or `path.test.ts: title`: %s", promise, tests)
+		}
+		for _, n := range titled {
+			if !titles(t, n[1], n[2]) {
+				t.Errorf("%q: there is no test %q in %s", promise, n[2], n[1])
+			}
 		}
 		for _, n := range named {
 			if dir, test, script := n[1], n[2], n[3]; !declares(t, dir, test) {
@@ -61,4 +70,16 @@ func declares(t *testing.T, dir, test string) bool {
 		}
 	}
 	return false
+}
+
+// titles says whether a file of the extension's tests has a test of that title.
+func titles(t *testing.T, path, title string) bool {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	// test(title, ... or test.each(table)(title, ...
+	return regexp.MustCompile(`(?m)(^\s*test|\))\(\s*['"]` + regexp.QuoteMeta(title) + `['"],`).Match(b)
 }

@@ -5,6 +5,7 @@
 package vscode_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -28,7 +29,7 @@ func TestInVSCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts VS Code and a browser")
 	}
-	e := open(t, lsptest.Tool(t, "CLOUDOPS_VSIX", "../../.tools/cloudops.vsix"))
+	e := open(t, lsptest.Tool(t, "CLOUDOPS_VSIX", "../../.tools/cloudops.vsix"), hostile(t))
 	files, err := filepath.Glob("tests/e2e/*.test.ts")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests: %v", err)
@@ -145,6 +146,33 @@ func (e *editor) run(t testing.TB, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, e.node, args...)
 	cmd.Env = e.env
 	return cmd.CombinedOutput()
+}
+
+// hostile packs the extension that wants commands to run without the person.
+func hostile(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hostile.vsix")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	for _, name := range []string{"package.json", "extension.js"} {
+		text, err := os.ReadFile(filepath.Join("tests/e2e/hostile", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry, err := z.Create("extension/" + name); err != nil {
+			t.Fatal(err)
+		} else if _, err := entry.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // cloud is an emulated AWS with an estate, and the address where scripts put

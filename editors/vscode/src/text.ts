@@ -1,20 +1,31 @@
 // The one function that makes text of others fit to be shown as text: in a
 // tree, a message, a page. It never becomes HTML or Markdown.
 
-const hidden = /[\p{C}\p{Zl}\p{Zp}\p{Variation_Selector}\p{Default_Ignorable_Code_Point}\u2800]/gu;
-const surplusMarks = /(\p{M}{4})\p{M}+/gu;
+const hidden = /[\p{C}\p{Z}\p{Variation_Selector}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const mark = /\p{M}/u;
+/** How many combining marks a character may bear; more would be drawn over other lines. */
+const mostMarks = 4;
 
-/** One line in which nothing is hidden, turned around or drawn over others. */
+/** One line in which nothing is hidden, turned around or drawn over others, as the server shows it. */
 export function visible(text: string): string {
-  return text
-    .replace(hidden, (c) => {
-      const n = c.codePointAt(0) ?? 0;
-      if (c === '\n') return '␤';
-      if (n < 0x20) return String.fromCodePoint(0x2400 + n);
-      if (n === 0x7f) return '␡';
-      return `\\u{${n.toString(16)}}`;
-    })
-    .replace(surplusMarks, '$1');
+  if (/^[ -~]*$/.test(text)) return text;
+  let shown = '';
+  let marks = mostMarks; // one at the start would land on what stands before
+  for (const c of text) {
+    const marked = mark.test(c);
+    shown += (c !== ' ' && hidden.test(c)) || (marked && marks === mostMarks) ? sign(c) : c;
+    marks = marked ? Math.min(marks + 1, mostMarks) : 0;
+  }
+  return shown;
+}
+
+/** What stands for a character that nobody would see. */
+function sign(c: string): string {
+  const n = c.codePointAt(0) ?? 0;
+  if (c === '\n') return '␤';
+  if (n < 0x20) return String.fromCodePoint(0x2400 + n);
+  if (n === 0x7f) return '␡';
+  return `\\u{${n.toString(16)}}`;
 }
 
 /** As visible, for text of several lines. */

@@ -1,0 +1,66 @@
+// What package.json and the sources promise, whoever changes them.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+
+describe('package.json', () => {
+  test('lets a workspace set nothing that starts programs or concerns safety', () => {
+    const scopes = Object.entries(manifest.contributes.configuration.properties).map(([name, p]) => [name, p.scope]);
+    expect(Object.fromEntries(scopes)).toEqual({
+      'cloudops.server.path': 'machine',
+      'cloudops.server.args': 'machine',
+      'cloudops.trace.server': 'machine',
+      'cloudops.readOnly': 'machine',
+      // These only show less.
+      'cloudops.hover.enabled': 'machine-overridable',
+      'cloudops.codeActions.enabled': 'machine-overridable',
+    });
+  });
+
+  test('starts nothing in a workspace that is not trusted', () => {
+    expect(manifest.capabilities).toMatchObject({
+      untrustedWorkspaces: {
+        supported: 'limited',
+        restrictedConfigurations: ['cloudops.server.path', 'cloudops.server.args'],
+      },
+      virtualWorkspaces: false,
+    });
+    expect(manifest.activationEvents).toEqual(['onStartupFinished']);
+  });
+
+  test('gives models, tasks, links and other extensions no way in', () => {
+    expect(Object.keys(manifest.contributes).sort()).toEqual([
+      'commands',
+      'configuration',
+      'languages',
+      'menus',
+      'views',
+      'viewsContainers',
+      'viewsWelcome',
+    ]);
+    expect(manifest).not.toHaveProperty('api');
+    expect(manifest).not.toHaveProperty('extensionDependencies');
+  });
+});
+
+describe('the sources', () => {
+  const sources = ['src', 'webview'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.tsx?$/.test(name))
+      .map((name) => join(folder, name)),
+  );
+
+  test.each([
+    ['trust text to carry commands', /(?<!workspace\.)isTrusted|enableCommandUris(?!: false)|supportHtml/, []],
+    ['make HTML of text', /innerHTML|outerHTML|insertAdjacentHTML|document\.write|InnerHTML|rehype|srcdoc/, []],
+    ['make code of text', /\beval\(|new Function\b/, []],
+    ['take links from outside', /registerUriHandler|registerTool\b|createChatParticipant|registerTaskProvider/, []],
+    ['reach the network', /\bfetch\(|XMLHttpRequest|WebSocket|node:(https?|net|tls|dgram)\b/, []],
+    ['start programs', /child_process|createTerminal|ShellExecution|\bspawn\(/, ['src/client.ts', 'src/server.ts']],
+  ])('never %s', (_, pattern, except: string[]) => {
+    const found = sources.filter((path) => pattern.test(readFileSync(path, 'utf8'))).sort();
+    expect(sources.length).toBeGreaterThan(20);
+    expect(found).toEqual(except);
+  });
+});

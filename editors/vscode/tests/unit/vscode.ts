@@ -1,0 +1,30 @@
+// The part of VS Code's API that the tested files use, in memory. What the
+// editor would show is a function that a test replaces.
+import { vi } from 'vitest';
+
+export class EventEmitter<T> {
+  private readonly listeners = new Set<(x: T) => void>();
+  readonly event = (listener: (x: T) => void) => {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
+  };
+  fire(x: T): void {
+    for (const listener of [...this.listeners]) listener(x);
+  }
+}
+
+export class CancellationTokenSource {
+  private readonly cancelled = new EventEmitter<void>();
+  readonly token = { isCancellationRequested: false, onCancellationRequested: this.cancelled.event };
+  cancel(): void {
+    this.token.isCancellationRequested = true;
+    this.cancelled.fire();
+  }
+  dispose(): void {}
+}
+
+export class CancellationError extends Error {}
+
+export const Uri = { joinPath: (base: string, ...parts: string[]) => [base, ...parts].join('/') };
+export const commands = { executeCommand: vi.fn(async () => undefined) };
+export const window = { showWarningMessage: vi.fn(), registerWebviewViewProvider: () => ({ dispose() {} }) };
