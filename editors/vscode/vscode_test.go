@@ -136,6 +136,7 @@ func open(t testing.TB, vsix ...string) *editor {
 	waitFor(t, "http://"+address+"/healthz")
 	return &editor{node, programs[0], append(env, "VSCODE_URL=http://"+address, "VSCODE_WORKSPACE="+workspace, "VSCODE_DATA="+data,
 		"VSCODE_SHOTS="+shots, "VSCODE_FAULTS="+faults, "VSCODE_PATIENCE="+os.Getenv("VSCODE_PATIENCE"),
+		"VSCODE_PICTURES="+os.Getenv("VSCODE_PICTURES"),
 		"CHROMIUM="+chromium, "CLOUDOPS_BINARY="+programs[0], "MAIN_DB="+awstest.MainDB)}
 }
 

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 
 function env(name: string): string {
@@ -110,6 +111,14 @@ export async function fault(f: Fault): Promise<void> {
   if (!r.ok) throw new Error(await r.text());
 }
 
+const media = fileURLToPath(new URL('../../media/readme/', import.meta.url));
+/** The shots that the README shows; VSCODE_PICTURES=1 takes them anew. */
+const pictures: Record<string, { as: string; clip: { x: number; y: number; width: number; height: number } }> = {
+  '04-hover': { as: 'hover', clip: { x: 0, y: 30, width: 1280, height: 480 } },
+  '05-card': { as: 'card', clip: { x: 0, y: 30, width: 900, height: 770 } },
+  '07-done': { as: 'done', clip: { x: 0, y: 30, width: 900, height: 770 } },
+};
+
 /** One window of VS Code. */
 export class Window {
   readonly page: Page;
@@ -208,6 +217,10 @@ export class Window {
   async shot(name: string): Promise<void> {
     await mkdir(world.shots, { recursive: true });
     await this.page.screenshot({ path: join(world.shots, `${name}.png`) });
+    const picture = pictures[name];
+    if (picture === undefined || !process.env.VSCODE_PICTURES) return;
+    await mkdir(media, { recursive: true });
+    await this.page.screenshot({ path: join(media, `${picture.as}.png`), clip: picture.clip });
   }
 }
 

@@ -1,6 +1,7 @@
 // What package.json and the sources promise, whoever changes them.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { listFiles, PackageManager } from '@vscode/vsce';
 import { describe, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 
@@ -41,6 +42,32 @@ describe('package.json', () => {
     ]);
     expect(manifest).not.toHaveProperty('api');
     expect(manifest).not.toHaveProperty('extensionDependencies');
+  });
+});
+
+describe('the package', () => {
+  const packed = listFiles({ packageManager: PackageManager.None });
+
+  test('holds what is built, what it shows, and nothing else', async () => {
+    const known = new RegExp(
+      [
+        'dist/(extension.js|panel.(js|css))',
+        'media/(cloudops.svg|icon.png|readme/\\w+.png)',
+        'server/cloudops(.exe)?',
+        '(README|CHANGELOG).md|LICENSE|package.json',
+      ]
+        .map((pattern) => `^(${pattern})$`)
+        .join('|'),
+    );
+    expect((await packed).filter((path) => !known.test(path))).toEqual([]);
+    expect(await packed).toEqual(expect.arrayContaining(['package.json', 'README.md', 'CHANGELOG.md']));
+  });
+
+  test('holds the pictures of the README, each small', async () => {
+    const named = [...readFileSync('README.md', 'utf8').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map((m) => m[1] ?? '');
+    expect(named.length).toBeGreaterThan(2);
+    expect(await packed).toEqual(expect.arrayContaining(named));
+    for (const path of named) expect(statSync(path).size, path).toBeLessThan(100_000);
   });
 });
 
