@@ -37,6 +37,28 @@ export function visibleLines(text: string): string {
     .join('\n');
 }
 
+/** Lines of YAML-like text: names, values, one a line. */
+export function lines(value: unknown, indent = ''): string[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((x) => {
+      const inner = lines(x, `${indent}  `);
+      return inner.length === 0 ? [] : [`${indent}- ${(inner[0] ?? '').trimStart()}`, ...inner.slice(1)];
+    });
+  }
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value).flatMap(([name, x]) => {
+      if (x === null || x === '' || (typeof x === 'object' && Object.keys(x).length === 0)) return [];
+      if (typeof x === 'string' && x.trimEnd().includes('\n')) {
+        const text = visibleLines(x.trimEnd()).split('\n');
+        return [`${indent}${visible(name)}: |`, ...text.map((line) => `${indent}  ${line}`)];
+      }
+      if (typeof x === 'object') return [`${indent}${visible(name)}:`, ...lines(x, `${indent}  `)];
+      return [`${indent}${visible(name)}: ${visible(String(x))}`];
+    });
+  }
+  return [`${indent}${visible(String(value))}`];
+}
+
 /** A length of time in its largest unit, as the server says it. */
 export function ago(then: Date, now: Date): string {
   const seconds = Math.max(0, Math.round((now.getTime() - then.getTime()) / 1000));

@@ -5,6 +5,7 @@ import type { Ctx } from '../ctx';
 import { approvals } from './approvals';
 import { chatHistory, chatNew } from './chat';
 import { chooseServer } from './chooseServer';
+import { executionShow } from './execution';
 import { clearFilter, filter } from './filter';
 import { copyArn, copyId, openInConsole, resourceChat, resourceDetails, resourcePropose } from './resource';
 import { scan, scanProblems } from './scan';
@@ -28,6 +29,7 @@ const commands: Record<string, Command> = {
   'cloudops.chat.new': chatNew,
   'cloudops.chat.history': chatHistory,
   'cloudops.approvals': approvals,
+  'cloudops.execution.show': executionShow,
   'cloudops.resource.details': resourceDetails,
   'cloudops.resource.chat': resourceChat,
   'cloudops.resource.propose': resourcePropose,

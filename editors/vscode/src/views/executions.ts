@@ -69,6 +69,7 @@ export class ExecutionsView implements vscode.TreeDataProvider<Node>, vscode.Dis
     item.tooltip = visible(x.line);
     item.contextValue = 'execution';
     item.accessibilityInformation = { label: visible(`${operation} ${target}, ${x.status}`) };
+    item.command = { command: 'cloudops.execution.show', title: 'Show All of It', arguments: [x] };
     return item;
   }
 

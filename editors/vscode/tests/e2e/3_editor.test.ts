@@ -47,6 +47,15 @@ test('a code action asks first', async () => {
   });
 });
 
+test('what ran is kept, and shown whole', async () => {
+  await w.command('CloudOps: Focus on Executions View');
+  const row = w.page.locator('.pane', { hasText: 'Executions' }).locator('.monaco-list-row', { hasText: 'reboot' });
+  await row.first().click();
+  await w.page.locator('.tab.active', { hasText: 'reboot-instances' }).waitFor();
+  await w.page.locator('.view-line', { hasText: 'status: succeeded' }).waitFor();
+  await w.shot('24-execution');
+});
+
 test('a hostile name is shown, and does nothing', async () => {
   await w.command('CloudOps: Filter Resources');
   const input = w.page.locator('.quick-input-widget input');
@@ -70,7 +79,7 @@ for (const [theme, name] of [
     await w.page.reload();
     await w.ready();
     await w.command('CloudOps: New Conversation');
-    const chat = await w.say(`Reboot ${world.mainDB}`);
+    const chat = await w.say('Reboot orders-db');
     const card = chat.locator('.card');
     await card.waitFor();
     await card.locator('vscode-button:not([disabled])', { hasText: 'Run' }).waitFor();

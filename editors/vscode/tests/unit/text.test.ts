@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ago, visible, visibleLines } from '../../src/text';
+import { ago, lines, visible, visibleLines } from '../../src/text';
 
 /** What the server shows of each hostile name, by the name as a Go string. */
 const shownByServer = readFileSync('../../agent/render/testdata/terminal.golden', 'utf8')
@@ -47,4 +47,26 @@ test('ages', () => {
   expect(at('2026-01-09T12:00:00Z')).toBe('24 h ago');
   expect(at('2026-01-01T12:00:00Z')).toBe('9 days ago');
   expect(at('2026-01-10T13:00:00Z')).toBe('just now'); // clocks differ
+});
+
+test('lines are names and values, one a line, whatever stands in them', () => {
+  const value = {
+    id: 'i-1',
+    none: '',
+    tags: { 'a\nb': '\u202ex' },
+    targets: [{ id: 'x', zone: 1 }],
+    output: '{\n  "a": 1\n}\n',
+  };
+  expect(lines(value)).toEqual([
+    'id: i-1',
+    'tags:',
+    '  a␤b: \\u{202e}x',
+    'targets:',
+    '  - id: x',
+    '    zone: 1',
+    'output: |',
+    '  {',
+    '    "a": 1',
+    '  }',
+  ]);
 });
