@@ -144,7 +144,7 @@ func open(t testing.TB, vsix ...string) *editor {
 
 // run has Node run a script that drives the editor.
 func (e *editor) run(t testing.TB, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e.node, args...)
 	cmd.Env = e.env

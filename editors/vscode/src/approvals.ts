@@ -29,6 +29,8 @@ export class Approvals {
   private surface: Surface | undefined;
   /** Plans that the person wants to see as cards. */
   private readonly asCards = new Set<string>();
+  /** Plans that the person is asked about. */
+  private readonly asked = new Map<string, Promise<Execution>>();
   private readonly decided = new vscode.EventEmitter<Execution>();
   /** Fires with what became of a plan. */
   readonly onDecided = this.decided.event;
@@ -42,8 +44,16 @@ export class Approvals {
     this.surface = surface;
   }
 
-  /** Has the server put a plan before the person; the execution is what became of it. */
-  async decide(plan: string): Promise<Execution> {
+  /** Has the server put a plan before the person, once at a time; the execution is what became of it. */
+  decide(plan: string): Promise<Execution> {
+    const asked = this.asked.get(plan);
+    if (asked !== undefined) return asked;
+    const asking = this.ask(plan).finally(() => this.asked.delete(plan));
+    this.asked.set(plan, asking);
+    return asking;
+  }
+
+  private async ask(plan: string): Promise<Execution> {
     const { execution } = await this.client.request('cloudops/execution/decide', { plan, decision: 'ask' }, Decided);
     this.decided.fire(execution);
     return execution;

@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Connection } from './connection';
 import { find, fits, intact, NoServer, program } from './server';
-import { visible } from './text';
+import { notice, visible } from './text';
 
 /** The SHA-256 of the program in the extension, '' where there is none: see esbuild.mjs. */
 declare const SERVER_SHA256: string;
@@ -29,7 +29,7 @@ export class ServerError extends Error {
 /** The words of an error as a sentence, fit to be shown. */
 export function words(e: unknown): string {
   const said = e instanceof Error ? e.message : String(e);
-  const text = visible(e instanceof ServerError && e.hint !== '' ? `${said} — ${e.hint}` : said);
+  const text = notice(e instanceof ServerError && e.hint !== '' ? `${said} — ${e.hint}` : said);
   // A path or a quoted name begins as it is.
   return /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

@@ -2,7 +2,10 @@
 import * as vscode from 'vscode';
 import type { Client } from './client';
 import type { Estate } from './estate';
-import { ago, visible } from './text';
+import { ago, label, visible } from './text';
+
+/** How much of a profile's name fits beside the other items. */
+const longest = 40;
 
 export class StatusItem implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem('cloudops', vscode.StatusBarAlignment.Left, 10);
@@ -45,9 +48,9 @@ export class StatusItem implements vscode.Disposable {
   private ready(): void {
     const { status, profile } = this.estate;
     const where = [profile?.name, profile?.region].filter((s) => s).join(' · ');
-    const label = where === '' ? 'CloudOps' : visible(where);
+    const name = where === '' ? 'CloudOps' : label(where.length > longest ? `${where.slice(0, longest)}…` : where);
     if (status === undefined) {
-      this.set(`$(cloud) ${label}`, 'CloudOps', 'cloudops.switchProfile');
+      this.set(`$(cloud) ${name}`, 'CloudOps', 'cloudops.switchProfile');
       return;
     }
     const ages = status.shards.filter((s) => s.state === 'complete').map((s) => new Date(s.at).getTime());
@@ -57,10 +60,11 @@ export class StatusItem implements vscode.Disposable {
       `${status.resources} resources, ${age === 'never scanned' ? age : `the oldest part was read ${age}`}.`,
       ...(gaps > 0 ? [`${gaps} parts could not be read: see the Resources view.`] : []),
       ...status.problems.map(visible),
+      ...(where.length > longest ? [visible(where)] : []),
       'Click to switch the profile.',
     ];
     this.set(
-      `$(${status.scanning ? 'sync~spin' : 'cloud'}) ${label} · ${age}`,
+      `$(${status.scanning ? 'sync~spin' : 'cloud'}) ${name} · ${age}`,
       lines.join('\n'),
       'cloudops.switchProfile',
     );
@@ -70,7 +74,7 @@ export class StatusItem implements vscode.Disposable {
     this.item.text = text;
     this.item.tooltip = tooltip;
     this.item.command = command;
-    this.item.accessibilityInformation = { label: `${text.replace(/\$\([^)]*\)\s*/g, '')}. ${tooltip}` };
+    this.item.accessibilityInformation = { label: `${text.replace(/^\$\([^)]*\)\s*/, '')}. ${tooltip}` };
   }
 
   private fault(): void {

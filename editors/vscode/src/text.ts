@@ -28,6 +28,16 @@ function sign(c: string): string {
   return `\\u{${n.toString(16)}}`;
 }
 
+/** As visible, for labels in which VS Code draws icons: $(pass) stays text. */
+export function label(text: string): string {
+  return visible(text).replace(/\$\([a-z0-9-]+(~[a-z]+)?\)/gi, '\\$&');
+}
+
+/** As visible, for notifications, in which VS Code makes links of [text](target). */
+export function notice(text: string): string {
+  return visible(text).replaceAll('](', '] (');
+}
+
 /** As visible, for text of several lines. */
 export function visibleLines(text: string): string {
   return text

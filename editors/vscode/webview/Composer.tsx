@@ -1,6 +1,7 @@
 // Where the next message is written. Enter sends, Shift+Enter breaks the line,
 // Escape stops the answer under way.
 import { useEffect, useRef } from 'react';
+import { longest } from '../src/chat/messages';
 import { send } from './host';
 import { usePanel } from './store';
 
@@ -22,20 +23,26 @@ export function Composer() {
     if (focus > 0) box.current?.focus();
   }, [focus]);
 
+  const surplus = new TextEncoder().encode(draft).length - longest;
+  const sendable = !busy && ready && draft.trim() !== '' && surplus <= 0;
   const go = () => {
-    if (busy || !ready || draft.trim() === '') return;
+    if (!sendable) return;
     send({ type: 'send', text: draft });
     usePanel.setState({ draft: '' });
   };
 
   return (
     <div className="composer">
+      {surplus > 0 && (
+        <p className="problem" role="alert">
+          This is {surplus.toLocaleString()} bytes too long. Name resources instead of pasting their listing.
+        </p>
+      )}
       <textarea
         ref={box}
         aria-label="Message to CloudOps"
         placeholder={ready ? 'Ask, or say what to do' : 'The server is not ready'}
         rows={1}
-        maxLength={60_000}
         value={draft}
         onChange={(e) => usePanel.setState({ draft: e.target.value })}
         onKeyDown={(e) => {
@@ -51,7 +58,7 @@ export function Composer() {
           Stop
         </vscode-button>
       ) : (
-        <vscode-button onClick={go} disabled={!ready || draft.trim() === '' || undefined}>
+        <vscode-button onClick={go} disabled={!sendable || undefined}>
           Send
         </vscode-button>
       )}

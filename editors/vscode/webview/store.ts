@@ -77,7 +77,7 @@ export function next(p: Panel, m: ToPanel): Partial<Panel> {
         problem: m.problem,
       };
     case 'card': {
-      const shown: Shown = { card: m.card, phase: 'waiting', live: [], outcome: undefined };
+      const shown: Shown = { card: m.card, phase: m.sent ? 'sent' : 'waiting', live: [], outcome: undefined };
       return { cards: [...p.cards.filter((c) => c.card.plan !== m.card.plan), shown] };
     }
     case 'sent':

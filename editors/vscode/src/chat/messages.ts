@@ -4,7 +4,9 @@
 import * as v from 'valibot';
 
 const short = v.pipe(v.string(), v.maxLength(4096));
-const long = v.pipe(v.string(), v.maxLength(60_000));
+/** The longest message that the server takes, in bytes; see agent.Send. */
+export const longest = 32 << 10;
+const long = v.pipe(v.string(), v.maxBytes(longest));
 
 export const FromPanel = v.variant('type', [
   /** The panel is drawn; conversation is the one that it showed before. */
@@ -84,8 +86,8 @@ export const ToPanel = v.variant('type', [
     choices: v.array(v.object({ label: v.string(), prompt: v.string() })),
     problem: v.string(),
   }),
-  v.object({ type: v.literal('card'), card: PanelCard }),
-  /** The person's answer to a card is on its way. */
+  /** Sent: the person's answer is on its way already. */
+  v.object({ type: v.literal('card'), card: PanelCard, sent: v.boolean() }),
   v.object({ type: v.literal('sent'), plan: v.string() }),
   v.object({ type: v.literal('run'), plan: v.string(), kind: v.string(), text: v.string() }),
   v.object({

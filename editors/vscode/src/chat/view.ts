@@ -12,19 +12,23 @@ import {
   Conversations,
   Created,
   type Execution,
+  Executions,
   Messages,
   Pending,
   Resolved,
+  Risk,
   RunNote,
   TextNote,
 } from '../protocol';
 import { ago, visible, visibleLines } from '../text';
-import { type Chip, type Entry, FromPanel, type ToPanel } from './messages';
+import { type Chip, type Entry, FromPanel, type PanelCard, type ToPanel } from './messages';
 
 /** How many messages of a conversation are shown. */
 const most = 1000;
 /** How many conversations an empty panel offers. */
 const recent = 5;
+/** How many commands of a conversation are followed. */
+const latest = 50;
 /** How much of a command's output is shown; the Executions view has the rest. */
 const mostOutput = 200_000;
 
@@ -54,6 +58,10 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   private readonly rejected = new Set<string>();
   /** The card that runs: what the server says of a run belongs to it. */
   private running: Card | undefined;
+  /** Plans of this conversation that run, approved in another place. */
+  private readonly elsewhere = new Set<string>();
+  /** Plans whose end was shown. */
+  private readonly told = new Set<string>();
   private readonly disposables: vscode.Disposable[] = [];
   /** What is to be shown once the panel is drawn. */
   private later: ToPanel[] = [];
@@ -76,6 +84,9 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     });
     client.onNote('cloudops/execution/output', RunNote, (n) => {
       if (this.running) this.post({ type: 'run', plan: this.running.plan, kind: n.kind, text: visible(n.text) });
+    });
+    client.onNote('cloudops/execution/changed', v.unknown(), () => {
+      this.follow().catch((e: unknown) => client.output.warn(`following commands: ${logged(e)}`));
     });
     client.onState((state) => {
       this.state();
@@ -241,12 +252,33 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     else if (this.left !== nothing) {
       this.post({ type: 'answered', conversation: this.conversation, entry: null, ...this.left });
     }
-    if (this.running !== undefined) {
-      this.show(this.running);
-      this.post({ type: 'sent', plan: this.running.plan });
-    }
+    if (this.running !== undefined) this.show(this.running, true);
     for (const { card } of this.waiting.values()) this.show(card);
+    this.elsewhere.clear();
+    await this.follow();
     await this.revive();
+  }
+
+  /**
+   * Ends cards that were decided elsewhere, and shows what runs that was
+   * approved elsewhere, or here before a reload, until its end.
+   */
+  private async follow(): Promise<void> {
+    if (this.conversation === '' || this.client.state !== 'ready') return;
+    const params = { conversation_id: this.conversation, limit: latest };
+    const { executions } = await this.client.request('cloudops/execution/list', params, Executions);
+    for (const x of executions) {
+      const runs = x.status === 'running';
+      if (x.status !== 'planned' && this.waiting.has(x.plan_id)) {
+        this.elsewhere.add(x.plan_id);
+        this.waiting.get(x.plan_id)?.answer(undefined);
+        this.post({ type: 'sent', plan: x.plan_id });
+      } else if (runs && this.running?.plan !== x.plan_id && !this.elsewhere.has(x.plan_id)) {
+        this.elsewhere.add(x.plan_id);
+        this.post({ type: 'card', card: cardOf(x), sent: true });
+      }
+      if (!runs && this.elsewhere.delete(x.plan_id)) this.outcome(x);
+    }
   }
 
   /** Asks again about plans of this conversation that wait, such as after a reload. */
@@ -408,7 +440,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     if (this.view) this.view.badge = value === 0 ? undefined : { value, tooltip: `${value} waiting for you` };
   }
 
-  private show(c: Card): void {
+  private show(c: Card, sent = false): void {
     this.post({
       type: 'card',
       card: {
@@ -421,6 +453,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         fields: c.fields,
         expires: c.expires_ms,
       },
+      sent,
     });
   }
 
@@ -437,6 +470,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   private outcome(x: Execution): void {
     if (this.running?.plan === x.plan_id) this.running = undefined;
+    this.told.add(x.plan_id);
     const output = x.output.length > mostOutput ? `${x.output.slice(0, mostOutput)}\n…` : x.output;
     this.post({
       type: 'outcome',
@@ -451,6 +485,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   /** A plan that came to nothing, or whose outcome this panel was not told. */
   private ended(plan: string, problem: string): void {
+    if (this.elsewhere.has(plan) || this.told.has(plan)) return;
     if (this.running?.plan === plan) this.running = undefined;
     const rejected = this.rejected.delete(plan);
     this.post({
@@ -481,6 +516,21 @@ function chipOf(key: string): Chip {
   const arn = key.startsWith('arn:');
   const id = (arn ? key.split(/[:/]/) : key.split('|')).at(-1) ?? key;
   return { identifier: arn ? key : id, label: visible(id), state: '' };
+}
+
+/** A card for what runs, as far as its record tells. */
+function cardOf(x: Execution): PanelCard {
+  const risk = v.safeParse(Risk, x.risk);
+  return {
+    plan: x.plan_id,
+    digest: '',
+    title: visible(x.targets.map((t) => t.name || t.identifier).join(', ')),
+    line: visible(x.line),
+    risk: risk.success ? risk.output : 'high',
+    grave: false,
+    fields: [{ name: 'decision', text: visible(x.decision), more: false }],
+    expires: 0,
+  };
 }
 
 /** The page: scripts and styles by nonce, from the extension only; nothing remote. */

@@ -1,16 +1,16 @@
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
 import { Pending } from '../protocol';
-import { visible } from '../text';
+import { label, notice } from '../text';
 
 /** Lists the plans that wait, and puts the one that is picked before the person. */
 export async function approvals(ctx: Ctx): Promise<void> {
   const { plans } = await ctx.client.request('cloudops/execution/pending', {}, Pending);
-  const items = plans.map((p) => ({ label: visible(p.title), detail: visible(p.line), id: p.id }));
+  const items = plans.map((p) => ({ label: label(p.title), detail: label(p.line), id: p.id }));
   const placeHolder = items.length === 0 ? 'Nothing waits for you' : 'Commands that wait for you';
   const picked = await vscode.window.showQuickPick(items, { placeHolder });
   if (picked === undefined) return;
   const x = await ctx.approvals.review(picked.id);
   const now = x.state_after === '' ? '' : `, now ${x.state_after}`;
-  void vscode.window.showInformationMessage(`CloudOps: ${visible(`${x.status}: ${x.line}${now}`)}`);
+  void vscode.window.showInformationMessage(`CloudOps: ${notice(`${x.status}: ${x.line}${now}`)}`);
 }

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
 import { Conversations } from '../protocol';
-import { ago, visible } from '../text';
+import { ago, label } from '../text';
 
 export async function chatNew(ctx: Ctx): Promise<void> {
   await ctx.chat.open('');
@@ -12,7 +12,7 @@ export async function chatNew(ctx: Ctx): Promise<void> {
 export async function chatHistory(ctx: Ctx): Promise<void> {
   const { conversations } = await ctx.client.request('cloudops/conversation/list', {}, Conversations);
   const items = conversations.map((c) => ({
-    label: visible(c.title === '' ? 'Untitled' : c.title),
+    label: label(c.title === '' ? 'Untitled' : c.title),
     description: `${c.messages} messages, ${ago(new Date(c.updated_at), new Date())}`,
     id: c.id,
   }));

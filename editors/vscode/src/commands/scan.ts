@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { words } from '../client';
 import type { Ctx } from '../ctx';
 import { list, text } from '../protocol';
-import { visible } from '../text';
+import { notice, visible } from '../text';
 
 const Result = v.object({
   resources: v.number(),
@@ -29,7 +29,7 @@ export async function scan(ctx: Ctx): Promise<void> {
     return;
   }
   const gaps = r.problems.length === 1 ? 'One part' : `${r.problems.length} parts`;
-  const why = visible(`${first.message}${first.hint === '' ? '' : ` — ${first.hint}`}`);
+  const why = notice(`${first.message}${first.hint === '' ? '' : ` — ${first.hint}`}`);
   await follow(await vscode.window.showWarningMessage(`${said} ${gaps} could not be read: ${why}`, problems, profile));
 }
 
@@ -68,7 +68,7 @@ function run(ctx: Ctx): Thenable<v.InferOutput<typeof Result>> {
     ctx.progress.set(token, (p) => {
       // The total grows while accounts are found, yet there is no step back.
       const now = Math.max(percent, p.total === 0 ? 0 : Math.floor((100 * p.done) / p.total));
-      progress.report({ message: visible(p.message), increment: now - percent });
+      progress.report({ message: notice(p.message), increment: now - percent });
       percent = now;
     });
     try {

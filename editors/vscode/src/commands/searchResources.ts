@@ -3,7 +3,7 @@ import { words } from '../client';
 import type { Ctx } from '../ctx';
 import { identifier } from '../estate';
 import type { Resource } from '../protocol';
-import { ago, visible } from '../text';
+import { ago, label, visible } from '../text';
 import { stateIcon } from '../views/resources';
 
 interface Item extends vscode.QuickPickItem {
@@ -52,9 +52,9 @@ export async function searchResources(ctx: Ctx): Promise<void> {
 
 function item(r: Resource): Item {
   return {
-    label: visible(r.name === '' ? r.identifier : r.name),
-    description: visible([r.resource_type, r.state, r.region].filter((s) => s !== '').join(' · ')),
-    detail: visible(
+    label: label(r.name === '' ? r.identifier : r.name),
+    description: label([r.resource_type, r.state, r.region].filter((s) => s !== '').join(' · ')),
+    detail: label(
       `${r.identifier} in ${r.account_id}${r.last_synced === '' ? '' : `, read ${ago(new Date(r.last_synced), new Date())}`}`,
     ),
     iconPath: stateIcon(r.state),

@@ -2,16 +2,14 @@ import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
 import { Profiles } from '../protocol';
-import { visible } from '../text';
+import { label } from '../text';
 
 /** Asks for a profile, for this window. */
 export async function switchProfile(ctx: Ctx): Promise<void> {
   const { profiles } = await ctx.client.request('cloudops/profile/list', {}, Profiles);
   const items = profiles.map((p) => ({
-    label: `${p.selected ? '$(check) ' : ''}${visible(p.name)}`,
-    description: visible(
-      [p.region, p.kind, p.mfa ? 'needs MFA' : '', p.account_id].filter((s) => s !== '').join(' · '),
-    ),
+    label: `${p.selected ? '$(check) ' : ''}${label(p.name)}`,
+    description: label([p.region, p.kind, p.mfa ? 'needs MFA' : '', p.account_id].filter((s) => s !== '').join(' · ')),
     name: p.name,
   }));
   const placeHolder =

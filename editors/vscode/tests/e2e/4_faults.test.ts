@@ -103,8 +103,7 @@ test('a bundled server that was altered is not started', async () => {
 });
 
 test('a server that is killed while it answers comes back', async () => {
-  await w.command('CloudOps: Scan AWS');
-  await status('just now').waitFor();
+  await w.scan();
   await w.command('CloudOps: New Conversation');
   await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
   const chat = await w.say(`Stop ${world.mainDB}`);

@@ -39,9 +39,7 @@ async function scan(words: string): Promise<void> {
 }
 
 test('a scan shows its steps, and ends soon when it is cancelled', async () => {
-  await w.command('CloudOps: Scan AWS');
-  await w.page.locator('.statusbar-item', { hasText: 'just now' }).waitFor();
-  await w.page.locator('.statusbar-item .codicon-cloud').first().waitFor();
+  await w.scan();
   const before = estate();
   await fault({ kind: 'slow', milliseconds: 20_000, service: 'rds' });
   await w.command('CloudOps: Scan AWS');

@@ -127,12 +127,13 @@ export class Window {
     this.page = page;
   }
 
+  /** Opens a window with a folder; "" for one without. */
   static async open(folder = world.workspace): Promise<Window> {
     const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 } });
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     const page = await context.newPage();
     page.setDefaultTimeout(patience);
-    await page.goto(`${world.url}/?folder=${encodeURIComponent(folder)}`);
+    await page.goto(`${world.url}/?${folder === '' ? 'ew=true' : `folder=${encodeURIComponent(folder)}`}`);
     await page.locator('.monaco-workbench').waitFor();
     await page.locator('#status\\.host, .statusbar').first().waitFor();
     return new Window(page);
@@ -172,6 +173,27 @@ export class Window {
       }
     });
     await this.page.keyboard.press('Enter');
+  }
+
+  /** Scans AWS to the end. */
+  async scan(): Promise<void> {
+    await this.command('CloudOps: Scan AWS');
+    await this.page.locator('.statusbar-item', { hasText: /CloudOps: \d+ resources/ }).waitFor();
+  }
+
+  /** Hovers over a word of the editor until the server's facts are shown. */
+  async hover(word: string): Promise<void> {
+    const name = this.page.locator('.view-line span', { hasText: word }).last();
+    await until('the hover', async () => {
+      await this.page.mouse.move(700, 700);
+      try {
+        await name.hover({ force: true, timeout: 2000 });
+        await this.page.locator('.monaco-resizable-hover .hover-contents').first().waitFor({ timeout: 2000 });
+        return true;
+      } catch {
+        return false; // the line is being drawn anew, or the server is not ready
+      }
+    });
   }
 
   /** Waits until the server answers. */

@@ -86,7 +86,7 @@ function press(key: string, ctrlKey: boolean): void {
 describe('an approval card', () => {
   beforeEach(() => {
     conversation([]);
-    take({ type: 'card', card });
+    take({ type: 'card', card, sent: false });
   });
 
   test('shows the command and the fields, the lesser ones behind a fold', () => {
