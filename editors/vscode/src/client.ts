@@ -217,7 +217,12 @@ export class Client implements vscode.Disposable {
       },
     );
     client.registerFeature(cards);
-    for (const { method, handler } of this.notes) client.onNotification(method, handler);
+    // The client keeps one handler a method.
+    for (const method of new Set(this.notes.map((n) => n.method))) {
+      client.onNotification(method, (params) => {
+        for (const n of this.notes) if (n.method === method) n.handler(params);
+      });
+    }
     for (const { method, handler } of this.requests) client.onRequest(method, handler);
     this.client = client;
     let timer: NodeJS.Timeout | undefined;

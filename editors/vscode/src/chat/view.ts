@@ -268,7 +268,8 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     const params = { conversation_id: this.conversation, limit: latest };
     const { executions } = await this.client.request('cloudops/execution/list', params, Executions);
     for (const x of executions) {
-      const runs = x.status === 'running';
+      // AWS may have been called while the state is still waited for.
+      const runs = x.started_at !== '' && x.finished_at === '';
       if (x.status !== 'planned' && this.waiting.has(x.plan_id)) {
         this.elsewhere.add(x.plan_id);
         this.waiting.get(x.plan_id)?.answer(undefined);

@@ -15,7 +15,7 @@ afterEach(async (t) => {
 after(close);
 
 test('two of one name: it asks which, and a choice goes on', async () => {
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   const chat = await w.say('Stop web-1');
   const choices = chat.locator('.choices button');
   await choices.first().waitFor();
@@ -51,7 +51,7 @@ test('a command proposed in one window is decided in another', async () => {
   const other = await Window.open();
   try {
     await other.ready();
-    await w.command('CloudOps: New Conversation');
+    await w.anew();
     const chat = await w.say(`Start ${world.mainDB}`);
     await chat.locator('.card').waitFor();
     await other.command('CloudOps: Review Pending Commands');
@@ -76,7 +76,7 @@ test('a daemon that is killed comes back by itself', async () => {
     daemon: { pid: number };
   };
   process.kill(status.daemon.pid, 'SIGKILL');
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   const chat = await w.say('how many databases are there?');
   await chat.locator('.message.assistant', { hasText: 'RDS' }).waitFor();
   await w.shot('14-daemon-back');

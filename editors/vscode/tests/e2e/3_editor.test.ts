@@ -78,7 +78,7 @@ for (const [theme, name] of [
     await settings('User', { 'workbench.colorTheme': theme });
     await w.page.reload();
     await w.ready();
-    await w.command('CloudOps: New Conversation');
+    await w.anew();
     const chat = await w.say('Reboot orders-db');
     const card = chat.locator('.card');
     await card.waitFor();

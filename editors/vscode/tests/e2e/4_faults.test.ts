@@ -104,7 +104,7 @@ test('a bundled server that was altered is not started', async () => {
 
 test('a server that is killed while it answers comes back', async () => {
   await w.scan();
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
   const chat = await w.say(`Stop ${world.mainDB}`);
   await chat.getByText('Looking').waitFor();
@@ -122,7 +122,7 @@ test('a server that is killed while it answers comes back', async () => {
 });
 
 test('a daemon that is killed while it answers comes back', async () => {
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
   const chat = await w.say(`Stop ${world.mainDB}`);
   await chat.getByText('Looking').waitFor();

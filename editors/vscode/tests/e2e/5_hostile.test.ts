@@ -66,7 +66,7 @@ test('a page that was slipped something runs it not, and reaches nothing', async
 });
 
 test('another extension that calls every command runs nothing', async () => {
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   const chat = await w.say(`Reboot ${world.mainDB}`);
   await chat.locator('.card').waitFor();
   const before = started();

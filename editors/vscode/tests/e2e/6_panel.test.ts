@@ -45,7 +45,7 @@ test('an answer is stopped, though AWS does not answer', async () => {
 });
 
 test('closed while it answers: the card is still reached', async () => {
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   await fault({ kind: 'slow', milliseconds: 2000, service: 'ec2', operation: 'DescribeInstances' });
   const chat = await w.say('Start batch-1');
   await chat.getByText('Looking').waitFor();
@@ -90,8 +90,47 @@ test('closed while a command runs: what became of it is shown', async () => {
   await w.shot('66-ran');
 });
 
+test('reloaded while a command runs: it is shown until its end', async () => {
+  await w.anew();
+  const chat = await w.say('Reboot batch-1');
+  // AWS may be silent for ten seconds at most.
+  for (const operation of ['RebootInstances', 'DescribeInstances']) {
+    await fault({ kind: 'slow', milliseconds: 8000, service: 'ec2', operation });
+  }
+  await chat.locator('vscode-button:not([disabled])', { hasText: 'Run' }).click();
+  await chat.locator('.card.sent').waitFor();
+  await until('it runs', async () => latest().status === 'running');
+  await w.page.reload();
+  await w.ready();
+  await w.chat();
+  await chat.locator('.card.sent').waitFor();
+  await w.shot('67-reloaded');
+  await chat.getByText('Done').waitFor();
+  await w.shot('68-reloaded-done');
+});
+
+test('approved in another window: the card that waits here ends', async () => {
+  const other = await Window.open();
+  try {
+    await other.ready();
+    await w.anew();
+    const chat = await w.say('Reboot batch-1');
+    await chat.locator('.card.waiting').waitFor();
+    await other.command('CloudOps: Review Pending Commands');
+    await other.page.locator('.quick-input-list .monaco-list-row', { hasText: 'reboot-instances' }).first().waitFor();
+    await other.page.keyboard.press('Enter');
+    const there = await other.chat();
+    await there.locator('vscode-button:not([disabled])', { hasText: 'Run' }).click();
+    await there.getByText('Done').waitFor();
+    await chat.getByText('Done').waitFor();
+    await w.shot('69-other-approved');
+  } finally {
+    await other.close();
+  }
+});
+
 test('a message that is too long is not taken, and not lost', async () => {
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   const chat = await w.chat();
   const box = chat.locator('textarea');
   await box.fill('how many databases are there? '.repeat(2000));
@@ -107,10 +146,9 @@ test('a message that is too long is not taken, and not lost', async () => {
 test('a reply of a megabyte is shown in part, whole when asked for', async () => {
   const long = fileURLToPath(new URL('long.mjs', import.meta.url));
   await program(`if [ "$1" = version ]; then ${real}; fi; exec ${process.execPath} ${long} ${world.cloudops} "$@"`);
-  await w.command('CloudOps: Restart Server');
-  await w.page.locator('.statusbar-item .codicon-loading').first().waitFor({ state: 'hidden' });
+  await w.page.reload();
   await w.ready();
-  await w.command('CloudOps: New Conversation');
+  await w.anew();
   const chat = await w.say('how many databases are there?');
   await chat.getByText('Show all').waitFor();
   await w.shot('73-megabyte');

@@ -209,13 +209,27 @@ export class Window {
     return frame;
   }
 
+  /** Begins a new conversation. */
+  async anew(): Promise<void> {
+    await this.command('CloudOps: New Conversation');
+    await (await this.chat()).locator('.message').first().waitFor({ state: 'hidden' });
+  }
+
   /** Sends a message in the chat. */
   async say(text: string): Promise<FrameLocator> {
     const chat = await this.chat();
     const box = chat.locator('textarea');
     await box.fill(text);
-    await box.press('Enter');
-    await chat.locator('.message.user', { hasText: text }).last().waitFor();
+    // A server that is just starting takes nothing yet; what was not taken stays in the box.
+    await until('it is sent', async () => {
+      await box.press('Enter');
+      try {
+        await chat.locator('.message.user', { hasText: text }).last().waitFor({ timeout: 3000 });
+        return true;
+      } catch {
+        return false;
+      }
+    });
     return chat;
   }
 
