@@ -204,6 +204,8 @@ func cloud(t testing.TB) (*awstest.Estate, string) {
 		var f struct {
 			Service, Operation, Region, Kind string
 			Milliseconds                     int
+			// Names are of instances to add; there is no fault then.
+			Names []string
 		}
 		err := json.NewDecoder(r.Body).Decode(&f)
 		kind, known := map[string]awstest.Kind{
@@ -212,6 +214,12 @@ func cloud(t testing.TB) (*awstest.Estate, string) {
 		switch {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusBadRequest)
+		case len(f.Names) > 0:
+			for _, name := range f.Names {
+				if _, err := estate.AddInstance(r.Context(), name); err != nil {
+					http.Error(w, err.Error(), http.StatusInternalServerError)
+				}
+			}
 		case f.Kind == "none":
 			proxy.Heal()
 		case !known:

@@ -122,7 +122,7 @@ const Message = memo(function Message({ entry, old }: { entry: Entry; old: boole
                 title={c.identifier}
                 onClick={() => send({ type: 'details', identifier: c.identifier })}
               >
-                {c.label}
+                <bdi>{c.label}</bdi>
                 {c.state !== '' && <small>{c.state}</small>}
               </button>
             </li>

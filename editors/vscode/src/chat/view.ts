@@ -158,7 +158,8 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       case 'ready':
         this.drawn = true;
         this.state();
-        if (this.conversation === '') this.conversation = m.conversation;
+        // "" is a new conversation, which the page may not know of yet.
+        if (this.memory.get('conversation') === undefined) this.conversation = m.conversation;
         await this.load(this.conversation);
         for (const x of this.later.splice(0)) this.post(x);
         return;

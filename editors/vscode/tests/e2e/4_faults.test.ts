@@ -106,7 +106,7 @@ test('a server that is killed while it answers comes back', async () => {
   await w.scan();
   await w.anew();
   await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
-  const chat = await w.say(`Stop ${world.mainDB}`);
+  const chat = await w.say('Reboot orders-db');
   await chat.getByText('Looking').waitFor();
   await chat.locator('textarea').fill('and then');
   for (const pid of processes('lsp')) process.kill(pid, 'SIGKILL');
@@ -114,7 +114,7 @@ test('a server that is killed while it answers comes back', async () => {
   await chat.getByText('is started again').waitFor();
   await w.shot('35-killed');
   await w.ready();
-  await chat.locator('.message.user', { hasText: `Stop ${world.mainDB}` }).waitFor();
+  await chat.locator('.message.user', { hasText: 'Reboot orders-db' }).waitFor();
   assert.equal(await chat.locator('textarea').inputValue(), 'and then');
   await chat.getByText('ended before it answered').waitFor();
   await w.shot('36-back');
@@ -124,7 +124,7 @@ test('a server that is killed while it answers comes back', async () => {
 test('a daemon that is killed while it answers comes back', async () => {
   await w.anew();
   await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
-  const chat = await w.say(`Stop ${world.mainDB}`);
+  const chat = await w.say('Reboot orders-db');
   await chat.getByText('Looking').waitFor();
   for (const pid of processes('daemon')) process.kill(pid, 'SIGKILL');
   await chat.locator('.problem').waitFor();

@@ -129,8 +129,39 @@ test('approved in another window: the card that waits here ends', async () => {
   }
 });
 
-test('a message that is too long is not taken, and not lost', async () => {
+test('moved to the secondary side bar: the card still waits', async () => {
   await w.anew();
+  const chat = await w.say('Reboot batch-1');
+  await chat.locator('.card.waiting').waitFor();
+  const menu = (words: string) => w.page.locator('.monaco-menu .action-menu-item', { hasText: words });
+  await until('it is moved', async () => {
+    if (await w.page.locator('.part.auxiliarybar .pane', { hasText: 'Resources' }).isVisible()) return true;
+    try {
+      await w.page.keyboard.press('Escape');
+      await w.page.locator('.activitybar [aria-label^="CloudOps"]').first().click({ button: 'right', timeout: 2000 });
+      await menu('Move To').hover({ timeout: 2000 });
+      await menu('Secondary Side Bar').click({ timeout: 2000, delay: 200 });
+      await w.page.locator('.part.auxiliarybar .pane').first().waitFor({ timeout: 2000 });
+    } catch {
+      // A menu that just opened takes no click.
+    }
+    return false;
+  });
+  await chat.locator('.card.waiting').waitFor();
+  await w.shot('70-moved');
+  await chat.locator('vscode-button', { hasText: 'Reject' }).first().click();
+  await chat.getByText('Rejected; nothing ran').waitFor();
+  await w.command('View: Reset View Locations');
+});
+
+test('a new conversation begins in a closed panel too', async () => {
+  await w.chat();
+  await sideBar();
+  await hidden();
+  await w.anew();
+});
+
+test('a message that is too long is not taken, and not lost', async () => {
   const chat = await w.chat();
   const box = chat.locator('textarea');
   await box.fill('how many databases are there? '.repeat(2000));
