@@ -164,10 +164,7 @@ func outcome(x executor.Execution) string {
 	case "unknown":
 		s = fmt.Sprintf("Began %s; its outcome is unknown.", line)
 	case "rejected":
-		s = fmt.Sprintf("Not run, rejected: %s.", line)
-		if why, given := strings.CutPrefix(x.Decision, "rejected: "); given {
-			s += " The reason: " + render.Markdown(why)
-		}
+		s = fmt.Sprintf("Not run: %s, %s.", line, render.Markdown(x.Decision))
 	case "expired":
 		s = fmt.Sprintf("Not run, not decided in time: %s.", line)
 	case "void":

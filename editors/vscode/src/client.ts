@@ -143,13 +143,11 @@ export class Client implements vscode.Disposable {
     this.attempt = attempt;
     clearTimeout(this.timer);
     const generation = ++this.generation;
+    // Told before the one that runs is ended: what is asked meanwhile would be lost.
+    if (vscode.workspace.isTrusted) this.become('starting');
+    else this.become('untrusted', 'this workspace is not trusted');
     await this.end();
-    if (generation !== this.generation) return;
-    if (!vscode.workspace.isTrusted) {
-      this.become('untrusted', 'this workspace is not trusted');
-      return;
-    }
-    this.become('starting');
+    if (generation !== this.generation || !vscode.workspace.isTrusted) return;
     const settings = vscode.workspace.getConfiguration('cloudops');
     try {
       const bundled = SERVER_SHA256 === '' ? '' : vscode.Uri.joinPath(this.extension, 'server', program).fsPath;

@@ -16,7 +16,6 @@ export interface Shown {
 export interface Panel {
   server: Message<'state'>;
   conversation: string;
-  title: string;
   entries: Entry[];
   /** The answer under way, as far as it came; undefined when none is. */
   streaming: string | undefined;
@@ -32,7 +31,6 @@ export interface Panel {
 export const initial: Panel = {
   server: { type: 'state', state: 'starting', problem: '', empty: false },
   conversation: '',
-  title: '',
   entries: [],
   streaming: undefined,
   choices: [],
@@ -54,7 +52,6 @@ export function next(p: Panel, m: ToPanel): Partial<Panel> {
     case 'conversation':
       return {
         conversation: m.id,
-        title: m.title,
         entries: m.entries,
         streaming: m.busy ? '' : undefined,
         choices: [],

@@ -13,7 +13,6 @@ export const FromPanel = v.variant('type', [
   v.strictObject({ type: v.literal('ready'), conversation: short }),
   v.strictObject({ type: v.literal('send'), text: long }),
   v.strictObject({ type: v.literal('stop') }),
-  v.strictObject({ type: v.literal('new') }),
   v.strictObject({ type: v.literal('open'), conversation: short }),
   v.strictObject({
     type: v.literal('decide'),
@@ -66,7 +65,6 @@ export const ToPanel = v.variant('type', [
   v.object({
     type: v.literal('conversation'),
     id: v.string(),
-    title: v.string(),
     entries: v.array(Entry),
     busy: v.boolean(),
   }),

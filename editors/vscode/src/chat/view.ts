@@ -168,8 +168,6 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       case 'stop':
         this.turn?.cancel.cancel();
         return;
-      case 'new':
-        return this.open('');
       case 'open':
         return this.open(m.conversation);
       case 'decide':
@@ -245,7 +243,6 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     this.post({
       type: 'conversation',
       id: this.conversation,
-      title: this.title,
       entries,
       busy: this.turn !== undefined,
     });

@@ -65,7 +65,7 @@ function take(...messages: ToPanel[]): void {
 }
 
 function conversation(entries: Entry[]): void {
-  take({ type: 'conversation', id: 'c', title: 't', entries, busy: false });
+  take({ type: 'conversation', id: 'c', entries, busy: false });
 }
 
 function button(words: string): HTMLElement {
