@@ -8,6 +8,8 @@ SHELL := bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BINARY  := bin/cloudops
+# The toolchain that go.mod names, also where Go would stay with its own.
+export GOTOOLCHAIN := auto
 # Two flavours of everything: static, and with the race detector for the tests.
 export CGO_ENABLED := 0
 RACE := CGO_ENABLED=1 go
