@@ -12,6 +12,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+
 	"github.com/cloudops/cloudops/executor/catalog"
 )
 
@@ -113,6 +116,53 @@ func plain(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool {
 		return !(r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune("-_./:,@+%", r))
 	}) < 0
+}
+
+// Words reads a line as a shell does and returns its words: the inverse of
+// [Command.String]. A line in which a shell would do more than take off quotes
+// (variables, commands, pipes, redirections, a second command) is ErrRefused.
+func Words(line string) ([]string, error) {
+	if len(line) > maxLine {
+		return nil, refuse("the line is longer than %d bytes", maxLine)
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(line), "")
+	if err != nil {
+		return nil, refuse("a shell would not read the line; put what has signs in it into single quotes")
+	}
+	var words []string
+	for _, stmt := range file.Stmts {
+		call, ok := stmt.Cmd.(*syntax.CallExpr)
+		if !ok || len(file.Stmts) > 1 || len(stmt.Redirs) > 0 || stmt.Negated || stmt.Background || len(call.Assigns) > 0 {
+			return nil, refuse("the line is more than one plain command; put what has signs in it into single quotes")
+		}
+		for _, w := range call.Args {
+			// SplitBraces changes the word, so literal looks first.
+			if !literal(w.Parts) || syntax.SplitBraces(w) {
+				return nil, refuse("a shell would put something else in the place of $, ` or {}; put it into single quotes")
+			}
+		}
+		// Nothing is left to expand, and no files are looked up, but quotes.
+		if words, err = expand.Fields(&expand.Config{}, call.Args...); err != nil {
+			return nil, refuse("a shell would not read the line; put what has signs in it into single quotes")
+		}
+	}
+	return words, nil
+}
+
+// literal reports whether the parts of a word stand for themselves.
+func literal(parts []syntax.WordPart) bool {
+	for _, p := range parts {
+		switch p := p.(type) {
+		case *syntax.Lit, *syntax.SglQuoted:
+		case *syntax.DblQuoted:
+			if !literal(p.Parts) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Parse reads an AWS CLI call. Only exact names of known operations and

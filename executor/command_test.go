@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/shlex"
-
 	"github.com/cloudops/cloudops/executor/catalog"
 )
 
@@ -28,7 +26,7 @@ func TestParseReadsWhatPeopleType(t *testing.T) {
 		"aws rds reboot-db-instance --db-instance-identifier a --force-failover":            "aws rds reboot-db-instance --db-instance-identifier=a --force-failover",
 		"aws rds stop-db-cluster --db-cluster-identifier c1":                                "aws rds stop-db-cluster --db-cluster-identifier=c1",
 	} {
-		argv, err := shlex.Split(line)
+		argv, err := Words(line)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +221,7 @@ func TestParseIsTheInverseOfArgv(t *testing.T) {
 				if err != nil || !reflect.DeepEqual(back, c) {
 					t.Fatalf("%q reads back as %#v, %v", c.Argv(), back, err)
 				}
-				words, err := shlex.Split(c.String())
+				words, err := Words(c.String())
 				if err != nil || !slices.Equal(words, c.Argv()) {
 					t.Fatalf("a shell reads %s as %q, %v", c, words, err)
 				}
@@ -263,6 +261,32 @@ func TestForAndVerbs(t *testing.T) {
 	}
 }
 
+func TestWordsAreThoseOfAShell(t *testing.T) {
+	for line, want := range map[string][]string{
+		``:                                nil,
+		"  aws   ec2\tstop-instances ":    {"aws", "ec2", "stop-instances"},
+		`a 'b c' "d e" f\ g h'i'"j"`:      {"a", "b c", "d e", "f g", "hij"},
+		`'' "" 'it'"'"'s' "say \"hi\""`:   {"", "", "it's", `say "hi"`},
+		`--ids='["i-1","i-2"]' '{"a":1}'`: {`--ids=["i-1","i-2"]`, `{"a":1}`},
+		`'$HOME' '$(id)' "a;b" 'x|y' '` + "`id`" + `'`: {"$HOME", "$(id)", "a;b", "x|y", "`id`"},
+		`~ ~/x *.tf [ab] '{a,b}' x=~`:                  {"~", "~/x", "*.tf", "[ab]", "{a,b}", "x=~"},
+		"aws ec2 describe-instances # all":             {"aws", "ec2", "describe-instances"},
+	} {
+		if got, err := Words(line); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", line, got, err, want)
+		}
+	}
+	for _, line := range []string{
+		"aws ec2 a; id", "a && b", "a | b", "a > f", "a < f", "a &", "! a", "(a)", "{ a; }", "a\nb", "X=1 a",
+		"a $HOME", `a "$HOME"`, "a $(id)", "a `id`", `a "$(id)"`, "a $((1+1))", `a 'b`, `a "b`, "a <<E\nb\nE", "a {b,c}", "a {1..9999999999}", "if a; then b; fi", "f() { a; }",
+		"a " + strings.Repeat("x", maxLine),
+	} {
+		if got, err := Words(line); !errors.Is(err, ErrRefused) {
+			t.Errorf("%.40s: %q, %v", line, got, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"aws rds stop-db-instance --db-instance-identifier pg",
@@ -290,7 +314,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(back, c) {
 			t.Fatalf("%q: %q reads back as %#v, %v", s, argv, back, err)
 		}
-		if words, err := shlex.Split(c.String()); err != nil || !slices.Equal(words, argv) {
+		if words, err := Words(c.String()); err != nil || !slices.Equal(words, argv) {
 			t.Fatalf("%q: a shell reads %s as %q, %v", s, c, words, err)
 		}
 	})

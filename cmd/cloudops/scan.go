@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
+	"github.com/cheggaaa/pb/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -100,21 +99,24 @@ func scanOutcome(r scanner.Result) error {
 }
 
 // progress shows progress notes on a terminal, and nothing elsewhere.
-type progress struct{ bar *progressbar.ProgressBar }
+type progress struct {
+	bar      *pb.ProgressBar
+	terminal int // its file descriptor
+}
+
+// progressLine is as wide as the terminal: the bar takes what the text leaves,
+// and a text that is too long is cut.
+const progressLine = `{{counters .}} {{bar .}} {{string . "doing"}}`
 
 func (a *app) progress() progress {
 	f, ok := a.err.(*os.File)
 	if !ok || a.json || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return progress{}
 	}
-	// The total comes with the notes. One that is unknown would be drawn on a
-	// goroutine of the library's, which races with what is set here.
-	return progress{progressbar.NewOptions(1,
-		progressbar.OptionSetWriter(f),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetWidth(20),
-		progressbar.OptionShowCount())}
+	p := progress{pb.New(0).SetTemplateString(progressLine).SetWriter(f).Set(pb.CleanOnFinish, true), int(f.Fd())}
+	p.fit()
+	p.bar.Start()
+	return p
 }
 
 func (p progress) note(method string, params []byte) {
@@ -125,16 +127,22 @@ func (p progress) note(method string, params []byte) {
 	if json.Unmarshal(params, &n) != nil {
 		return
 	}
-	p.bar.ChangeMax(max(n.Total, 1))
 	if n.Resources > 0 {
 		n.Message = fmt.Sprintf("%d resources, %s", n.Resources, n.Message)
 	}
-	p.bar.Describe(render.Terminal(n.Message))
-	_ = p.bar.Set(n.Done)
+	p.fit()
+	p.bar.SetTotal(int64(n.Total)).SetCurrent(int64(n.Done)).Set("doing", render.Terminal(n.Message))
+}
+
+// fit takes the width of this terminal; the library knows that of the process.
+func (p progress) fit() {
+	if width, _, err := term.GetSize(p.terminal); err == nil && width > 0 {
+		p.bar.SetWidth(width)
+	}
 }
 
 func (p progress) done() {
 	if p.bar != nil {
-		_ = p.bar.Finish()
+		p.bar.Finish()
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/shlex"
 	"golang.org/x/tools/txtar"
 
+	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
@@ -109,7 +109,7 @@ func run(t *testing.T, file string, server *awstest.Server, local, update bool) 
 		t.Fatalf("%s does not begin with a sentence and an empty line", file)
 	}
 	for i, line := range lines[steps:] {
-		words, err := shlex.Split(s.expand(line))
+		words, err := executor.Words(s.expand(line))
 		if err != nil {
 			t.Fatalf("%s:%d: %v", file, steps+i+1, err)
 		}

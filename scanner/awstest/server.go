@@ -201,7 +201,7 @@ func binary() (string, error) {
 	}
 	bin := filepath.Join(root, ".tools", "moto", "bin", "moto_server")
 	if _, err := os.Stat(bin); err != nil {
-		return "", fmt.Errorf("%w: run `make tools`, or set CLOUDOPS_MOTO to one: %w", ErrNotInstalled, err)
+		return "", fmt.Errorf("%w: run `.ci/tools moto`, or set CLOUDOPS_MOTO to one: %w", ErrNotInstalled, err)
 	}
 	return bin, nil
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/shlex"
-
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
@@ -497,11 +495,11 @@ func commandLine(text string) (agent.Reply, bool) {
 	if !strings.HasPrefix(line, "aws ") || strings.ContainsAny(line, "\r\n") {
 		return agent.Reply{}, false
 	}
-	argv, err := shlex.Split(line)
-	if err != nil {
-		return information("That command line does not end its quotes. Nothing was proposed."), true
+	argv, err := executor.Words(line)
+	var c executor.Command
+	if err == nil {
+		c, err = executor.Parse(argv)
 	}
-	c, err := executor.Parse(argv)
 	if err != nil {
 		reason := strings.TrimPrefix(err.Error(), executor.ErrRefused.Error()+": ")
 		return information("Nothing was proposed: " + render.Markdown(reason) + "."), true

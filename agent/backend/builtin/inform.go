@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/shlex"
-
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
@@ -242,7 +240,7 @@ func (t *turn) undo(p *plan, subjects []thing) bool {
 		if len(lines) == 0 {
 			continue
 		}
-		argv, err := shlex.Split(lines[len(lines)-1])
+		argv, err := executor.Words(lines[len(lines)-1])
 		if err != nil {
 			return false
 		}
