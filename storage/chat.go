@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,9 +30,11 @@ type Chat struct {
 	name   string
 	faults *faults
 
-	// mu guards threads.
+	// mu guards the fields below.
 	mu      sync.Mutex
 	threads map[string]*thread
+	// checked is nil until all was looked through, and after damage was met.
+	checked *checked
 }
 
 // thread is what memory holds of a conversation.
@@ -63,17 +66,22 @@ func (c *Chat) Create(ctx context.Context) (string, error) {
 	t := c.memory(id)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	key, err := c.keys.NewConversation(id)
-	if err != nil {
-		return "", fmt.Errorf("beginning a conversation: %w", err)
-	}
 	t.head, t.version = Conversation{ID: id, CreatedAt: now, UpdatedAt: now}, 1
+	// The key is made last, so that one by itself always means that something is
+	// lost.
+	key, err := c.keys.NewConversation(id, func(key *seal.Sealer) error { return c.keep(key, t.head, t.version) })
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("beginning a conversation: %w", err), c.forgetKept(id))
+	}
 	head, err := sealHead(key, t.head, t.version)
 	if err != nil {
 		return "", fmt.Errorf("beginning a conversation: %w", err)
 	}
 	if err := upsert(ctx, c.client, c.name, []*qdrant.PointStruct{head}); err != nil {
-		return "", wrap("beginning a conversation", err)
+		if unanswered(err) {
+			return "", wrap("beginning a conversation", err)
+		}
+		return "", errors.Join(wrap("beginning a conversation", err), c.forgetKept(id), c.keys.DeleteConversation(id))
 	}
 	t.loaded = true
 	return id, nil
@@ -107,8 +115,8 @@ func (c *Chat) Append(ctx context.Context, contextID string, m Message) (Message
 		}
 		return Message{}, wrap("storing a message", err)
 	}
-	c.faults.mended(contextID)
 	t.head, t.version, t.next = next, t.version+1, t.next+1
+	c.wrote(key, t.head, t.version)
 	return m, nil
 }
 
@@ -141,9 +149,12 @@ func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, er
 	key, err := c.keys.Conversation(id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		if lost, kerr := c.keyless(); kerr == nil && slices.Contains(lost, id) {
+			return nil, nil, fmt.Errorf("conversation %s: %w: %s", id, ErrCorrupt, keyGone)
+		}
 		return nil, nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
 	case errors.Is(err, seal.ErrUnauthenticated):
-		return nil, nil, fmt.Errorf("conversation %s: %w: %w; restore its key file from a backup", id, ErrCorrupt, err)
+		return nil, nil, fmt.Errorf("conversation %s: %w: %s (%w)", id, ErrCorrupt, keyDamaged, err)
 	case err != nil:
 		return nil, nil, err
 	}
@@ -174,8 +185,9 @@ func (c *Chat) memory(id string) *thread {
 	return t
 }
 
-// load reads the head of a conversation and finds where it ends. A head that
-// cannot be read is summed up again from the messages.
+// load reads the head of a conversation and finds where it ends. Where the head
+// cannot be read, or is an earlier one, what is kept of it counts; without that
+// it is summed up from the messages.
 func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error {
 	points, err := c.client.Get(ctx, &qdrant.GetPoints{
 		CollectionName: c.name, Ids: []*qdrant.PointId{qdrant.NewIDUUID(id)}, WithPayload: qdrant.NewWithPayload(true),
@@ -183,12 +195,10 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 	if err != nil {
 		return wrap("reading a conversation", err)
 	}
-	intact := false
+	intact, wrong := false, errors.New("the record that sums it up is gone")
 	for _, p := range points {
-		t.head, t.version, err = openHead(key, p)
-		if intact = err == nil; !intact {
-			c.faults.add(c.name, id, err)
-		}
+		t.head, t.version, wrong = openHead(key, p)
+		intact = wrong == nil
 	}
 	last, err := c.newest(ctx, id, 1)
 	if err != nil {
@@ -197,10 +207,16 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 	if t.next = 0; len(last) > 0 {
 		t.next = last[0].GetPayload()[fieldIndex].GetIntegerValue() + 1
 	}
-	if !intact {
-		if t.next == 0 {
-			return fmt.Errorf("conversation %s: %w", id, ErrNotFound)
+	switch kept := c.kept(id, key); {
+	case intact && kept.Version <= t.version:
+	case kept.Version > 0:
+		if intact {
+			wrong = errors.New("an earlier state of it is there than was stored")
 		}
+		t.head, t.version, intact = kept.Head, kept.Version, kept.Head.Messages == 0 && t.next == 0
+	case t.next == 0:
+		return fmt.Errorf("conversation %s: %w: %s", id, ErrCorrupt, allGone)
+	default:
 		messages, err := c.all(ctx, id, key)
 		if err != nil {
 			return err
@@ -212,6 +228,11 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 		if len(messages) > 0 {
 			t.head.CreatedAt = messages[0].Timestamp
 		}
+		// What the newest message was is known; how many there are of it is not.
+		t.head.Messages = int(t.next)
+	}
+	if !intact {
+		c.faults.add(c.name, id, fmt.Errorf("%w: %w", ErrCorrupt, wrong))
 	}
 	// The newest message may be damaged, or yet to come; its index is not given
 	// out again.
@@ -256,7 +277,11 @@ func (c *Chat) all(ctx context.Context, id string, key sealer) ([]Message, error
 func (c *Chat) open(to []Message, key sealer, p *qdrant.RetrievedPoint) []Message {
 	m, err := openMessage(key, p)
 	if err != nil {
-		c.faults.add(c.name, p.GetId().GetUuid(), err)
+		if c.faults.add(c.name, p.GetId().GetUuid(), err) {
+			c.mu.Lock()
+			c.checked = nil
+			c.mu.Unlock()
+		}
 		return to
 	}
 	return append(to, m)
@@ -289,40 +314,46 @@ func (c *Chat) History(ctx context.Context, contextID string, limit int) ([]Mess
 	return messages, nil
 }
 
-// Conversations lists all, the latest first.
+// keyGone and keyDamaged are what Conversation.Damage says of a key file.
+const (
+	keyGone    = "its key file is gone, so nothing of it can be read; put the file back from a backup, or delete the conversation"
+	keyDamaged = "its key file is damaged, so nothing of it can be read; put the file back from a backup, or delete the conversation"
+	allGone    = "nothing of it is there any more but its key; restore a backup, or delete the conversation"
+)
+
+// Conversations lists all, the latest first; Damage and Unreadable say what is
+// wrong with one.
 func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
-	seen := map[string]Conversation{}
-	heads := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldRole, roleConversation)}}
-	err := scroll(ctx, c.client, c.name, heads, func(p *qdrant.RetrievedPoint) {
-		id := p.GetId().GetUuid()
-		key, err := c.keys.Conversation(id)
-		if err != nil {
-			return // deleted, or told of when it is asked for
-		}
-		head, _, err := openHead(key, p)
-		if err != nil {
-			c.faults.add(c.name, id, err)
-			return
-		}
-		seen[id] = head
-	})
+	stored, err := c.heads(ctx)
 	if err != nil {
-		return nil, wrap("listing conversations", err)
+		return nil, err
 	}
-	// Where a head cannot be read, the messages still can.
+	c.mu.Lock()
+	found := c.checked
+	c.mu.Unlock()
+	first := found == nil
+	if first {
+		found = c.look(stored)
+	}
 	ids, err := c.keys.Conversations()
 	if err != nil {
 		return nil, err
 	}
+	seen, closed := map[string]Conversation{}, map[string]Conversation{}
 	for _, id := range ids {
-		if _, ok := seen[id]; ok {
+		if head, ok := stored[id]; ok && !found.stale[id] {
+			seen[id] = head.Conversation
 			continue
 		}
 		_, t, err := c.thread(ctx, id)
 		switch {
-		case errors.Is(err, ErrNotFound): // its creation was cut short
+		case errors.Is(err, ErrNotFound): // deleted
 		case errors.Is(err, ErrCorrupt):
 			c.faults.add(c.name, id, err)
+			closed[id] = Conversation{ID: id, Damage: allGone}
+			if errors.Is(err, seal.ErrUnauthenticated) {
+				closed[id] = Conversation{ID: id, Damage: keyDamaged}
+			}
 		case err != nil:
 			return nil, err
 		default:
@@ -330,10 +361,56 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 			t.mu.Unlock()
 		}
 	}
-	all := make([]Conversation, 0, len(seen))
+	if first {
+		if err := c.count(ctx, found, seen); err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		c.checked = found
+		c.mu.Unlock()
+	}
+	keyless, err := c.keyless()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range keyless {
+		left, err := c.newest(ctx, id, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(left) == 0 { // its creation was cut short
+			continue
+		}
+		c.faults.add(c.name, id, fmt.Errorf("%w: %s", ErrCorrupt, keyGone))
+		closed[id] = Conversation{ID: id, Damage: keyGone}
+	}
+	all := slices.AppendSeq(make([]Conversation, 0, len(seen)), maps.Values(closed))
 	for _, head := range seen {
-		all = append(all, head)
+		all = append(all, c.told(head))
 	}
 	slices.SortFunc(all, func(a, b Conversation) int { return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(a.ID, b.ID)) })
 	return all, nil
+}
+
+// heads reads the heads that open.
+func (c *Chat) heads(ctx context.Context) (map[string]numbered, error) {
+	found := map[string]numbered{}
+	only := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldRole, roleConversation)}}
+	err := scroll(ctx, c.client, c.name, only, func(p *qdrant.RetrievedPoint) {
+		id := p.GetId().GetUuid()
+		key, err := c.keys.Conversation(id)
+		if err != nil {
+			return // deleted, or told of below
+		}
+		head, version, err := openHead(key, p)
+		if err != nil {
+			c.faults.add(c.name, id, err)
+			return
+		}
+		found[id] = numbered{head, version}
+	})
+	if err != nil {
+		return nil, wrap("listing conversations", err)
+	}
+	return found, nil
 }

@@ -22,6 +22,9 @@ func (c *Chat) Delete(ctx context.Context, contextID string) error {
 	if err := c.keys.DestroyConversation(contextID); err != nil {
 		return fmt.Errorf("deleting a conversation: %w", err)
 	}
+	if err := c.forgetKept(contextID); err != nil {
+		return fmt.Errorf("deleting a conversation: %w", err)
+	}
 	t.gone = true // for those who wait to write
 	c.mu.Lock()
 	delete(c.threads, contextID)
@@ -39,6 +42,10 @@ func (c *Chat) finishDeletion(ctx context.Context, id string) error {
 	if err := c.removePoints(ctx, id); err != nil {
 		return err
 	}
+	if err := c.forgetKept(id); err != nil {
+		return err
+	}
+	c.faults.mended(keptAbout(id), messagesOf(id))
 	return c.keys.DeleteConversation(id)
 }
 

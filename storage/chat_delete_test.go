@@ -210,7 +210,12 @@ func TestAMissingKeyDestroysNothing(t *testing.T) {
 	}
 	h.keys = unlock(t, h.dir)
 	s = h.open(t)
-	gone(t, s, id)
+	if _, err := s.Chat.History(t.Context(), id, 0); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "key file is gone") {
+		t.Errorf("History: %v", err)
+	}
+	if cs, err := s.Chat.Conversations(t.Context()); err != nil || len(cs) != 1 || cs[0].ID != id || !strings.Contains(cs[0].Damage, "key file is gone") {
+		t.Errorf("Conversations = %+v, %v", cs, err)
+	}
 	s.Close()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)

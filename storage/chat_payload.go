@@ -40,7 +40,7 @@ func plainMessage(m Message) map[string]*qdrant.Value {
 }
 
 func sealHead(key sealer, h Conversation, version uint64) (*qdrant.PointStruct, error) {
-	return sealChat(key, h.ID, h, plainHead(h), version)
+	return sealChat(key, h.ID, h.stored(), plainHead(h), version)
 }
 
 // A message is written once.

@@ -97,6 +97,9 @@ func (c *Chat) retire(ctx context.Context, id string, key *seal.Sealer) error {
 	if !whole || heads != 1 || messages < int64(t.head.Messages) {
 		return nil
 	}
+	if err := c.keep(key, t.head, t.version); err != nil { // under the newest key
+		return err
+	}
 	if err := c.keys.RetireConversation(id); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

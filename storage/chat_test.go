@@ -147,7 +147,7 @@ func TestADestroyedKeyTakesItsConversation(t *testing.T) {
 		}
 		ids = append(ids, id)
 	}
-	if err := h.keys.DeleteConversation(ids[0]); err != nil {
+	if err := h.keys.DestroyConversation(ids[0]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Chat.History(ctx, ids[0], 0); !errors.Is(err, ErrNotFound) {

@@ -52,8 +52,8 @@ func (c *Chat) UpdateContext(ctx context.Context, contextID string, u ContextUpd
 		t.loaded = false // it may have been done
 		return Conversation{}, wrap("changing a conversation", err)
 	}
-	c.faults.mended(contextID)
 	t.head, t.version = next, t.version+1
+	c.wrote(key, t.head, t.version)
 	return next, nil
 }
 
@@ -138,8 +138,10 @@ func (c Conversation) HasLabel(label string) bool {
 func (c *Chat) Conversation(ctx context.Context, name string) (Conversation, error) {
 	_, t, err := c.thread(ctx, name)
 	if err == nil {
-		defer t.mu.Unlock()
-		return t.head, nil
+		head := t.head
+		t.mu.Unlock()
+		c.checkOnce(ctx)
+		return c.told(head), nil
 	}
 	if !errors.Is(err, ErrNotFound) || name == "" {
 		return Conversation{}, err

@@ -32,10 +32,13 @@ func newFaults(e *endpoint.Endpoint) *faults {
 	return &faults{endpoint: e, found: map[string]Problem{}}
 }
 
-func (f *faults) add(collection, point string, err error) {
+// add notes what is wrong with a point, and says whether that is new.
+func (f *faults) add(collection, point string, err error) (fresh bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	_, known := f.found[point]
 	f.found[point] = Problem{Collection: collection, Point: point, Message: err.Error()}
+	return !known
 }
 
 // note notes what is no point's.

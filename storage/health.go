@@ -64,6 +64,7 @@ const unknownStatus = "unknown"
 func (s *Service) Health() Health {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
 	defer cancel()
+	s.Chat.checkOnce(ctx)
 	h := Health{
 		Mode: s.cfg.Qdrant.Mode, Version: s.endpoint.Version(), S3Configured: s.cfg.S3Backup != nil,
 		DiskSpaceMB: -1, Resources: s.Estate.index.Len(),

@@ -105,8 +105,19 @@ type Conversation struct {
 	// Labels are in the order in which they were added.
 	Labels []string `json:"labels,omitempty"`
 	// Metadata is what UpdateContext was given.
-	Metadata  map[string]any `json:"metadata,omitempty"`
-	Messages  int            `json:"messages"`
-	CreatedAt time.Time      `json:"created_at,omitzero"`
-	UpdatedAt time.Time      `json:"updated_at"`
+	Metadata map[string]any `json:"metadata,omitempty"`
+	// Messages is how many there are, also those that cannot be read.
+	Messages  int       `json:"messages"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// Unreadable counts the messages that are damaged or gone, and Damage says in
+	// words what is wrong; neither is stored.
+	Unreadable int    `json:"unreadable,omitempty"`
+	Damage     string `json:"damage,omitempty"`
+}
+
+// stored is what is kept of a conversation.
+func (c Conversation) stored() Conversation {
+	c.Unreadable, c.Damage = 0, ""
+	return c
 }

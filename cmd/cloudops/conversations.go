@@ -56,9 +56,22 @@ func (a *app) listConversations(ctx context.Context, label string) error {
 		}
 		rows := make([][]string, 0, len(r.Conversations))
 		for _, x := range r.Conversations {
-			rows = append(rows, []string{x.ID, x.Title, strings.Join(x.Labels, ", "), fmt.Sprint(x.Messages), render.Ago(x.UpdatedAt, time.Now())})
+			last := "?"
+			if !x.UpdatedAt.IsZero() {
+				last = render.Ago(x.UpdatedAt, time.Now())
+			}
+			count := fmt.Sprint(x.Messages)
+			if x.Unreadable > 0 {
+				count = fmt.Sprintf("%d of %d", x.Messages-x.Unreadable, x.Messages)
+			}
+			rows = append(rows, []string{x.ID, x.Title, strings.Join(x.Labels, ", "), count, last})
 		}
 		fmt.Fprint(w, render.Table([]string{"CONVERSATION", "TITLE", "LABELS", "MESSAGES", "LAST"}, rows))
+		for _, x := range r.Conversations {
+			if x.Damage != "" {
+				fmt.Fprintf(w, "DAMAGED    %.8s: %s\n", x.ID, render.Terminal(x.Damage))
+			}
+		}
 	})
 }
 
@@ -75,6 +88,9 @@ func (a *app) showConversationCommand() *cobra.Command {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
+				if r.Unreadable > 0 {
+					fmt.Fprintf(w, "DAMAGED    %s can't be read; see `cloudops doctor`\n\n", countMessages(r.Unreadable))
+				}
 				for _, m := range r.Messages {
 					fmt.Fprintf(w, "[%s] %s\n%s\n\n", render.Clock(m.Timestamp), render.Terminal(string(m.Role)), render.Said(m))
 				}
@@ -83,6 +99,14 @@ func (a *app) showConversationCommand() *cobra.Command {
 	}
 	show.Flags().IntVar(&p.Limit, "limit", 0, "only the newest; 0 means all")
 	return show
+}
+
+// countMessages is a number of messages in words.
+func countMessages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
 }
 
 func (a *app) renameConversationCommand() *cobra.Command {
@@ -192,7 +216,7 @@ the commands executed. What was said is text in the Markdown, whatever it holds.
 				return err
 			}
 			if r.Unreadable > 0 {
-				fmt.Fprintf(a.err, "cloudops: %d messages cannot be read and are left out; see `cloudops doctor`\n", r.Unreadable)
+				fmt.Fprintf(a.err, "cloudops: %s can't be read; see `cloudops doctor`\n", countMessages(r.Unreadable))
 			}
 			if p.Format == "json" {
 				return a.printJSON(r)

@@ -10,7 +10,6 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/storage"
-	"github.com/cloudops/cloudops/storage/seal"
 )
 
 const (
@@ -79,7 +78,7 @@ func conversationMessages(ctx context.Context, x *session, p *Parts, params Conv
 	if err != nil {
 		return nil, noConversation(params.ID, err)
 	}
-	return MessagesResult{Messages: messages}, nil
+	return MessagesResult{Messages: messages, Unreadable: c.Unreadable}, nil
 }
 
 func (p SendParams) validate() error {
@@ -208,9 +207,9 @@ func (p ConversationDeleteParams) validate() error { return named(p.ID) }
 func conversationDelete(ctx context.Context, x *session, p *Parts, params ConversationDeleteParams) (any, error) {
 	c, err := conversation(ctx, p, params.ID)
 	about := []string{"Title: " + c.Title, fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt))}
-	if errors.Is(err, seal.ErrUnauthenticated) {
+	if errors.Is(err, storage.ErrCorrupt) {
+		about = []string{err.Error(), "Until it is deleted, an intact copy of its files gives it back."}
 		c, err = storage.Conversation{ID: params.ID}, nil
-		about = []string{"Its key file is damaged, so nothing of it can be read. Until it is deleted, an intact copy of that file gives it back."}
 	}
 	if err != nil {
 		return nil, err

@@ -222,6 +222,8 @@ type ConversationListResult struct {
 // MessagesResult is a conversation's history in order.
 type MessagesResult struct {
 	Messages []storage.Message `json:"messages"`
+	// Unreadable is how many messages of the conversation are damaged or gone.
+	Unreadable int `json:"unreadable,omitempty"`
 }
 
 // ConversationRenameParams gives a conversation another title.
@@ -265,7 +267,7 @@ type ConversationExportParams struct {
 type ConversationExportResult struct {
 	Conversation storage.Conversation `json:"conversation"`
 	Messages     []storage.Message    `json:"messages"`
-	// Unreadable is how many messages are damaged and left out.
+	// Unreadable is how many messages are damaged or gone, and left out.
 	Unreadable int    `json:"unreadable,omitempty"`
 	Markdown   string `json:"markdown,omitempty"`
 }

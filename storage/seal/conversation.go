@@ -37,9 +37,10 @@ func isUUID(id string) bool {
 	return err == nil && u.String() == id
 }
 
-// NewConversation makes the key of a new conversation, durable on return.
-// id is a UUID in lower case; an existing one matches fs.ErrExist.
-func (k *Keys) NewConversation(id string) (*Sealer, error) {
+// NewConversation makes the key of a new conversation, durable on return. id is a
+// UUID in lower case; an existing one matches fs.ErrExist. first, unless nil,
+// seals what must not be missing once the key is there; its error is returned.
+func (k *Keys) NewConversation(id string, first func(*Sealer) error) (*Sealer, error) {
 	path, err := k.conversationPath(id)
 	if err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)
@@ -62,6 +63,15 @@ func (k *Keys) NewConversation(id string) (*Sealer, error) {
 	}
 	if err := os.MkdirAll(k.conversationDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)
+	}
+	if first != nil {
+		r, err := newRing(h)
+		if err == nil {
+			err = first(&Sealer{storeID: k.storeID, aead: r, packer: k.main.packer})
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := ReplaceFile(path, append([]byte{format}, wrapped...)); err != nil {
 		return nil, fmt.Errorf("making a conversation's key: %w", err)

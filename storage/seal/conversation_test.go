@@ -16,11 +16,11 @@ func TestDeletedConversationsNeverOpenAgain(t *testing.T) {
 	home, src := newHome(t), keyFile(t)
 	k := mustUnlock(t, home, src)
 	id, other := uuid.NewString(), uuid.NewString()
-	c, err := k.NewConversation(id)
+	c, err := k.NewConversation(id, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := k.NewConversation(other)
+	o, err := k.NewConversation(other, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestADeletionCutShortIsToldAndFinished(t *testing.T) {
 	id, other := uuid.NewString(), uuid.NewString()
 	k := mustUnlock(t, home, src)
 	for _, id := range []string{id, other} {
-		if _, err := k.NewConversation(id); err != nil {
+		if _, err := k.NewConversation(id, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,18 +122,18 @@ func TestConversationKeyFiles(t *testing.T) {
 	k := mustUnlock(t, home, src)
 	id, other := uuid.NewString(), uuid.NewString()
 	for _, id := range []string{id, other} {
-		if _, err := k.NewConversation(id); err != nil {
+		if _, err := k.NewConversation(id, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := k.NewConversation(id); !errors.Is(err, fs.ErrExist) {
+	if _, err := k.NewConversation(id, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("made twice: %v", err)
 	}
 	if _, err := k.Conversation(uuid.NewString()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("never made: %v", err)
 	}
 	for _, bad := range []string{"", "..", "../keyset", "{" + id + "}", "urn:uuid:" + id, id + "\x00", "ABCDEF00-0000-4000-8000-000000000000", id[:35]} {
-		if _, err := k.NewConversation(bad); !errors.Is(err, fs.ErrInvalid) {
+		if _, err := k.NewConversation(bad, nil); !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("made %q: %v", bad, err)
 		}
 		if _, err := k.Conversation(bad); !errors.Is(err, fs.ErrInvalid) {

@@ -99,7 +99,7 @@ func writeGolden(t *testing.T, dir string) {
 	home, key := filepath.Join(dir, "home"), freshKey(t)
 	t.Setenv(goldenVariable, key)
 	k := mustUnlock(t, home, Source{EnvVar: goldenVariable})
-	c, err := k.NewConversation(goldenID)
+	c, err := k.NewConversation(goldenID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

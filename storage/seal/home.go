@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // prepareHome makes or checks the home and returns its real path. Nobody else
@@ -45,6 +46,19 @@ func prepareHome(home string) (string, error) {
 func homeTag(home string) string {
 	sum := sha256.Sum256([]byte(home))
 	return hex.EncodeToString(sum[:6])
+}
+
+// ReadFile reads a sealed file whole, of any size that is written.
+func ReadFile(path string) ([]byte, error) { return readSmall(path, maxPlain+1024) }
+
+// SetAside renames a damaged file, so that it is kept when another takes its
+// place, and says what it is called now.
+func SetAside(path string) (kept string, err error) {
+	kept = path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	if err := os.Rename(path, kept); err != nil {
+		return "", fmt.Errorf("keeping the damaged file: %w", err)
+	}
+	return kept, syncDir(filepath.Dir(path))
 }
 
 // readSmall reads a regular file of at most max bytes.

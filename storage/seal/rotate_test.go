@@ -50,7 +50,7 @@ type filled struct {
 func fill(t testing.TB, k *Keys) filled {
 	t.Helper()
 	f := filled{k: k, conversation: uuid.NewString(), id: k.PointID(goldenCanonical), digest: k.Digest([]byte("x"))}
-	c, err := k.NewConversation(f.conversation)
+	c, err := k.NewConversation(f.conversation, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestWritersDuringARotation(t *testing.T) {
 					continue
 				}
 				id := uuid.NewString()
-				if _, err := k.NewConversation(id); err != nil {
+				if _, err := k.NewConversation(id, nil); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()

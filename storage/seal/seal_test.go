@@ -338,7 +338,7 @@ func TestKeysPrintNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := mustUnlock(t, newHome(t), src)
-	c, err := k.NewConversation(uuid.NewString())
+	c, err := k.NewConversation(uuid.NewString(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
