@@ -3,6 +3,7 @@ package lsp
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
+
+	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
 // work is what remains of a message once it was read. A call's runs
@@ -88,7 +91,7 @@ func unmarshal[P any](params []byte) (*P, error) {
 		}
 		return nil, invalidParams(errors.New("params are missing"))
 	}
-	if err := protocol.Unmarshal(params, p); err != nil {
+	if err := protocol.Unmarshal(daemon.WithoutNulls(params), p); err != nil {
 		return nil, invalidParams(err)
 	}
 	return p, nil
@@ -206,15 +209,14 @@ func (s *server) notification(name string, params []byte) (work, error) {
 // cancelRequest cancels a call under way. An id that is none is no error: the
 // answer may have crossed it.
 func (s *server) cancelRequest(params []byte) error {
-	p, err := unmarshal[protocol.CancelParams](params)
-	if err != nil {
-		return err
+	var p struct {
+		ID json.RawMessage `json:"id"`
 	}
-	switch id := p.ID.(type) {
-	case protocol.Integer:
-		s.running.cancel(jsonrpc2.NewNumberID(int64(id)))
-	case protocol.String:
-		s.running.cancel(jsonrpc2.NewStringID(strings.Clone(string(id))))
+	if err := json.Unmarshal(params, &p); err != nil {
+		return invalidParams(errors.New("they name no call"))
+	}
+	if id, ok := daemon.ParseID(p.ID); ok {
+		s.running.cancel(id)
 	}
 	return nil
 }
@@ -286,5 +288,5 @@ func (codec) Unmarshal(data []byte, v any) error {
 		*raw = bytes.Clone(data)
 		return nil
 	}
-	return protocol.Unmarshal(data, v)
+	return protocol.Unmarshal(daemon.WithoutNulls(data), v)
 }

@@ -89,3 +89,46 @@ func TestCallsAreConcurrent(t *testing.T) {
 		t.Errorf("got %s", r.Result)
 	}
 }
+
+// Clients in languages without absent values write null: it means the same, and
+// a message that has it loses nothing.
+func TestNullMeansAbsent(t *testing.T) {
+	const uri, before, after = "file:///a.txt", "one\ntwo\n", "i-1"
+	for _, change := range []string{
+		`{"textDocument":{"uri":"file:///a.txt","version":null},"contentChanges":[{"text":"i-1"}]}`,
+		`{"textDocument":{"uri":"file:///a.txt","version":2},"contentChanges":[{"range":null,"text":"i-1"}]}`,
+		`{"textDocument":{"uri":"file:///a.txt"},"contentChanges":[{"range":null,"rangeLength":null,"text":"i-1"}]}`,
+		`{"textDocument":{"uri":"file:///a.txt","version":2},"contentChanges":[{"range":{"start":{"line":0,"character":0},"end":{"line":9,"character":0}},"rangeLength":null,"text":"i-1"}],"x":null}`,
+	} {
+		e := probed(t, io.Discard, nil)
+		open(e, uri, before)
+		e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"textDocument/didChange","params":` + change + `}`))
+		var got string
+		e.Call("test/text", map[string]any{"textDocument": map[string]any{"uri": uri}}, &got)
+		if got != after {
+			t.Errorf("after %s the document is %q", change, got)
+		}
+	}
+	for _, params := range []string{
+		`{"processId":null,"clientInfo":null,"locale":null,"rootPath":null,"rootUri":null,"initializationOptions":null,"capabilities":{},"trace":null,"workspaceFolders":null,"workDoneToken":null}`,
+		`{"processId":null,"rootUri":null,"capabilities":{"workspace":null,"textDocument":{"hover":null,"codeAction":{"resolveSupport":null}},"window":{"workDoneProgress":null},"general":{"positionEncodings":null},"experimental":null}}`,
+	} {
+		e := start(t)
+		e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":"i","method":"initialize","params":` + params + `}`))
+		if r := e.Await(`"i"`); r.Error != nil {
+			t.Errorf("initialize with %s: %v", params, r.Error)
+		}
+	}
+}
+
+// An id that is a float without a fraction names the call that it means.
+func TestIDsThatAreFloats(t *testing.T) {
+	e := probed(t, io.Discard, map[string]func(context.Context) (any, error){
+		"test/wait": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
+	})
+	e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":7001.0,"method":"test/wait","params":{}}`))
+	e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":7001.0}}`))
+	if err := e.Await("7001").Error; err == nil || err.Code != -32800 {
+		t.Errorf("got %v, want -32800", err)
+	}
+}

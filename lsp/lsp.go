@@ -59,6 +59,7 @@ type server struct {
 	running   calls
 	documents documents
 	settings  settings
+	pull      chan struct{} // asks for the settings
 	records   *records
 	link      *link
 	notes     *notes
@@ -94,6 +95,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 		log:     cfg.Log,
 		stream:  newStream(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
+		pull:    make(chan struct{}, 1),
 		arming:  arming,
 	}
 	if s.log == nil {
@@ -113,6 +115,7 @@ func (s *server) serve() error {
 	s.spawn(func() { s.notes.run(s.ctx) })
 	s.spawn(func() { s.prefetch(s.ctx) })
 	s.spawn(func() { s.link.run(s.ctx) })
+	s.spawn(func() { s.followSettings(s.ctx) })
 	defer s.finish()
 
 	s.conn.Go(s.ctx, s.handle)

@@ -95,7 +95,7 @@ func flatten(prefix string, raw []byte, into map[string]json.RawMessage, depth i
 // didChangeConfiguration applies settings, which come with the notification or
 // have to be asked for.
 func (s *server) didChangeConfiguration(_ context.Context, p *protocol.DidChangeConfigurationParams) (any, error) {
-	if len(p.Settings) == 0 || string(p.Settings) == "null" {
+	if len(p.Settings) == 0 {
 		s.pullSettings()
 		return nil, nil
 	}
@@ -105,18 +105,28 @@ func (s *server) didChangeConfiguration(_ context.Context, p *protocol.DidChange
 
 // pullSettings asks the editor, if it answers such questions.
 func (s *server) pullSettings() {
-	if !s.can().configuration {
-		return
+	if s.can().configuration {
+		signal(s.pull)
 	}
+}
+
+// followSettings asks for settings one question after the other, so that the
+// answer to the last one counts.
+func (s *server) followSettings(ctx context.Context) {
 	section := "cloudops"
-	s.spawn(func() {
-		got, err := s.editor.Configuration(s.ctx, &protocol.ConfigurationParams{
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.pull:
+		}
+		got, err := s.editor.Configuration(ctx, &protocol.ConfigurationParams{
 			Items: []protocol.ConfigurationItem{{Section: &section}},
 		})
 		if err != nil || len(got) != 1 {
 			s.log.Warn("asking the editor for settings", "error", err)
-			return
+			continue
 		}
 		s.settings.set(fromConfiguration, got[0], s.log)
-	})
+	}
 }

@@ -2,9 +2,14 @@ package lsp
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"go.lsp.dev/protocol"
+	"go.lsp.dev/uri"
 )
 
 // What an editor may set, by where it says so. A workspace can write both, so
@@ -65,5 +70,83 @@ func TestSettingsAreLive(t *testing.T) {
 	s.set(fromConfiguration, []byte(`{"hover":{"enabled":true}}`), log)
 	if !s.hover() {
 		t.Error("hover stays off")
+	}
+}
+
+// Settings that are null, or a value that is, say nothing: they are asked for
+// anew, and until the editor answers what it said before holds.
+func TestSettingsThatAreNullSayNothing(t *testing.T) {
+	asked := make(chan struct{})
+	answer := make(chan []protocol.LSPAny)
+	s := newServer(t.Context(), Config{In: strings.NewReader(""), Out: io.Discard})
+	t.Cleanup(s.finish)
+	s.at, s.client.configuration = running, true
+	s.editor = configured{s.editor, asked, answer}
+	s.spawn(func() { s.followSettings(s.ctx) })
+	notify := func(params string) {
+		t.Helper()
+		rest, err := s.notification(protocol.MethodWorkspaceDidChangeConfiguration, []byte(params))
+		if err == nil {
+			_, err = rest(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	notify(`{"settings":{"readOnly":true,"hover":{"enabled":null},"codeActions":null}}`)
+	if !s.settings.readOnly() || !s.settings.hover() || !s.settings.actions() {
+		t.Error("a value of null is taken for false")
+	}
+	for _, params := range []string{`{"settings":null}`, `{}`} {
+		notify(params)
+		<-asked
+		if !s.settings.readOnly() {
+			t.Errorf("%s takes readOnly back before the editor was asked", params)
+		}
+		answer <- []protocol.LSPAny{protocol.LSPAny(`{"readOnly":true}`)}
+	}
+	notify(`{"settings":null}`)
+	<-asked
+	answer <- []protocol.LSPAny{protocol.LSPAny(`null`)}
+	notify(`{"settings":null}`)
+	<-asked // so that the answer before it was taken
+	if s.settings.readOnly() {
+		t.Error("a setting that was taken out of the editor stays")
+	}
+}
+
+// configured is an editor that answers with settings.
+type configured struct {
+	protocol.Client
+	asked  chan struct{}
+	answer chan []protocol.LSPAny
+}
+
+func (c configured) Configuration(ctx context.Context, _ *protocol.ConfigurationParams) ([]protocol.LSPAny, error) {
+	select {
+	case c.asked <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case got := <-c.answer:
+		return got, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Only folders of this disk are paths: of any other scheme the path means
+// something else there, up to / itself.
+func TestFoldersOfOtherSchemesAreNoPaths(t *testing.T) {
+	var list []protocol.WorkspaceFolder
+	for _, u := range []uri.URI{
+		"vscode-vfs://github/", "vscode-remote://ssh/home/me", "untitled:x", "fileish:///x", "git:/repo", "/plain", "",
+		"file:///here",
+	} {
+		list = append(list, protocol.WorkspaceFolder{URI: u, Name: "x"})
+	}
+	if got := folderPaths(list); len(got) != 1 || got[0] != "/here" {
+		t.Errorf("the folders are %q, want /here alone", got)
 	}
 }

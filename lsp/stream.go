@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
+
+	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
 const (
@@ -78,7 +80,7 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 		case err != nil:
 			return nil, 0, s.end(err)
 		}
-		msg, err := jsonrpc2.DecodeMessage(body)
+		msg, err := daemon.DecodeMessage(body)
 		switch {
 		case errors.Is(err, jsonrpc2.ErrParse):
 			s.complain(nil, jsonrpc2.ParseError, "the message is not JSON")

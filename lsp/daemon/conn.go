@@ -201,15 +201,9 @@ func (c *conn) handleNote(method string, params []byte) {
 	if jsonv2.Unmarshal(params, &p) != nil {
 		return
 	}
-	var id jsonrpc2.ID
-	if n, err := strconv.ParseInt(string(p.ID), 10, 64); err == nil {
-		id = jsonrpc2.NewNumberID(n)
-	} else {
-		var s string
-		if jsonv2.Unmarshal(p.ID, &s) != nil {
-			return
-		}
-		id = jsonrpc2.NewStringID(s)
+	id, ok := ParseID(p.ID)
+	if !ok {
+		return
 	}
 	c.mu.Lock()
 	cancel := c.calls[id]
@@ -288,7 +282,7 @@ func decodeMessage(body []byte) (jsonrpc2.Message, *jsonrpc2.Error) {
 	if !jsontext.Value(body).IsValid(jsontext.AllowDuplicateNames(true)) {
 		return nil, jsonrpc2.Errorf(jsonrpc2.ParseError, "the message is not valid JSON")
 	}
-	m, err := jsonrpc2.DecodeMessage(body)
+	m, err := DecodeMessage(body)
 	if err != nil {
 		return nil, jsonrpc2.Errorf(jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request or response")
 	}
