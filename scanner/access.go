@@ -13,6 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 const (
@@ -30,6 +33,8 @@ type access struct {
 	source    string
 	endpoints endpoints
 	config    aws.Config
+	// ignoresProxy: the session names a proxy in a variable that isn't followed.
+	ignoresProxy bool
 	// files are those that it was made of, as they were then.
 	files []fileState
 	// logins are the tokens that it reads while it is used.
@@ -176,6 +181,7 @@ func (s *Scanner) newAccess(ctx context.Context, env Environment, files sharedFi
 		bundle = resolved
 		a.files = append(a.files, stateOfInfo(resolved, info))
 	}
+	a.ignoresProxy = env.ProxyVariable && s.config.HTTPSProxy == ""
 	client, err := s.httpClient(bundle)
 	if err != nil {
 		return nil, err
@@ -183,6 +189,7 @@ func (s *Scanner) newAccess(ctx context.Context, env Environment, files sharedFi
 	a.config = aws.Config{
 		Region:     a.region,
 		HTTPClient: client,
+		APIOptions: []func(*middleware.Stack) error{services.Genuine},
 		AppID:      application,
 		Retryer:    func() aws.Retryer { return retryer(3) },
 		// Only what the profile says about endpoints is left for the clients to look up.
@@ -255,18 +262,32 @@ func (s *Scanner) endpoints(env Environment, shared config.SharedConfig) (endpoi
 	return e, nil
 }
 
-// explain names the endpoint or profile that an error is about.
-func (a *access) explain(err error) error {
-	var f *failure
-	if !errors.As(err, &f) {
+// explain says what an error of a call to a region means, and names the
+// endpoint, profile or region that it is about.
+func (a *access) explain(region string, err error) error {
+	f, ok := errors.AsType[*failure](classify(err))
+	if !ok {
 		return err
 	}
 	named := *f
-	switch f.code {
+	_, asked := a.known()
+	switch {
+	case f.because == keysUnknown && region != a.region && !asked.IsZero():
+		// The keys are good where they were asked about. EC2 calls this AuthFailure.
+		named.because, named.kind, named.code = regionDisabled, regionDisabled.kind, regionDisabled.code
+		named.message = "the region refuses the keys that AWS accepts in " + a.region + "; it may not be enabled in the account"
+		named.hint = regionDisabled.hint
+	case f.because == keysUnknown:
+		named.hint += "; and that the region " + region + " is enabled in the account"
+	}
+	switch named.code {
 	case codeUnreachable:
 		where := a.endpoints.base
 		if where == "" {
 			where = "AWS"
+			if a.ignoresProxy && connection(err) {
+				named.hint += "; HTTPS_PROXY is set, which cloudops does not follow: name the proxy as aws.https_proxy in config.yaml"
+			}
 		}
 		named.message = where + ": " + f.message
 	case codeCredentials:

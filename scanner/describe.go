@@ -52,7 +52,7 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 		if ctx.Err() != nil {
 			return storage.Resource{}, ctx.Err()
 		}
-		return storage.Resource{}, withAction(a.explain(classify(err)), collector.Action, profile)
+		return storage.Resource{}, withAction(a.explain(region, err), collector.Action, profile)
 	}
 	return r, nil
 }

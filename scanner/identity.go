@@ -101,7 +101,7 @@ func (a *access) unidentified(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return a.explain(classify(err))
+	return a.explain(a.region, err)
 }
 
 // known is the last answer, and when it was asked for; zero for never.

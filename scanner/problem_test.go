@@ -38,7 +38,7 @@ func TestErrorsAreExplainedWithoutSecrets(t *testing.T) {
 		"wrong signature": {api("SignatureDoesNotMatch", "The Canonical String should have been x-amz-security-token:"+token), "credentials", ErrNoCredentials, "SignatureDoesNotMatch"},
 		"unknown key":     {api("InvalidClientTokenId", "AKIAIOSFODNN7EXAMPLE is unknown"), "credentials", ErrNoCredentials, ""},
 		"expired":         {api("ExpiredToken", token), "credentials", ErrNoCredentials, "expired"},
-		"clock":           {api("RequestTimeTooSkewed", ""), "credentials", ErrNoCredentials, "time"},
+		"clock":           {api("RequestTimeTooSkewed", ""), "credentials", ErrNoCredentials, "clock"},
 		"throttled":       {api("RequestLimitExceeded", "Request limit exceeded."), "throttled", nil, ""},
 		"slow down":       {api("SlowDown", ""), "throttled", nil, ""},
 		"gone":            {api("InvalidInstanceID.NotFound", "The instance ID does not exist"), "failed", ErrGone, ""},

@@ -311,7 +311,7 @@ func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 		if len(s.regions) > 0 {
 			return s.possible(a)
 		}
-		p := Explain(withAction(a.access.explain(classify(err)), "ec2:DescribeRegions", a.access.profile))
+		p := Explain(withAction(a.access.explain(a.access.region, err), "ec2:DescribeRegions", a.access.profile))
 		p.Profile, p.AccountID, p.Service = a.access.profile, a.identity.AccountID, "ec2"
 		p.Message = "the account's regions are unknown, so only " + a.access.region + " is read: " + p.Message
 		s.add(p)
@@ -430,7 +430,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 			return nil
 		},
 		Note: func(action string, err error) {
-			p := Explain(withAction(u.account.access.explain(classify(err)), action, u.account.access.profile))
+			p := Explain(withAction(u.account.access.explain(u.region, err), action, u.account.access.profile))
 			p.Profile, p.AccountID, p.Region, p.Service = u.account.access.profile, account.AccountID, u.region, u.collector.Service
 			p.Message = "some details are unknown: " + p.Message
 			s.add(p)
@@ -444,7 +444,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	case errors.As(err, &store):
 		return store.error
 	case err != nil:
-		s.failed(u, withAction(u.account.access.explain(classify(err)), u.collector.Action, u.account.access.profile))
+		s.failed(u, withAction(u.account.access.explain(u.region, err), u.collector.Action, u.account.access.profile))
 		return nil
 	}
 	removed, err := s.removeStale(ctx, u, began, seen)

@@ -75,6 +75,9 @@ type Environment struct {
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"`
 	SessionToken    string `json:"session_token,omitempty"`
+	// ProxyVariable: HTTPS_PROXY names a proxy. It is not followed, and an error
+	// that comes of it says so.
+	ProxyVariable bool `json:"proxy_variable,omitempty"`
 	// Home is the user's home directory, for the default files.
 	Home string `json:"home,omitempty"`
 	// Workspaces are the folders the session has open; AWS files inside them are refused.

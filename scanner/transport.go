@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -167,14 +166,8 @@ func retryer(attempts int) aws.Retryer {
 }
 
 func repeatable(err error) aws.Ternary {
-	var network net.Error
-	var certificate *tls.CertificateVerificationError
-	var refusal proxyRefusal
-	switch {
-	case errors.As(err, &certificate), errors.As(err, &refusal), errors.As(err, &network) && network.Timeout():
-		return aws.FalseTernary
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return aws.TrueTernary
+	if c := causeOf(look(err)); c != nil {
+		return c.again
 	}
 	return aws.UnknownTernary
 }

@@ -25,6 +25,7 @@ func environment(c config) scanner.Environment {
 		AccessKeyID:     os.Getenv("AWS_ACCESS_KEY_ID"),
 		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
 		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
+		ProxyVariable:   firstEnv("HTTPS_PROXY", "https_proxy") != "",
 		Home:            home,
 		Workspaces:      workspaces(),
 	}

@@ -19,7 +19,9 @@ import (
 var variables = map[string][]string{
 	"cmd/cloudops/config.go": {"CLOUDOPS_HOME"},
 	"cmd/cloudops/environment.go": {"AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION",
-		"AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE"},
+		"AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE",
+		// Only whether it is set.
+		"HTTPS_PROXY"},
 	"cmd/cloudops/scan.go":          {"TERM"},
 	"lsp/daemon/socket.go":          {"XDG_RUNTIME_DIR"},
 	"storage/seal/keychain_unix.go": {"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"},
