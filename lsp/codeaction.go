@@ -3,7 +3,7 @@ package lsp
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,59 +25,81 @@ const (
 	maxActionResources = 8
 )
 
-// actionData says what an action is about. It comes back from the editor as a
-// hint only: all of it is looked up and checked anew.
+// maxRange is how far into a selection actions are looked for, in bytes.
+const maxRange = 32 << 10
+
+// actionData is what an action asks for, the argument of its command. It comes
+// back from the editor as a hint only: all of it is looked up and checked anew.
 type actionData struct {
 	Identifier string `json:"identifier"`
 	Verb       string `json:"verb"`
 }
 
-// codeAction offers what can be done to the resources under the cursor, as far
-// as their last known state allows.
+// codeAction offers what can be done to the resources that the selection
+// touches, as far as their last known state allows. An empty one is a cursor.
 func (s *server) codeAction(p *protocol.CodeActionParams) (known any, rest work, err error) {
-	actions := []protocol.CommandOrCodeAction{}
-	if !s.settings.actions() || p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
-		return actions, nil, nil
+	d := s.documents.get(string(p.TextDocument.URI))
+	if d == nil || !s.settings.actions() || p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
+		return []protocol.CommandOrCodeAction{}, nil, nil
 	}
 	can := s.can()
-	return s.named(p.TextDocument, p.Range.Start, func(_ *document, _ index.Token, rs []storage.Record) (any, error) {
-		for _, r := range rs[:min(len(rs), maxActionResources)] {
+	start, end := d.offset(fromPosition(p.Range.Start), can.encoding), d.offset(fromPosition(p.Range.End), can.encoding)
+	only := p.Context.Only
+	return nil, func(ctx context.Context) (any, error) {
+		actions := []protocol.CommandOrCodeAction{}
+		for _, r := range s.selected(ctx, d, start, end) {
 			for _, verb := range s.verbs(r) {
 				kind := actionKind + "." + protocol.CodeActionKind(verb)
-				if p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
+				if only != nil && !slices.ContainsFunc(only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
 					continue
 				}
 				a, err := action(r, verb)
 				if err != nil {
 					return nil, err
 				}
-				if can.resolves {
-					a.Command = protocol.Command{}
+				if !can.literals {
+					actions = append(actions, &a.Command)
+					continue
 				}
 				actions = append(actions, a)
 			}
 		}
 		return actions, nil
-	})
+	}, nil
 }
 
-// codeActionResolve fills in the command of an action that was chosen.
-func (s *server) codeActionResolve(ctx context.Context, p *protocol.CodeAction) (*protocol.CodeAction, error) {
-	var data actionData
-	if err := json.Unmarshal(p.Data, &data); err != nil {
-		return nil, invalidParams(errors.New("the action is not one of this server"))
+// selected finds the resources that a part of a document names, in its order: at
+// each place those of the longest token that names any. A daemon that can't say
+// in time means none.
+func (s *server) selected(ctx context.Context, d *document, start, end int) []storage.Record {
+	places := d.across(start, min(end, start+maxRange), maxTokens)
+	texts := map[string]bool{}
+	for _, tokens := range places {
+		for _, t := range tokens {
+			texts[t.Text] = true
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	found, err := s.records.lookup(ctx, []string{data.Identifier})
+	found, err := s.records.lookup(ctx, slices.Collect(maps.Keys(texts)))
 	if err != nil {
-		return nil, wireError(err)
+		s.log.Debug("looking up what is selected", "error", err)
 	}
-	rs := found[data.Identifier]
-	if len(rs) != 1 || !slices.Contains(s.verbs(rs[0]), data.Verb) {
-		return nil, invalidParams(errors.New("the action no longer applies; ask for actions again"))
+	var rs []storage.Record
+	seen := map[string]bool{}
+	for _, tokens := range places {
+		i := slices.IndexFunc(tokens, func(t index.Token) bool { return len(found[t.Text]) > 0 })
+		if i < 0 {
+			continue
+		}
+		for _, r := range found[tokens[i].Text] {
+			if key := r.Key.Canonical(); !seen[key] && len(rs) < maxActionResources {
+				seen[key] = true
+				rs = append(rs, r)
+			}
+		}
 	}
-	return action(rs[0], data.Verb)
+	return rs
 }
 
 // offers says whether an editor that asks for a kind may get any action.
@@ -108,15 +130,12 @@ func fits(op catalog.Operation, state string) bool {
 	return state == "" || len(op.From) == 0 || slices.Contains(op.From, state)
 }
 
-// action is one entry of the menu, with its command.
+// action is one entry of the menu. Its command stands in it: some editors say
+// that they resolve actions, and then run nothing that a resolve brought.
 func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
 	identifier := r.ARN
 	if identifier == "" {
 		identifier = r.ID
-	}
-	data, err := json.Marshal(actionData{Identifier: identifier, Verb: verb})
-	if err != nil {
-		return nil, err
 	}
 	called := r.ID
 	if r.Name != "" && r.Name != r.ID {
@@ -143,7 +162,6 @@ func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
 	return &protocol.CodeAction{
 		Title:   title,
 		Kind:    &kind,
-		Data:    data,
 		Command: protocol.Command{Title: title, Command: name, Arguments: []protocol.LSPAny{argument}},
 	}, nil
 }

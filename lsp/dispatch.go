@@ -31,7 +31,7 @@ type method func(params []byte) (known any, rest work, err error)
 // (custom.go).
 func (s *server) methods() map[string]method {
 	return map[string]method{
-		protocol.MethodInitialize:  decode(s.initialize),
+		protocol.MethodInitialize:  located(decode(s.initialize)),
 		protocol.MethodInitialized: decode(s.initialized),
 		protocol.MethodShutdown:    decode(s.shutdown),
 		protocol.MethodExit:        decode(s.exit),
@@ -45,11 +45,10 @@ func (s *server) methods() map[string]method {
 
 		protocol.MethodTextDocumentHover:      inOrder(s.hover),
 		protocol.MethodTextDocumentCodeAction: inOrder(s.codeAction),
-		protocol.MethodCodeActionResolve:      decode(s.codeActionResolve),
 
 		protocol.MethodWorkspaceExecuteCommand:            decode(s.executeCommand),
 		protocol.MethodWorkspaceDidChangeConfiguration:    decode(s.didChangeConfiguration),
-		protocol.MethodWorkspaceDidChangeWorkspaceFolders: decode(s.didChangeWorkspaceFolders),
+		protocol.MethodWorkspaceDidChangeWorkspaceFolders: located(decode(s.didChangeWorkspaceFolders)),
 		protocol.MethodWindowWorkDoneProgressCancel:       decode(s.workDoneProgressCancel),
 	}
 }

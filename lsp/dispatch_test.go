@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/lsptest"
@@ -130,5 +131,41 @@ func TestIDsThatAreFloats(t *testing.T) {
 	e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":7001.0}}`))
 	if err := e.Await("7001").Error; err == nil || err.Code != -32800 {
 		t.Errorf("got %v, want -32800", err)
+	}
+}
+
+// There are editors that cancel with the id of a call of the server's own.
+func TestACancelOfACallOfOursReachesNoCallOfTheEditor(t *testing.T) {
+	gate := make(chan struct{})
+	e := probed(t, io.Discard, map[string]func(context.Context) (any, error){
+		"test/wait": func(ctx context.Context) (any, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-gate:
+				return "done", nil
+			}
+		},
+	})
+	waiting := map[string]string{}
+	for n := range 40 {
+		id := e.Begin("test/wait", map[string]any{})
+		waiting[id] = fmt.Sprint(n)
+	}
+	// Three calls of ours, each of which the editor takes back by its id.
+	for range 3 {
+		asked := e.Begin("test/prompt", question(executor.RiskLow))
+		id := e.AskedID("window/showMessageRequest")
+		if waiting[id] != "" {
+			t.Errorf("call %s of the server bears the id of one of the editor's", id)
+		}
+		e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":` + id + `}}`))
+		e.Await(asked)
+	}
+	close(gate)
+	for id := range waiting {
+		if r := e.Await(id); r.Error != nil || string(r.Result) != `"done"` {
+			t.Errorf("call %s: %s (%v)", id, r.Result, r.Error)
+		}
 	}
 }

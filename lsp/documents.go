@@ -1,9 +1,11 @@
 package lsp
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/cloudops/cloudops/storage/index"
 )
@@ -76,6 +78,31 @@ func (d *document) at(offset int) []index.Token {
 		tokens[i].End += start
 	}
 	return tokens
+}
+
+// across returns, for the beginning of a part of the text and of each word in
+// it, the tokens that cover that place, as at does. They are at most so many. An
+// empty part is one place.
+func (d *document) across(start, end, most int) [][]index.Token {
+	if end <= start {
+		return [][]index.Token{d.at(start)}
+	}
+	var places [][]index.Token
+	for at, n := start, 0; at < end && n < most; at++ {
+		if at > start && (!inWord(d.text[at]) || inWord(d.text[at-1])) {
+			continue
+		}
+		tokens := slices.DeleteFunc(d.at(at), func(t index.Token) bool { return t.End <= at })
+		if len(tokens) > 0 {
+			places = append(places, tokens)
+			n += len(tokens)
+		}
+	}
+	return places
+}
+
+func inWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf
 }
 
 // edit replaces a part of a text; whole replaces all of it.

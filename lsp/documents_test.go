@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,5 +145,43 @@ func TestLargeDocuments(t *testing.T) {
 				t.Errorf("the edit changed the length from %d to %d", len(text), len(d.text))
 			}
 		})
+	}
+}
+
+// A selection touches every name that it reaches into, and no other.
+func TestASelectionTouchesTheNamesInIt(t *testing.T) {
+	const text = "x = \"web-1 and web-2\"\n  id: db-1,db-2 # arn:aws:rds:eu-west-1:1:db:db-3\n"
+	d := newDocument("file:///a", 1, text)
+	names := []string{"web-1", "web-2", "db-1", "db-2", "arn:aws:rds:eu-west-1:1:db:db-3"}
+	for selected, want := range map[string][]string{
+		text:                     names,
+		"web-1 and web-2":        {"web-1", "web-2"},
+		"and web":                {"web-2"},
+		" and ":                  {},
+		"b-1 and":                {"web-1"},
+		"db-1,db-2":              {"db-1", "db-2"},
+		",":                      {},
+		"# ":                     {},
+		"west":                   {"arn:aws:rds:eu-west-1:1:db:db-3"},
+		"web-2\"\n  id: db-1,db": {"web-2", "db-1", "db-2"},
+	} {
+		start := strings.Index(text, selected)
+		got := map[string]bool{}
+		for _, place := range d.across(start, start+len(selected), 1000) {
+			for _, token := range place {
+				if text[token.Start:token.End] != token.Text {
+					t.Fatalf("%q is not at %d", token.Text, token.Start)
+				}
+				got[token.Text] = true
+			}
+		}
+		for _, name := range names {
+			if slices.Contains(want, name) != got[name] {
+				t.Errorf("%q: %q is touched: %v", selected, name, got[name])
+			}
+		}
+	}
+	if got := d.across(0, len(text), 3); len(got) > 3 {
+		t.Errorf("%d places where 3 tokens were wanted", len(got))
 	}
 }

@@ -29,7 +29,7 @@ func TestTheLogQuotesNothing(t *testing.T) {
 		} {
 			e.Notify(method, params)
 		}
-		for _, method := range []string{"textDocument/hover", "codeAction/resolve", "workspace/executeCommand", "cloudops/estate/get", secret} {
+		for _, method := range []string{"textDocument/hover", "textDocument/codeAction", "workspace/executeCommand", "cloudops/estate/get", secret} {
 			_ = e.Try(method, params, nil)
 		}
 	}
@@ -62,36 +62,34 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// What comes back with an action is a hint: it is looked up anew, and its
-// command is made here.
+// The argument of an action's command comes back from the editor: it is a hint,
+// looked up anew, that can only propose.
 func TestForgedActionsAreMadeAnew(t *testing.T) {
 	world := lsptest.NewWorld(t, emulator(t))
 	e := world.Editor(t, true)
 	initialize(t, e, nil)
 	e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)
-	resolve := func(data any) (string, bool) {
+	propose := func(argument any) (string, *lsptest.Error) {
 		var res json.RawMessage
-		err := e.Try("codeAction/resolve", map[string]any{
-			"title": "Harmless", "data": data,
-			"command": map[string]any{"title": "x", "command": "cloudops.execution.decide", "arguments": []any{map[string]any{"plan": "p"}}},
-		}, &res)
-		return string(res), err == nil
+		err := e.Try("workspace/executeCommand", map[string]any{"title": "Harmless", "command": "cloudops.execution.propose", "arguments": []any{argument}}, &res)
+		return string(res), err
 	}
-	good, ok := resolve(map[string]any{"identifier": awstest.MainDB, "verb": "stop"})
-	if !ok || !strings.Contains(good, `"command":"cloudops.execution.propose"`) || strings.Contains(good, "decide") ||
-		strings.Contains(good, "Harmless") || !strings.Contains(good, "Stop") {
-		t.Errorf("resolved to %s", good)
+	good, err := propose(map[string]any{"identifier": awstest.MainDB, "verb": "stop"})
+	if err != nil || !strings.Contains(good, `"title":"Stop `+awstest.MainDB) || strings.Contains(good, "Harmless") || strings.Contains(good, "execution\":") {
+		t.Errorf("proposed %s (%v)", good, err)
 	}
-	for _, data := range []any{
+	for _, argument := range []any{
 		map[string]any{"identifier": awstest.MainDB, "verb": "delete"},
 		map[string]any{"identifier": awstest.MainDB, "verb": "start"}, // it runs
 		map[string]any{"identifier": "no-such-db", "verb": "stop"},
 		map[string]any{"identifier": awstest.WebName, "verb": "stop"}, // there are two
 		map[string]any{"identifier": []any{}, "verb": "stop"},
+		map[string]any{"identifier": awstest.MainDB, "verb": "stop", "approved": true},
+		map[string]any{"plan": "p", "decision": "ask"},
 		map[string]any{}, "x", nil, 7,
 	} {
-		if got, ok := resolve(data); ok {
-			t.Errorf("%v became %s", data, got)
+		if got, err := propose(argument); err == nil {
+			t.Errorf("%v became %s", argument, got)
 		}
 	}
 }

@@ -1,7 +1,11 @@
 package lsp
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"maps"
+	"regexp"
 	"slices"
 
 	"go.lsp.dev/protocol"
@@ -28,13 +32,10 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 	return &protocol.InitializeResult{
 		ServerInfo: protocol.ServerInfo{Name: "cloudops", Version: protocol.NewOptional(s.version)},
 		Capabilities: protocol.ServerCapabilities{
-			PositionEncoding: kind,
-			TextDocumentSync: &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental},
-			HoverProvider:    protocol.Boolean(true),
-			CodeActionProvider: &protocol.CodeActionOptions{
-				CodeActionKinds: []protocol.CodeActionKind{actionKind},
-				ResolveProvider: &yes,
-			},
+			PositionEncoding:       kind,
+			TextDocumentSync:       &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental},
+			HoverProvider:          protocol.Boolean(true),
+			CodeActionProvider:     actionProvider(can),
 			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
 			Workspace: &protocol.WorkspaceOptions{
 				WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
@@ -43,6 +44,56 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 			},
 		},
 	}, nil
+}
+
+// actionProvider names our kind of actions to an editor that knows of kinds.
+func actionProvider(can client) protocol.CodeActionProvider {
+	if !can.literals {
+		return protocol.Boolean(true)
+	}
+	return &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{actionKind}}
+}
+
+// located is a method whose params name folders. An editor without one may say
+// so by an empty URI, which would be read as the root of the disk.
+func located(m method) method {
+	return func(params []byte) (any, work, error) { return m(withoutEmptyURIs(params)) }
+}
+
+// withoutEmptyURIs leaves out members that are a URI, by their name, and empty.
+// What is no JSON stays as it is.
+func withoutEmptyURIs(raw []byte) []byte {
+	if !emptyURI.Match(raw) {
+		return raw
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil || dec.More() {
+		return raw
+	}
+	out, err := json.Marshal(dropEmptyURIs(v))
+	if err != nil {
+		return raw
+	}
+	return out
+}
+
+var emptyURI = regexp.MustCompile(`"\s*:\s*""`)
+
+func dropEmptyURIs(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		maps.DeleteFunc(v, func(name string, x any) bool { return x == "" && (name == "uri" || name == "rootUri") })
+		for _, x := range v {
+			dropEmptyURIs(x)
+		}
+	case []any:
+		for _, x := range v {
+			dropEmptyURIs(x)
+		}
+	}
+	return v
 }
 
 // capabilities reads what matters here of what the editor can do.
@@ -59,7 +110,7 @@ func capabilities(c protocol.ClientCapabilities) (client, protocol.PositionEncod
 			can.markdown = slices.Contains(h.ContentFormat, protocol.MarkupKindMarkdown)
 		}
 		if a := c.TextDocument.CodeAction; a != nil {
-			can.resolves = isTrue(a.DataSupport) && slices.Contains(a.ResolveSupport.Properties, "command")
+			can.literals = a.CodeActionLiteralSupport.CodeActionKind.ValueSet != nil
 		}
 	}
 	if c.Window != nil {

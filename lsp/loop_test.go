@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,47 @@ func TestNotificationsNeverCloseTheConnection(t *testing.T) {
 	e.Call("shutdown", nil, nil)
 }
 
+// What an editor opened is where AWS files are refused: what is on this disk.
+func TestFoldersAreOnThisDisk(t *testing.T) {
+	for body, want := range map[string][]string{
+		`{"rootUri":""}`:                                                             {},
+		`{"rootUri":null,"rootPath":null}`:                                           {},
+		`{"rootUri":"","rootPath":""}`:                                               {},
+		`{"rootUri":"file:///"}`:                                                     {"/"},
+		`{"rootUri":"file:///home/a%20b"}`:                                           {"/home/a b"},
+		`{"rootPath":"/home/a"}`:                                                     {"/home/a"},
+		`{"rootUri":"","rootPath":"/home/a"}`:                                        {"/home/a"},
+		`{"rootUri":"vscode-vfs://github/a/b"}`:                                      {},
+		`{"rootUri":"untitled:x"}`:                                                   {},
+		`{"rootUri":"file:///a","workspaceFolders":[]}`:                              {},
+		`{"rootUri":"file:///a","workspaceFolders":null}`:                            {"/a"},
+		`{"workspaceFolders":[{"uri":"","name":""},{"uri":"file:///b","name":"b"}]}`: {"/b"},
+		`{"workspaceFolders":[{"uri":"vscode-vfs://github/a","name":"a"},{"uri":"file:///b","name":null}]}`: {"/b"},
+		`{"workspaceFolders":[{"uri":"http://example.com/c","name":"c"}]}`:                                  {},
+	} {
+		t.Run(body, func(t *testing.T) {
+			hello := make(chan []string, 1)
+			e := lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
+				return lsp.Serve(context.Background(), lsp.Config{In: in, Out: out, Dial: func(_ context.Context, c daemon.ClientConfig) (*daemon.Client, error) {
+					select {
+					case hello <- c.Environment.Workspaces:
+					default:
+					}
+					return nil, errors.New("none")
+				}})
+			})
+			e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{},` + body[1:] + `}`))
+			if r := e.Await("1"); r.Error != nil {
+				t.Fatal(r.Error)
+			}
+			e.Notify("initialized", map[string]any{})
+			if got := <-hello; !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestInitializeAnswersAtOnceWithoutADaemon(t *testing.T) {
 	e := start(t)
 	begun := time.Now()
@@ -260,7 +302,7 @@ func TestInitializeAnswersAtOnceWithoutADaemon(t *testing.T) {
 				Change    int
 			}
 			HoverProvider          bool
-			CodeActionProvider     struct{ ResolveProvider bool }
+			CodeActionProvider     bool
 			ExecuteCommandProvider struct{ Commands []string }
 		}
 		ServerInfo struct{ Name, Version string }
@@ -273,7 +315,7 @@ func TestInitializeAnswersAtOnceWithoutADaemon(t *testing.T) {
 	}
 	c := got.Capabilities
 	if c.PositionEncoding != "utf-16" || !c.TextDocumentSync.OpenClose || c.TextDocumentSync.Change != 2 ||
-		!c.HoverProvider || !c.CodeActionProvider.ResolveProvider || len(c.ExecuteCommandProvider.Commands) == 0 {
+		!c.HoverProvider || !c.CodeActionProvider || len(c.ExecuteCommandProvider.Commands) == 0 {
 		t.Errorf("capabilities %+v", c)
 	}
 	if got.ServerInfo.Name != "cloudops" || got.ServerInfo.Version != "test" {

@@ -76,9 +76,10 @@ type server struct {
 
 // client is what the editor can do.
 type client struct {
-	encoding      encoding
-	markdown      bool
-	resolves      bool
+	encoding encoding
+	markdown bool
+	// literals: it takes code actions; else it takes commands only.
+	literals      bool
 	progress      bool
 	configuration bool
 	// cards: it shows whole cards; see card.go.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
 
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
@@ -23,6 +24,9 @@ const (
 	maxMessage = 256 << 20
 	// keepBuffer is the most that the read buffer keeps between messages.
 	keepBuffer = 1 << 20
+	// ownIDs is added to the ids of our calls. There are editors that send a
+	// $/cancelRequest with the id of a call of ours; it must be none of theirs.
+	ownIDs = 1 << 30
 	// grace is how long calls under way may still answer once the editor left.
 	grace = time.Second
 )
@@ -38,6 +42,8 @@ type stream struct {
 	buf []byte
 	// left ends the input before its end: the editor sent exit.
 	left bool
+	// answered, if set, is told of each answer to a call of ours.
+	answered func(jsonrpc2.ID)
 	// next, if set, is done once before the next message is read, which is after
 	// the answer to the last one was written.
 	next func()
@@ -89,8 +95,17 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 			s.complain(idOf(body), jsonrpc2.InvalidRequest, "the message is not a JSON-RPC 2.0 request or response")
 			continue
 		}
-		if _, call := msg.(*jsonrpc2.Call); call {
+		switch m := msg.(type) {
+		case *jsonrpc2.Call:
 			s.calls.Add(1)
+		case *jsonrpc2.Response:
+			if n, ok := m.ID().Number(); ok {
+				id := jsonrpc2.NewNumberID(n - ownIDs)
+				msg = jsonrpc2.NewResponse(id, m.Result(), m.Err())
+				if s.answered != nil {
+					s.answered(id)
+				}
+			}
 		}
 		return msg, int64(len(body)), nil
 	}
@@ -244,15 +259,42 @@ func (s *stream) Write(_ context.Context, msg jsonrpc2.Message) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = s.write(body)
 	// Responses, and they alone, begin with their id.
-	if bytes.HasPrefix(body, []byte(`{"jsonrpc":"2.0","id":`)) {
+	response := bytes.HasPrefix(body, []byte(`{"jsonrpc":"2.0","id":`))
+	if !response {
+		if body, err = withOwnID(body); err != nil {
+			return 0, err
+		}
+	}
+	err = s.write(body)
+	if response {
 		s.calls.Done()
 	}
 	if err != nil {
 		return 0, err
 	}
 	return int64(len(body)), nil
+}
+
+// withOwnID is a message with the id that the editor knows a call of ours by:
+// the call itself, or that it is taken back.
+func withOwnID(body []byte) ([]byte, error) {
+	msg, err := jsonrpc2.DecodeMessage(body)
+	if err != nil {
+		return nil, err
+	}
+	switch m := msg.(type) {
+	case *jsonrpc2.Call:
+		if n, ok := m.ID().Number(); ok {
+			return jsonrpc2.EncodeMessage(jsonrpc2.NewCall(jsonrpc2.NewNumberID(n+ownIDs), m.Method(), m.Params()))
+		}
+	case *jsonrpc2.Notification:
+		var p struct{ ID int64 }
+		if m.Method() == protocol.MethodCancelRequest && json.Unmarshal(m.Params(), &p) == nil {
+			return jsonrpc2.EncodeMessage(jsonrpc2.NewNotification(m.Method(), fmt.Appendf(nil, `{"id":%d}`, p.ID+ownIDs)))
+		}
+	}
+	return body, nil
 }
 
 func (s *stream) write(body []byte) error {

@@ -45,6 +45,8 @@ type Editor struct {
 type Message struct {
 	Method string
 	Params json.RawMessage
+
+	id string // of a request, as JSON
 }
 
 // Reply is the server's answer to a call.
@@ -214,6 +216,21 @@ func (e *Editor) Asked(method string, from int, match func(params json.RawMessag
 	return e.find(method, &e.asked, from, match)
 }
 
+// AskedID is the id of the latest request of a method, as JSON.
+func (e *Editor) AskedID(method string) string {
+	e.t.Helper()
+	var id string
+	e.Until(method, func() bool {
+		for _, m := range e.asked {
+			if m.Method == method {
+				id = m.id
+			}
+		}
+		return id != ""
+	})
+	return id
+}
+
 func (e *Editor) find(method string, in *[]Message, from int, match func(json.RawMessage) bool) (json.RawMessage, int) {
 	e.t.Helper()
 	var found json.RawMessage
@@ -317,9 +334,9 @@ func (e *Editor) take(body []byte) {
 	case m.Method == "":
 		e.replies[id] = m.Reply
 	case id == "":
-		e.notes = append(e.notes, Message{m.Method, m.Params})
+		e.notes = append(e.notes, Message{Method: m.Method, Params: m.Params})
 	default:
-		e.asked = append(e.asked, Message{m.Method, m.Params})
+		e.asked = append(e.asked, Message{Method: m.Method, Params: m.Params, id: id})
 		answer := e.answer
 		go e.reply(m.ID, m.Method, m.Params, answer)
 	}

@@ -32,7 +32,7 @@ import (
 //	change FILE RANGE TEXT      edits it; RANGE is L:C-L:C, counted from 1
 //	close FILE
 //	hover FILE L:C
-//	actions FILE L:C [KIND]     lists the code actions
+//	actions FILE L:C[-L:C] [KIND]  lists the code actions there
 //	choose TITLE                runs one of the listed actions, by part of its title
 //	execute COMMAND [JSON]      sends workspace/executeCommand; an error is printed
 //	request METHOD [JSON]
@@ -148,8 +148,7 @@ func (s *scenario) step(name string, args []string) {
 				"textDocument": map[string]any{
 					"hover": map[string]any{"contentFormat": []string{"markdown", "plaintext"}},
 					"codeAction": map[string]any{
-						"dataSupport":    true,
-						"resolveSupport": map[string]any{"properties": []string{"command"}},
+						"codeActionLiteralSupport": map[string]any{"codeActionKind": map[string]any{"valueSet": []string{""}}},
 					},
 				},
 			},
@@ -187,9 +186,13 @@ func (s *scenario) step(name string, args []string) {
 			context["only"] = []string{kind}
 		}
 		s.actions = nil
+		from, to, isRange := strings.Cut(args[1], "-")
+		if !isRange {
+			to = from
+		}
 		e.Call("textDocument/codeAction", map[string]any{
 			"textDocument": map[string]any{"uri": uri(args[0])}, "context": context,
-			"range": map[string]any{"start": s.at(args[1]), "end": s.at(args[1])},
+			"range": map[string]any{"start": s.at(from), "end": s.at(to)},
 		}, &s.actions)
 		for _, a := range s.actions {
 			var action struct{ Title, Kind string }
@@ -317,19 +320,14 @@ func (s *scenario) choose(title string) {
 	for _, a := range s.actions {
 		var action struct {
 			Title   string
-			Command *struct {
-				Command   string            `json:"command"`
-				Arguments []json.RawMessage `json:"arguments"`
-			}
+			Command json.RawMessage
 		}
 		s.decode(a, &action)
 		if !strings.Contains(action.Title, title) {
 			continue
 		}
-		if action.Command == nil || action.Command.Command == "" {
-			var resolved json.RawMessage
-			s.editor.Call("codeAction/resolve", a, &resolved)
-			s.decode(resolved, &action)
+		if bytes.HasPrefix(action.Command, []byte(`"`)) {
+			action.Command = a // it is a command itself
 		}
 		s.editor.Call("workspace/executeCommand", action.Command, nil)
 		return
