@@ -104,3 +104,67 @@ func TestHoversInLargeDocuments(t *testing.T) {
 		})
 	}
 }
+
+// A folder that is opened or closed ends nothing that is under way: neither a
+// question nor a scan.
+func TestFoldersChangeWhileWorkIsUnderWay(t *testing.T) {
+	world := lsptest.NewWorld(t, emulator(t))
+	proxy, err := awstest.NewProxy(world.Estate.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	world.Endpoint = proxy.URL
+	e := world.Editor(t, true)
+	decide := make(chan struct{})
+	e.Answer(func(method string, params json.RawMessage) (any, error) {
+		if method != "window/showMessageRequest" {
+			return nil, nil
+		}
+		<-decide
+		var p struct{ Actions []any }
+		err := json.Unmarshal(params, &p)
+		return p.Actions[0], err // Reject, which needs no time to read
+	})
+	initialize(t, e, nil)
+	e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)
+	opened := func(dir string) {
+		t.Helper()
+		e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": []any{folder(dir)}, "removed": []any{}}})
+		e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": []any{}, "removed": []any{folder(dir)}}})
+	}
+	known := func(dir string) {
+		t.Helper()
+		until(t, "the daemon knows the folder", func() bool {
+			var res struct {
+				Plan struct{ Origin struct{ Workspace string } }
+			}
+			e.Call("cloudops/execution/propose", map[string]any{"argv": []string{"aws", "ec2", "describe-instances"}}, &res)
+			return res.Plan.Origin.Workspace == dir
+		})
+	}
+	dir := t.TempDir()
+
+	e.Call("workspace/executeCommand", map[string]any{
+		"command": "cloudops.execution.propose", "arguments": []any{map[string]any{"verb": "stop", "identifier": awstest.MainDB}},
+	}, nil)
+	e.Asked("window/showMessageRequest", 0, nil)
+	opened(dir)
+	known(dir)
+	proxy.Spoil(awstest.Fault{Service: "rds", Kind: awstest.Hang})
+	params := map[string]any{"command": "cloudops.estate.scan", "workDoneToken": "mine"}
+	scan := e.Begin("workspace/executeCommand", params)
+	e.Note("$/progress", 0, func(p json.RawMessage) bool {
+		return bytes.Contains(p, []byte(`"mine"`)) && bytes.Contains(p, []byte(`"kind":"report"`))
+	})
+	opened(t.TempDir())
+	known(dir)
+	proxy.Heal()
+	e.Notify("window/workDoneProgress/cancel", map[string]any{"token": "mine"})
+	if err := e.Await(scan).Error; err == nil || err.Code != -32800 {
+		t.Errorf("the scan ended with %v, want it cancelled", err)
+	}
+	close(decide)
+
+	e.Note("window/showMessage", 0, said("rejected in a message"))
+}

@@ -23,7 +23,7 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 	s.settings.set(fromInitialize, p.InitializationOptions, s.log)
 	// Until this is answered LSP forbids most of what the daemon's news lead to.
 	workspaces := folders(p)
-	s.stream.next = func() { s.link.add(workspaces, can.cards) }
+	s.stream.next = func() { s.link.open(workspaces, can.cards) }
 	if p.ProcessID != nil {
 		s.follow(int(*p.ProcessID))
 	}
@@ -132,6 +132,6 @@ func (s *server) initialized(context.Context, *protocol.InitializedParams) (any,
 // didChangeWorkspaceFolders tells the daemon, which refuses AWS files inside
 // them. Folders that were closed stay refused until the editor restarts.
 func (s *server) didChangeWorkspaceFolders(_ context.Context, p *protocol.DidChangeWorkspaceFoldersParams) (any, error) {
-	s.link.add(folderPaths(p.Event.Added), s.can().cards)
+	s.link.change(folderPaths(p.Event.Added), folderPaths(p.Event.Removed))
 	return nil, nil
 }

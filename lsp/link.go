@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 
 	"github.com/cloudops/cloudops/agent/render"
@@ -26,11 +27,45 @@ type link struct {
 	// tried is closed once the first attempt is over.
 	tried chan struct{}
 
-	mu         sync.Mutex // guards what follows
-	client     *daemon.Client
-	failure    error // of the last attempt
-	workspaces []string
-	cards      bool
+	mu      sync.Mutex // guards what follows
+	client  *daemon.Client
+	failure error // of the last attempt
+	folders folderSet
+	told    []string // the folders that client's daemon knows
+	cards   bool
+}
+
+// folderSet are the folders that the editor has open, and those that it had:
+// what they say about credentials stays refused until the editor restarts. So
+// that no editor outgrows what the daemon takes, the longest closed are
+// forgotten first.
+type folderSet struct {
+	// paths are in the order in which they were opened first.
+	paths  []string
+	closed map[string]bool
+}
+
+func (f *folderSet) change(added, removed []string) {
+	if f.closed == nil {
+		f.closed = map[string]bool{}
+	}
+	for _, path := range removed {
+		if slices.Contains(f.paths, path) {
+			f.closed[path] = true
+		}
+	}
+	for _, path := range added {
+		delete(f.closed, path)
+		if !slices.Contains(f.paths, path) {
+			f.paths = append(f.paths, path)
+		}
+	}
+	// Room is left for the folders of the server's own.
+	for len(f.paths) > daemon.MaxWorkspaces-10 && len(f.closed) > 0 {
+		i := slices.IndexFunc(f.paths, func(path string) bool { return f.closed[path] })
+		delete(f.closed, f.paths[i])
+		f.paths = slices.Delete(f.paths, i, i+1)
+	}
 }
 
 func newLink(s *server, cfg Config) *link {
@@ -47,11 +82,18 @@ func newLink(s *server, cfg Config) *link {
 	return l
 }
 
-// add opens the link, or opens it anew, for a session with these workspaces
-// besides those that it has.
-func (l *link) add(workspaces []string, cards bool) {
+// open opens the link for a session with these folders.
+func (l *link) open(folders []string, cards bool) {
 	l.mu.Lock()
-	l.workspaces, l.cards = append(l.workspaces, workspaces...), cards
+	l.cards = cards
+	l.mu.Unlock()
+	l.change(folders, nil)
+}
+
+// change tells the daemon of folders that were opened and closed.
+func (l *link) change(added, removed []string) {
+	l.mu.Lock()
+	l.folders.change(added, removed)
 	l.mu.Unlock()
 	signal(l.wanted)
 }
@@ -85,21 +127,38 @@ func (l *link) run(ctx context.Context) {
 	}
 }
 
-// connect makes one attempt. Its failure is told unless it was told before.
+// connect makes one attempt to have a session with the folders as they are now.
+// Its failure is told unless it was told before.
 func (l *link) connect(ctx context.Context, told *bool) bool {
 	cfg := l.cfg
 	l.mu.Lock()
-	cfg.Environment.Workspaces, cfg.Cards = slices.Concat(l.workspaces, cfg.Environment.Workspaces), l.cards
+	folders := slices.Concat(l.folders.paths, cfg.Environment.Workspaces)
+	cfg.Environment.Workspaces, cfg.Cards = folders, l.cards
+	c, known := l.client, l.client != nil && slices.Equal(l.told, folders)
 	l.mu.Unlock()
-	c, err := l.dial(ctx, cfg)
+	if known {
+		return true
+	}
+	fresh := c == nil
+	var err error
+	if fresh {
+		c, err = l.dial(ctx, cfg)
+	} else {
+		// What is under way goes on.
+		err = c.SetWorkspaces(ctx, folders)
+	}
 	if ctx.Err() != nil {
-		if err == nil {
+		if fresh && err == nil {
 			_ = c.Close() // nobody has it
 		}
 		return false
 	}
 	if err != nil {
-		l.s.log.Warn("dialling the daemon", "error", err)
+		l.s.log.Warn("reaching the daemon", "error", err)
+		e, said := errors.AsType[*daemon.Error](err)
+		if !fresh && (!said || e.Code != daemon.CodeRefused && e.Code != int(jsonrpc2.InvalidParams)) {
+			return false // the session goes on, and heals itself
+		}
 		l.use(nil, err)
 		if !*told {
 			*told = true
@@ -107,8 +166,13 @@ func (l *link) connect(ctx context.Context, told *bool) bool {
 		}
 		return false
 	}
-	l.use(c, nil)
-	l.s.greet(c.Hello())
+	l.mu.Lock()
+	l.told = folders
+	l.mu.Unlock()
+	if fresh {
+		l.use(c, nil)
+		l.s.greet(c.Hello())
+	}
 	return true
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/lsptest"
 )
@@ -156,4 +160,52 @@ func until(t *testing.T, what string, cond func() bool) {
 			t.Fatalf("not within %v: %s", lsptest.Patience, what)
 		}
 	}
+}
+
+// Folders come and go on one connection, however often.
+func TestFoldersChangeOnOneConnection(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	defer degraded(t, home)()
+	var dials atomic.Int32
+	e := lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
+		return lsp.Serve(context.Background(), lsp.Config{
+			In: in, Out: out, Daemon: client(home), Version: "test",
+			Dial: func(ctx context.Context, cfg daemon.ClientConfig) (*daemon.Client, error) {
+				dials.Add(1)
+				return daemon.Dial(ctx, cfg)
+			},
+		})
+	})
+	initialize(t, e, map[string]any{"workspaceFolders": []any{folder(t.TempDir())}})
+	e.Note("window/showMessage", 0, said("cloudops key import")) // it is reached
+	reached := dials.Load()
+	added := folder(t.TempDir())
+	for i := range 2000 {
+		added, removed := []any{added}, []any{}
+		if i%2 == 1 {
+			added, removed = removed, added
+		}
+		e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": added, "removed": removed}})
+	}
+	for i := range 2 * daemon.MaxWorkspaces {
+		other := []any{folder(fmt.Sprintf("/nowhere/%d", i))}
+		e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": other, "removed": []any{}}})
+		e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": []any{}, "removed": other}})
+	}
+	if err := e.Try("cloudops/estate/status", nil, nil); err == nil || err.Code != daemon.CodeDegraded {
+		t.Errorf("status: %v, want %d", err, daemon.CodeDegraded)
+	}
+	if n := dials.Load(); n != reached {
+		t.Errorf("it dialled %d times more", n-reached)
+	}
+	// One with the home in it is refused, whenever it is opened.
+	e.Notify("workspace/didChangeWorkspaceFolders", map[string]any{"event": map[string]any{"added": []any{folder(home)}, "removed": []any{}}})
+	e.Note("window/showMessage", 0, said("refusing the home"))
+	if err := e.Try("cloudops/estate/status", nil, nil); err == nil || err.Code != daemon.CodeUnavailable || !strings.Contains(err.Message, "refusing the home") {
+		t.Errorf("status: %v, want it refused", err)
+	}
+}
+
+func folder(path string) map[string]any {
+	return map[string]any{"uri": "file://" + path, "name": filepath.Base(path)}
 }

@@ -243,7 +243,7 @@ func classify(err error) (code int, name string) {
 			return exitNotFound, "not_found"
 		case daemon.CodeDenied:
 			return exitDenied, "denied"
-		case daemon.CodeUnavailable, daemon.CodeDegraded, daemon.CodeHandover:
+		case daemon.CodeUnavailable, daemon.CodeDegraded, daemon.CodeHandover, daemon.CodeFull:
 			return exitUnavailable, "unavailable"
 		case -32602:
 			return exitUsage, "usage"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // ThisBuild identifies the running program: a hash of its executable's size and
@@ -46,5 +47,16 @@ func buildOf(path, version string) Build {
 
 // replaces reports whether b should serve instead of old.
 func (b Build) replaces(old Build) bool {
-	return b.ID != "" && old.ID != "" && b.ID != old.ID && b.Time.After(old.Time)
+	return b.ID != "" && old.ID != "" && b.ID != old.ID && b.written().After(old.written())
+}
+
+// written is when a build was made. A time that is yet to come, from a clock
+// that went wrong, says nothing: it would never be replaced, or end a daemon
+// for nothing.
+func (b Build) written() time.Time {
+	const clocks = 24 * time.Hour // that zones and clocks may differ by
+	if b.Time.After(time.Now().Add(clocks)) {
+		return time.Time{}
+	}
+	return b.Time
 }

@@ -26,6 +26,9 @@ const (
 	handoverTime = drainTime + 2*endTime
 	// healTime is how long a lost connection is redialed without being asked.
 	healTime = 2 * time.Minute
+	// fullTime is how long a client waits for room at a daemon with too many
+	// sessions: idle ones make way by then.
+	fullTime = idleAge + 2*time.Second
 )
 
 // ClientConfig is how to reach the daemon of a home.
@@ -61,7 +64,7 @@ type ClientConfig struct {
 
 // Client is a connection that heals itself. Safe for concurrent use.
 type Client struct {
-	// cfg does not change, but for the profile, which mu guards.
+	// cfg does not change, but for the profile and the workspaces, which mu guards.
 	cfg    ClientConfig
 	dial   func(ctx context.Context) (net.Conn, error)
 	ctx    context.Context
@@ -91,10 +94,7 @@ type attempt struct {
 // is degraded is no error: Hello says so.
 func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	// Before a daemon is started there, which would read its configuration.
-	if err := CheckHome(cfg.Home, cfg.Environment.Workspaces); err != nil {
-		return nil, err
-	}
-	if err := checkKeyFile(cfg.KeyFile, cfg.Environment.Workspaces); err != nil {
+	if err := cfg.allow(cfg.Environment.Workspaces); err != nil {
 		return nil, err
 	}
 	c := newClient(cfg)
@@ -120,17 +120,34 @@ func (c *Client) first(ctx context.Context) error {
 	return nil
 }
 
-// readOnly reports whether a request may be sent twice.
-func readOnly(method string) bool {
-	return slices.Contains([]string{
-		MethodProfileList, MethodEstateStatus, MethodEstateSearch, MethodEstateGet, MethodEstateResolve,
-		MethodConversationList, MethodConversationMessages,
-		MethodExecutionPending, MethodExecutionList, MethodAudit, MethodAuditVerify, MethodKeyStatus,
-	}, method)
+// allow refuses folders that the home or the key file lies in.
+func (cfg ClientConfig) allow(workspaces []string) error {
+	if err := CheckHome(cfg.Home, workspaces); err != nil {
+		return err
+	}
+	return checkKeyFile(cfg.KeyFile, workspaces)
 }
 
+// SetWorkspaces tells the daemon which folders are open now, in the place of
+// those of the configuration, also after a reconnect. What is under way goes on.
+// Where the home lies in one of them the error is a refusal, and nothing more
+// should be asked of this client.
+func (c *Client) SetWorkspaces(ctx context.Context, workspaces []string) error {
+	if err := c.cfg.allow(workspaces); err != nil {
+		return err
+	}
+	workspaces = slices.Clone(workspaces)
+	c.mu.Lock()
+	c.cfg.Environment.Workspaces = workspaces
+	c.mu.Unlock()
+	return c.Call(ctx, MethodWorkspaces, WorkspacesParams{Workspaces: workspaces}, nil)
+}
+
+// requests are the daemon's methods, for what a client has to know of them.
+var requests = sync.OnceValue(methods)
+
 // Call sends a request and decodes its result; result may be nil. When the
-// connection breaks it redials; requests that only read are sent again, others
+// connection breaks it redials; requests that change nothing are sent again, others
 // return an *Error with CodeUnavailable. Cancelling ctx cancels the request.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	if params == nil {
@@ -143,7 +160,7 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if len(raw) > maxRequest {
 		return fromWire(toWire(invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
 	}
-	for again := readOnly(method); ; again = false {
+	for again := requests()[method].needs&repeatable != 0; ; again = false {
 		conn, err := c.connected(ctx)
 		if err != nil {
 			return err
@@ -284,7 +301,7 @@ func (c *Client) mind(conn *conn) {
 func (c *Client) shake() (*conn, HelloResult, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, 500*time.Millisecond
-	broken := 0
+	broken, full := 0, time.Now().Add(fullTime)
 	for end := time.Now().Add(handoverTime); ; {
 		nc, err := c.dial(c.ctx)
 		if err != nil {
@@ -298,6 +315,7 @@ func (c *Client) shake() (*conn, HelloResult, error) {
 		switch {
 		case c.ctx.Err() != nil:
 			return nil, HelloResult{}, err
+		case refused && own.Code == CodeFull && time.Now().Before(full):
 		case refused && own.Code != CodeHandover && own.Code != CodeUnavailable:
 			return nil, HelloResult{}, err
 		case !refused:

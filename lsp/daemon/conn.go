@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -29,8 +30,12 @@ const (
 	maxReply = 512 << 20
 	// maxInFlight bounds the calls that one peer may have open.
 	maxInFlight = 256
-	// writeTimeout is how long a peer may leave its socket unread.
-	writeTimeout = 20 * time.Second
+	// frameTime is how long a peer may take to send one message to the daemon.
+	frameTime = 20 * time.Second
+	// maxHalf bounds what messages that are not whole yet may take of the daemon,
+	// in bytes beyond the first freeHalf of each.
+	maxHalf  = 32 << 20
+	freeHalf = 64 << 10
 )
 
 // conn is one end of a connection: calls in both directions, each cancellable,
@@ -38,6 +43,8 @@ const (
 type conn struct {
 	rpc jsonrpc2.Conn
 	net net.Conn
+	in  *stream
+	out *outgoing
 	log *slog.Logger
 	// ctx ends with the connection; every incoming call's context derives from
 	// it, never from the library's, which is recycled.
@@ -54,15 +61,17 @@ type conn struct {
 	// made, is closed when there are none.
 	unanswered int
 	settled    chan struct{}
+	// last is when the peer last had something to do here.
+	last time.Time
 }
 
 // newConn prepares a connection; start makes it read.
 func newConn(ctx context.Context, nc net.Conn, limit int64, log *slog.Logger) *conn {
-	c := &conn{net: nc, log: log, calls: make(map[jsonrpc2.ID]context.CancelFunc)}
+	c := &conn{net: nc, log: log, calls: make(map[jsonrpc2.ID]context.CancelFunc), last: time.Now()}
 	c.ctx, c.cancel = context.WithCancel(ctx)
-	c.rpc = jsonrpc2.NewConn(&stream{
-		conn: nc, in: bufio.NewReader(nc), limit: limit, ended: c.cancel, replied: c.replied,
-	}, jsonrpc2.WithCodec(codec{}))
+	c.out = &outgoing{conn: nc, timeout: writeTimeout, ended: c.cancel}
+	c.in = &stream{conn: nc, in: bufio.NewReader(nc), out: c.out, limit: limit, ended: c.cancel, replied: c.replied}
+	c.rpc = jsonrpc2.NewConn(c.in, jsonrpc2.WithCodec(codec{}))
 	return c
 }
 
@@ -114,8 +123,12 @@ func (c *conn) replied() {
 	}
 }
 
-// ours marks the contexts of what this end sends of its own accord.
-type ours struct{}
+// ours marks the contexts of what this end sends of its own accord, and of has
+// the topic of a notification.
+type (
+	ours struct{}
+	of   struct{}
+)
 
 // wait returns when reading has ended and every incoming call has returned.
 func (c *conn) wait() { <-c.rpc.Done() }
@@ -134,11 +147,25 @@ type cancelParams struct {
 	ID int64 `json:"id"`
 }
 
-// notify sends a notification; a peer that is gone learns nothing.
-func (c *conn) notify(method string, params any) {
+// notify sends a notification and does not wait for it; a peer that is gone
+// learns nothing.
+func (c *conn) notify(method string, params any) { c.notifyOf("", method, params) }
+
+// notifyOf is notify for news of which only the latest counts: while one of a
+// topic waits to be sent, the next takes its place.
+func (c *conn) notifyOf(topic, method string, params any) {
 	if c.ctx.Err() == nil {
-		_ = c.rpc.Notify(context.WithValue(context.Background(), ours{}, true), method, params)
+		ctx := context.WithValue(context.Background(), ours{}, true)
+		_ = c.rpc.Notify(context.WithValue(ctx, of{}, topic), method, params)
 	}
+}
+
+// idle is since when the peer has had nothing to do here; false while calls of
+// it are under way.
+func (c *conn) idle() (since time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, len(c.calls) == 0
 }
 
 // handle starts each call in the order of arrival and lets calls overlap;
@@ -174,6 +201,7 @@ func (c *conn) register(id jsonrpc2.ID, cancel context.CancelFunc) error {
 		return jsonrpc2.Errorf(CodeUnavailable, "too many calls at once on this connection")
 	}
 	c.calls[id] = cancel
+	c.last = time.Now()
 	return nil
 }
 
@@ -181,6 +209,7 @@ func (c *conn) forget(id jsonrpc2.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, id)
+	c.last = time.Now()
 }
 
 func (c *conn) handleNote(method string, params []byte) {
@@ -248,12 +277,33 @@ func known(method string) string {
 type stream struct {
 	conn  net.Conn
 	in    *bufio.Reader
+	out   *outgoing
 	limit int64
+	// patience is how long one message may take to come; 0 means any time.
+	patience time.Duration
+	// half is what messages of all peers share while they come; nil means that
+	// there is no bound.
+	half *budget
 	// ended and replied tell the conn.
 	ended, replied func()
+}
 
-	// mu keeps frames whole.
-	mu sync.Mutex
+// budget is a number of bytes that are shared out.
+type budget struct{ used atomic.Int64 }
+
+// take has n more bytes, if there are.
+func (b *budget) take(n int64) bool {
+	if b == nil || b.used.Add(n) <= maxHalf {
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+func (b *budget) give(n int64) {
+	if b != nil {
+		b.used.Add(-n)
+	}
 }
 
 // Read implements jsonrpc2.Stream.
@@ -289,8 +339,12 @@ func decodeMessage(body []byte) (jsonrpc2.Message, *jsonrpc2.Error) {
 	return m, nil
 }
 
-// frame reads one header and body.
+// frame reads one header and body. Until they begin it waits for ever.
 func (s *stream) frame() ([]byte, error) {
+	if _, err := s.in.Peek(1); err == nil && s.patience > 0 {
+		_ = s.conn.SetReadDeadline(time.Now().Add(s.patience))
+		defer func() { _ = s.conn.SetReadDeadline(time.Time{}) }()
+	}
 	length := int64(-1)
 	for lines := 0; ; lines++ {
 		line, err := s.in.ReadSlice('\n')
@@ -326,9 +380,19 @@ func (s *stream) frame() ([]byte, error) {
 	}
 	// Grown as bytes arrive: a length alone must not cost memory.
 	var body bytes.Buffer
-	body.Grow(int(min(length, 64<<10)))
-	if n, err := io.CopyN(&body, s.in, length); err != nil {
-		return nil, fmt.Errorf("reading a message: %d of %d bytes: %w", n, length, err)
+	body.Grow(int(min(length, freeHalf)))
+	var taken int64
+	defer func() { s.half.give(taken) }()
+	for left := length; left > 0; left = length - int64(body.Len()) {
+		if left < length {
+			if !s.half.take(freeHalf) {
+				return nil, jsonrpc2.Errorf(CodeUnavailable, "too many messages are coming in at once; try again")
+			}
+			taken += freeHalf
+		}
+		if _, err := io.CopyN(&body, s.in, min(left, freeHalf)); err != nil {
+			return nil, fmt.Errorf("reading a message: %d of %d bytes: %w", body.Len(), length, err)
+		}
 	}
 	return body.Bytes(), nil
 }
@@ -340,7 +404,7 @@ func (s *stream) answer(e *jsonrpc2.Error) {
 		"error": map[string]any{"code": e.Code, "message": e.Message},
 	})
 	if err == nil {
-		_, _ = s.write(reply)
+		_ = s.out.reply(reply)
 	}
 }
 
@@ -353,23 +417,15 @@ func (s *stream) Write(ctx context.Context, m jsonrpc2.Message) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.write(body)
-}
-
-func (s *stream) write(body []byte) (int64, error) {
-	frame := make([]byte, 0, len(body)+32)
-	frame = fmt.Appendf(frame, "Content-Length: %d\r\n\r\n", len(body))
-	frame = append(frame, body...)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	n, err := s.conn.Write(frame)
-	if err != nil {
-		// Half a frame may be out: nothing can follow it.
-		s.ended()
-		s.conn.Close()
+	if topic, note := ctx.Value(of{}).(string); note {
+		err = s.out.note(topic, body)
+	} else {
+		err = s.out.reply(body)
 	}
-	return int64(n), err
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(body)), nil
 }
 
 // Close implements jsonrpc2.Stream.

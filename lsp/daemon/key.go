@@ -152,7 +152,7 @@ func keyRotate(ctx context.Context, x *session, p *Parts, params KeyRotateParams
 	job := s.reseal(p)
 	listen := func(done, total int) {
 		if params.Token != "" && ctx.Err() == nil {
-			x.conn.notify(NoteProgress, ProgressNote{Token: params.Token,
+			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token,
 				Progress: scanner.Progress{Done: done, Total: total, Message: "sealing everything anew"}})
 		}
 	}

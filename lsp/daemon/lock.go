@@ -18,8 +18,9 @@ const (
 	lockName = "daemon.lock"
 	// lockPatience outlasts clients that only look whether the lock is held.
 	lockPatience = 300 * time.Millisecond
-	// handoverGrace is how long a home is kept for the newer build that asked.
-	handoverGrace = 10 * time.Second
+	// handoverGrace is how long a home is kept for the newer build that asked: well
+	// below startTime, so that others still get a daemon if it never comes.
+	handoverGrace = 3 * time.Second
 )
 
 // errLocked: another open file has the lock.
@@ -67,7 +68,8 @@ func takeLock(home string, build Build) (*lock, error) {
 
 // expectsNewer reports whether the home waits for a newer build than this.
 func (s lockState) expectsNewer(build Build) bool {
-	return s.successor.After(build.Time) && time.Since(s.handedOver) < handoverGrace
+	ago := time.Since(s.handedOver)
+	return s.successor.After(build.Time) && ago >= 0 && ago < handoverGrace
 }
 
 // record tells clients where the daemon is.

@@ -145,7 +145,7 @@ func testHome(t *testing.T) string {
 
 // serving runs a daemon in this process until the test ends or stop is called;
 // stop returns what Serve would.
-func serving(t *testing.T, cfg ServerConfig) (s *server, stop func() error) {
+func serving(t *testing.T, cfg ServerConfig, change ...func(*server)) (s *server, stop func() error) {
 	t.Helper()
 	if cfg.Open == nil {
 		cfg.Open = noParts
@@ -156,6 +156,9 @@ func serving(t *testing.T, cfg ServerConfig) (s *server, stop func() error) {
 	}
 	addTestMethods(s)
 	s.identify = atTerminal
+	for _, f := range change {
+		f(s)
+	}
 	ln, err := s.bind()
 	if err != nil {
 		s.abandon()

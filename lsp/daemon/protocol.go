@@ -26,6 +26,7 @@ const ProtocolVersion = 1
 // The requests that clients send.
 const (
 	MethodHello                = "cloudops/hello"
+	MethodWorkspaces           = "cloudops/workspaces"
 	MethodProfileList          = "cloudops/profile/list"
 	MethodProfileSelect        = "cloudops/profile/select"
 	MethodEstateScan           = "cloudops/estate/scan"
@@ -80,6 +81,8 @@ const (
 	CodeDegraded    = -32014
 	CodeRejected    = -32015
 	CodeHandover    = -32016
+	// CodeFull: too many sessions are open, and all of them are at work.
+	CodeFull = -32017
 )
 
 // Build identifies a binary.
@@ -116,6 +119,15 @@ type HelloResult struct {
 	Problems []string `json:"problems,omitempty"`
 	// Notices are worth telling once, such as where a new key was put.
 	Notices []string `json:"notices,omitempty"`
+}
+
+// MaxWorkspaces bounds the folders that one session has open.
+const MaxWorkspaces = 1000
+
+// WorkspacesParams are all the folders that the session has open, in the place
+// of those that it had. A home inside one of them is refused, as by hello.
+type WorkspacesParams struct {
+	Workspaces []string `json:"workspaces"`
 }
 
 // ProfileSelectParams chooses the session's profile.

@@ -54,7 +54,7 @@ func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (a
 	}
 	return x.server.scan(ctx, p.Scanner.Scan, env, params.Options, func(pr scanner.Progress) {
 		if params.Token != "" && ctx.Err() == nil {
-			x.conn.notify(NoteProgress, ProgressNote{Token: params.Token, Progress: pr})
+			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token, Progress: pr})
 		}
 	})
 }

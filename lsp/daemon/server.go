@@ -29,8 +29,6 @@ const (
 	// helloTime is how long a handshake may take to come, and how long it waits
 	// for the store to open.
 	helloTime = 8 * time.Second
-	// maxSessions bounds the connections at once.
-	maxSessions = 128
 )
 
 // ServerConfig is what one daemon serves.
@@ -112,8 +110,11 @@ type server struct {
 	stop chan string
 	// identify is checkPeer.
 	identify func(net.Conn) (peer, error)
-	// patience is how long a connection may stay without a handshake.
-	patience time.Duration
+	// patience is how long a connection may stay without a handshake, writing how
+	// long it may leave unread what it is sent.
+	patience, writing time.Duration
+	// half is what messages may take before they are whole.
+	half budget
 	// generation is the estate's latest.
 	generation atomic.Uint64
 	// users are the goroutines that use the parts.
@@ -158,7 +159,7 @@ func newServer(cfg ServerConfig) (*server, error) {
 	}
 	s := &server{
 		cfg: cfg, log: cfg.Log, lock: l, methods: methods(),
-		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, identify: checkPeer,
+		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, writing: writeTimeout, identify: checkPeer,
 	}
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(cfg.Idle, s.idled)
@@ -223,14 +224,7 @@ func (s *server) adopt(nc net.Conn) {
 		return
 	}
 	x := newSession(s, nc, who)
-	s.mu.Lock()
-	refused := s.ended || len(s.sessions) >= maxSessions
-	if !refused {
-		s.sessions[x] = struct{}{}
-		s.users.Add(1)
-	}
-	s.mu.Unlock()
-	if refused {
+	if !s.admit(x) {
 		s.log.Warn("refusing a connection: the daemon is ending, or too many are open")
 		x.conn.close()
 		return
@@ -460,18 +454,14 @@ func (s *server) estateChanged() {
 	s.broadcast(NoteEstateChanged, EstateChanged{Generation: s.generation.Load()})
 }
 
-// broadcast tells every session that shook hands. A stalled one is cut off by
-// its own write timeout.
+// broadcast tells every session that shook hands, and waits for none. Of news
+// that a session has not read yet only the latest is kept.
 func (s *server) broadcast(note string, params any) {
 	s.mu.Lock()
-	var to []*session
+	defer s.mu.Unlock()
 	for x := range s.sessions {
 		if x.ready() {
-			to = append(to, x)
+			x.conn.notifyOf(note, note, params)
 		}
-	}
-	s.mu.Unlock()
-	for _, x := range to {
-		x.conn.notify(note, params)
 	}
 }

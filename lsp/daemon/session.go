@@ -24,7 +24,24 @@ const (
 	needExecutor
 	needAgent
 	needKeys
+
+	// repeatable is no part: the request changes nothing that asking twice would
+	// not leave the same, so that a client may send it again.
+	repeatable need = 1 << 7
 )
+
+// dependencies are the parts in words, in the order in which they are looked at.
+var dependencies = []struct {
+	need    need
+	words   string
+	missing func(*Parts) bool
+}{
+	{needStore, "the store is", func(p *Parts) bool { return p.Store == nil || p.Store.Estate == nil || p.Store.Chat == nil }},
+	{needScanner, "the scanner is", func(p *Parts) bool { return p.Scanner == nil }},
+	{needExecutor, "the executor is", func(p *Parts) bool { return p.Executor == nil }},
+	{needAgent, "the agent is", func(p *Parts) bool { return p.Agent == nil }},
+	{needKeys, "the keys are", func(p *Parts) bool { return p.Keys == nil }},
+}
 
 // method answers one kind of request.
 type method struct {
@@ -57,51 +74,45 @@ type none struct{}
 // methods is all that a session may ask, besides hello.
 func methods() map[string]method {
 	return map[string]method{
-		MethodProfileList:          on(needScanner, profileList),
+		MethodProfileList:          on(repeatable|needScanner, profileList),
+		MethodWorkspaces:           on(repeatable, setWorkspaces),
 		MethodProfileSelect:        on(needScanner, profileSelect),
 		MethodEstateScan:           on(needScanner, estateScan),
-		MethodEstateStatus:         on(needStore|needScanner, estateStatus),
-		MethodEstateSearch:         on(needStore|needScanner, estateSearch),
-		MethodEstateGet:            on(needStore|needScanner, estateGet),
-		MethodEstateResolve:        on(needStore|needScanner, estateResolve),
+		MethodEstateStatus:         on(repeatable|needStore|needScanner, estateStatus),
+		MethodEstateSearch:         on(repeatable|needStore|needScanner, estateSearch),
+		MethodEstateGet:            on(repeatable|needStore|needScanner, estateGet),
+		MethodEstateResolve:        on(repeatable|needStore|needScanner, estateResolve),
 		MethodConversationCreate:   on(needStore, conversationCreate),
-		MethodConversationList:     on(needStore, conversationList),
-		MethodConversationMessages: on(needStore, conversationMessages),
+		MethodConversationList:     on(repeatable|needStore, conversationList),
+		MethodConversationMessages: on(repeatable|needStore, conversationMessages),
 		MethodConversationSend:     on(needStore|needAgent, conversationSend),
 		MethodConversationRename:   on(needStore, conversationRename),
 		MethodConversationLabel:    on(needStore, conversationLabel),
-		MethodConversationSearch:   on(needStore, conversationSearch),
-		MethodConversationExport:   on(needStore, conversationExport),
+		MethodConversationSearch:   on(repeatable|needStore, conversationSearch),
+		MethodConversationExport:   on(repeatable|needStore, conversationExport),
 		MethodConversationDelete:   on(needStore|needExecutor, conversationDelete),
 		MethodExecutionPropose:     on(needStore|needScanner|needExecutor, executionPropose),
 		MethodExecutionDecide:      on(needExecutor, executionDecide),
-		MethodExecutionPending:     on(needExecutor, executionPending),
-		MethodExecutionList:        on(needExecutor, executionList),
-		MethodAudit:                on(needExecutor, audit),
-		MethodAuditVerify:          on(needExecutor, auditVerify),
+		MethodExecutionPending:     on(repeatable|needExecutor, executionPending),
+		MethodExecutionList:        on(repeatable|needExecutor, executionList),
+		MethodAudit:                on(repeatable|needExecutor, audit),
+		MethodAuditVerify:          on(repeatable|needExecutor, auditVerify),
 		MethodStoreMigrate:         on(needStore|needExecutor, storeMigrate),
-		MethodKeyStatus:            on(needKeys, keyStatus),
+		MethodKeyStatus:            on(repeatable|needKeys, keyStatus),
 		MethodKeyRotate:            on(needKeys|needStore|needExecutor, keyRotate),
 		MethodKeyExport:            on(needKeys|needExecutor, keyExport),
 		MethodKeyExported:          on(needKeys|needExecutor, keyExported),
 	}
 }
 
-// missing names a part that a request needs and the daemon has not.
-func (n need) missing(p *Parts) string {
-	switch {
-	case n&needStore != 0 && (p.Store == nil || p.Store.Estate == nil || p.Store.Chat == nil):
-		return "the store"
-	case n&needScanner != 0 && p.Scanner == nil:
-		return "the scanner"
-	case n&needExecutor != 0 && p.Executor == nil:
-		return "the executor"
-	case n&needAgent != 0 && p.Agent == nil:
-		return "the agent"
-	case n&needKeys != 0 && p.Keys == nil:
-		return "the keys"
+// missing says which parts a request needs and the daemon has not.
+func (n need) missing(p *Parts) (all []string) {
+	for _, d := range dependencies {
+		if n&d.need != 0 && d.missing(p) {
+			all = append(all, d.words+" not available")
+		}
 	}
-	return ""
+	return all
 }
 
 // session is one connection: who is at the other end, and the AWS side it
@@ -111,6 +122,8 @@ type session struct {
 	server *server
 	conn   *conn
 	peer   peer
+	// refusal is why nothing is served here, if so.
+	refusal error
 
 	// mu guards what follows; hello sets it once, profile/select the profile.
 	mu          sync.Mutex
@@ -124,15 +137,18 @@ type session struct {
 }
 
 func newSession(s *server, nc net.Conn, who peer) *session {
-	return &session{
-		id: uuid.NewString(), server: s, peer: who,
-		conn: newConn(context.Background(), nc, maxRequest, s.log),
-	}
+	c := newConn(context.Background(), nc, maxRequest, s.log)
+	c.out.timeout, c.in.patience, c.in.half = s.writing, frameTime, &s.half
+	return &session{id: uuid.NewString(), server: s, peer: who, conn: c}
 }
 
 // run serves the session until it ends and its requests have returned.
 func (x *session) run() {
-	late := time.AfterFunc(x.server.patience, func() {
+	patience := x.server.patience
+	if x.refusal != nil {
+		patience = min(patience, refusalTime)
+	}
+	late := time.AfterFunc(patience, func() {
 		if !x.ready() {
 			x.conn.close()
 		}
@@ -171,6 +187,9 @@ func (x *session) serve(ctx context.Context, name string, params []byte) (result
 }
 
 func (x *session) dispatch(ctx context.Context, name string, params []byte) (any, error) {
+	if x.refusal != nil {
+		return nil, x.refusal
+	}
 	if name == MethodHello {
 		return x.hello(ctx, params)
 	}
@@ -182,11 +201,11 @@ func (x *session) dispatch(ctx context.Context, name string, params []byte) (any
 		return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(name))
 	}
 	p, err := x.server.opened()
-	if err != nil {
+	if err != nil && m.needs&^repeatable != 0 {
 		return nil, err
 	}
-	if part := m.needs.missing(p); part != "" {
-		return nil, refusef(CodeDegraded, "see the problems that `cloudops status` lists", "the daemon is degraded: %s is not available", part)
+	if parts := m.needs.missing(p); len(parts) > 0 {
+		return nil, refusef(CodeDegraded, "see the problems that `cloudops status` lists", "the daemon is degraded: %s", parts[0])
 	}
 	return m.call(ctx, x, p, params)
 }
@@ -195,10 +214,7 @@ func (p HelloParams) validate() error {
 	if p.Kind != "editor" && p.Kind != "terminal" {
 		return invalid(`"kind" must be editor or terminal`)
 	}
-	if len(p.Environment.Workspaces) > 1000 {
-		return invalid(`"environment/workspaces" has more than 1000 entries`)
-	}
-	return nil
+	return checkWorkspaces("environment/workspaces", p.Environment.Workspaces)
 }
 
 // hello opens the session.
@@ -246,11 +262,7 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 		return r, nil
 	}
 	r.StoreID = parts.StoreID
-	for _, n := range []need{needStore, needScanner, needExecutor, needAgent} {
-		if part := n.missing(parts); part != "" {
-			r.Problems = append(r.Problems, part+" is not available")
-		}
-	}
+	r.Problems = (^need(0)).missing(parts)
 	s.mu.Lock()
 	r.Notices, parts.Notices = parts.Notices, nil
 	s.mu.Unlock()

@@ -132,7 +132,10 @@ func (c *Client) startDaemon() (*child, error) {
 	}
 	cmd := exec.Command(exe, "daemon")
 	cmd.Dir = "/"
-	cmd.Env = outside(daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVars), c.cfg.Environment.Workspaces)
+	c.mu.Lock()
+	workspaces := c.cfg.Environment.Workspaces
+	c.mu.Unlock()
+	cmd.Env = outside(daemonEnvironment(os.Environ(), c.cfg.Home, c.cfg.KeyVars), workspaces)
 	cmd.Stderr = log
 	cmd.SysProcAttr = detached()
 	if err := cmd.Start(); err != nil {

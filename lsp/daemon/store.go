@@ -58,7 +58,7 @@ func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParam
 	}
 	report := func(done, total int) {
 		if params.Token != "" {
-			x.conn.notify(NoteProgress, ProgressNote{Token: params.Token,
+			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token,
 				Progress: scanner.Progress{Done: done, Total: total, Message: "moving the store"}})
 		}
 	}

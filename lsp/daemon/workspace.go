@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,34 @@ func within(path, dir string) bool {
 	}
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+func (p WorkspacesParams) validate() error { return checkWorkspaces("workspaces", p.Workspaces) }
+
+// checkWorkspaces bounds the folders of one session.
+func checkWorkspaces(field string, workspaces []string) error {
+	if len(workspaces) > MaxWorkspaces {
+		return invalid("%q has more than %d entries", field, MaxWorkspaces)
+	}
+	const maxPath = 32 << 10
+	for _, w := range workspaces {
+		if len(w) > maxPath {
+			return invalid("%q has a path of more than %d bytes", field, maxPath)
+		}
+	}
+	return nil
+}
+
+// setWorkspaces takes the folders that a session has open now. What is under way
+// goes on; what begins later sees them.
+func setWorkspaces(ctx context.Context, x *session, p *Parts, params WorkspacesParams) (any, error) {
+	if err := CheckHome(x.server.cfg.Home, params.Workspaces); err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.env.Workspaces = params.Workspaces
+	return none{}, nil
 }
 
 // workspaces are the folders that any session has open.

@@ -73,6 +73,7 @@ func (w *World) parts(ctx context.Context) (*daemon.Parts, error) {
 		Store: store, Scanner: sc, Executor: ex,
 		Agent:   agent.New(agent.Config{UserID: "test"}, store, sc, ex, builtin.New(store.Estate, sc)),
 		StoreID: keys.StoreID(),
+		Keys:    keys,
 		Close:   store.Close,
 	}, nil
 }
