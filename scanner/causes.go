@@ -128,6 +128,11 @@ var causes = []*cause{
 			return as[*services.FalseAnswer](s) || as[*smithy.DeserializationError](s) && s.status >= 200 && s.status < 300
 		},
 	},
+	{
+		code: codeFailed, message: "the list does not end: its pages lead to each other, or nowhere",
+		hint: "try again; if it stays so, what answers is faulty",
+		is:   func(s seen) bool { return errors.Is(s.err, services.ErrEndless) },
+	},
 
 	// Who calls, and when.
 	{

@@ -124,6 +124,7 @@ func TestEachCauseHasItsOwnSentence(t *testing.T) {
 		"proxy":       {"unreachable", ErrUnreachable, []string{"the proxy answers with HTTP status 407", "https_proxy"}, aws.FalseTernary, []error{unanswered(proxyRefusal(407))}},
 		"no proxy":    {"unreachable", ErrUnreachable, []string{"proxy can't be reached"}, aws.UnknownTernary, []error{unanswered(&net.OpError{Op: "proxyconnect", Err: syscall.ECONNREFUSED})}},
 		"cut":         {"unreachable", ErrUnreachable, []string{"cut off", "again"}, aws.TrueTernary, []error{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF)}},
+		"endless":     {"failed", nil, []string{"does not end"}, aws.UnknownTernary, []error{fmt.Errorf("listing: %w", services.ErrEndless)}},
 		"not AWS": {"unreachable", ErrUnreachable, []string{"not AWS's: a web page", "sign in where the network asks"}, aws.UnknownTernary, []error{
 			fmt.Errorf("x: %w", &services.FalseAnswer{What: "a web page", Status: 200}),
 		}},

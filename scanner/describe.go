@@ -70,7 +70,28 @@ func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (
 	if err != nil {
 		return r, err
 	}
+	collector, _ := collectorOf(k.Type)
+	if err := s.keep(ctx, collector, &r); err != nil {
+		return r, err
+	}
 	return r, s.estate.Upsert(ctx, r)
+}
+
+// keep fills in what is known of a resource from earlier, where a detail of it
+// could not be read now: what a failed call did not tell is not gone.
+func (s *Scanner) keep(ctx context.Context, c services.Collector, r *storage.Resource) error {
+	if c.Lacks == nil || !c.Lacks(*r) {
+		return nil
+	}
+	known, err := s.estate.Get(ctx, r.Key())
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading what is known of a resource: %w", err)
+	}
+	c.Keep(r, known, s.Age(storage.Record{Key: known.Key(), LastSynced: known.LastSynced}))
+	return nil
 }
 
 // AWS is a checked client configuration for a profile and region, and whose it

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,11 +25,35 @@ const (
 
 var fakeRegions = []string{"eu-west-1", "us-west-2"}
 
-// fakeAWS answers a scan from memory, with instances and databases that come,
-// go and change with each round.
+// fakeAWS answers a scan from memory, with resources of every type that come,
+// go and change with each round, each list in several pages.
 type fakeAWS struct {
 	*httptest.Server
 	round atomic.Int64
+	// instead answers in its place where it returns true; nil never does.
+	instead atomic.Pointer[func(w http.ResponseWriter, operation string, r *http.Request) bool]
+
+	mu    sync.Mutex // guards what follows
+	calls map[string]int
+}
+
+// answer lets a function answer in place of AWS; nil lets AWS answer again.
+func (f *fakeAWS) answer(instead func(w http.ResponseWriter, operation string, r *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.calls)
+	if instead == nil {
+		f.instead.Store(nil)
+		return
+	}
+	f.instead.Store(&instead)
+}
+
+// called is how often an operation was called since the last answer.
+func (f *fakeAWS) called(operation string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[operation]
 }
 
 const (
@@ -40,7 +65,7 @@ const (
 func fakeHas(n, round int) bool { return (n+round)%5 != 0 }
 
 func newFakeAWS(t *testing.T) *fakeAWS {
-	f := &fakeAWS{}
+	f := &fakeAWS{calls: map[string]int{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -57,13 +82,24 @@ func (f *fakeAWS) environment(t *testing.T) scanner.Environment {
 }
 
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/xml")
+	operation := r.FormValue("Action")
 	if r.Method == http.MethodGet {
-		fmt.Fprint(w, "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>")
+		operation = "ListBuckets"
+		for detail, name := range map[string]string{"tagging": "GetBucketTagging", "versioning": "GetBucketVersioning", "location": "GetBucketLocation"} {
+			if r.URL.Query().Has(detail) {
+				operation = name
+			}
+		}
+	}
+	f.mu.Lock()
+	f.calls[operation]++
+	f.mu.Unlock()
+	if instead := f.instead.Load(); instead != nil && (*instead)(w, operation, r) {
 		return
 	}
+	w.Header().Set("Content-Type", "text/xml")
 	round := int(f.round.Load())
-	from, _ := strconv.Atoi(r.FormValue("NextToken") + r.FormValue("Marker"))
+	from, _ := strconv.Atoi(r.FormValue("NextToken") + r.FormValue("Marker") + r.FormValue("continuation-token"))
 	next, items := "", ""
 	each := func(form string) {
 		n := from
@@ -77,7 +113,24 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			next = strconv.Itoa(n)
 		}
 	}
-	switch action := r.FormValue("Action"); action {
+	answer := operation + "Response"
+	switch operation {
+	case "ListBuckets":
+		answer = "ListAllMyBucketsResult"
+		each("<Bucket><Name>bucket-%d</Name><BucketRegion>us-west-2</BucketRegion><Round>%d</Round></Bucket>")
+		items = "<Buckets>" + items + "</Buckets>"
+		if next != "" {
+			items += "<ContinuationToken>" + next + "</ContinuationToken>"
+		}
+	case "GetBucketTagging":
+		answer = "Tagging"
+		items = fmt.Sprintf("<TagSet><Tag><Key>round</Key><Value>%d</Value></Tag></TagSet>", round)
+	case "GetBucketVersioning":
+		answer = "VersioningConfiguration"
+		items = "<Status>Enabled</Status>"
+	case "GetBucketLocation":
+		answer = "LocationConstraint"
+		items = "us-west-2"
 	case "GetCallerIdentity":
 		items = "<GetCallerIdentityResult><Arn>arn:aws:iam::" + fakeAccount + ":user/me</Arn><Account>" + fakeAccount + "</Account></GetCallerIdentityResult>"
 	case "AssumeRoleWithWebIdentity":
@@ -101,25 +154,25 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"<TagList><Tag><Key>round</Key><Value>%d</Value></Tag></TagList></DBInstance>")
 		items = "<DescribeDBInstancesResult><DBInstances>" + items + "</DBInstances><Marker>" + next + "</Marker></DescribeDBInstancesResult>"
 	case "DescribeDBClusters":
-		items = "<DescribeDBClustersResult><DBClusters></DBClusters></DescribeDBClustersResult>"
+		each("<DBCluster><DBClusterIdentifier>cluster-%d</DBClusterIdentifier><Status>available</Status>" +
+			"<TagList><Tag><Key>round</Key><Value>%d</Value></Tag></TagList></DBCluster>")
+		items = "<DescribeDBClustersResult><DBClusters>" + items + "</DBClusters><Marker>" + next + "</Marker></DescribeDBClustersResult>"
 	default:
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	answer := r.FormValue("Action") + "Response"
 	fmt.Fprint(w, "<"+answer+">"+strings.ReplaceAll(strings.ReplaceAll(items, "<nextToken></nextToken>", ""), "<Marker></Marker>", "")+"</"+answer+">")
 }
+
+// fakeForms are the identifiers of each type.
+var fakeForms = map[string]string{"ec2_instance": "i-%017d", "rds_instance": "db-%d", "rds_cluster": "cluster-%d", "s3_bucket": "bucket-%d"}
 
 // fakeIDs are the identifiers that a type has in a round, in order.
 func fakeIDs(typ string, round int) []string {
 	ids := []string{}
 	for n := range fakeNumber {
-		switch {
-		case !fakeHas(n, round):
-		case typ == "ec2_instance":
-			ids = append(ids, fmt.Sprintf("i-%017d", n))
-		case typ == "rds_instance":
-			ids = append(ids, fmt.Sprintf("db-%d", n))
+		if fakeHas(n, round) {
+			ids = append(ids, fmt.Sprintf(fakeForms[typ], n))
 		}
 	}
 	slices.Sort(ids)

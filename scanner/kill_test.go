@@ -164,7 +164,7 @@ func (seen sightings) check(t *testing.T, h *home, round int, began time.Time, l
 		t.Errorf("the index has\n%v\nand the store\n%v", index, stored)
 	}
 	for _, region := range fakeRegions {
-		for _, typ := range []string{"ec2_instance", "rds_instance"} {
+		for _, typ := range []string{"ec2_instance", "rds_instance", "rds_cluster"} {
 			shard := scanner.Shard{AccountID: fakeAccount, Region: region, Type: typ}
 			state := shardState(h, shard.AccountID, region, typ)
 			if state.State == "complete" && !state.At.Before(began) && !state.At.Equal(seen[shard].at) {
@@ -210,6 +210,9 @@ type rounds map[scanner.Shard]map[string]int
 func (all rounds) add(t *testing.T, k storage.Key, tags map[string]string) {
 	t.Helper()
 	shard := scanner.Shard{AccountID: k.AccountID, Region: k.Region, Type: k.Type}
+	if k.Type == "s3_bucket" {
+		shard.Region = "global"
+	}
 	if all[shard] == nil {
 		all[shard] = map[string]int{}
 	}

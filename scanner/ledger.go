@@ -179,11 +179,15 @@ func (l *ledger) complete(s Shard, at time.Time, count int) {
 	l.dirty = true
 }
 
-// incomplete records why a shard could not be listed; when it last was stays known.
-func (l *ledger) incomplete(s Shard, state, problem string) {
+// incomplete records why a list of a shard, begun at a time, could not be ended;
+// when the shard was last listed stays known.
+func (l *ledger) incomplete(s Shard, at time.Time, state, problem string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := l.shards[s]
+	if known.At.After(at) {
+		return // a list that began later was whole
+	}
 	known.Shard, known.State, known.Problem = s, state, problem
 	l.shards[s] = known
 	l.dirty = true

@@ -100,7 +100,7 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	for _, region := range []string{"a-a-1", "a-a-2", "a-a-3", "a-a-4", "a-a-5"} {
 		l.expect([]Shard{{"1", region, "ec2_instance"}, {"1", region, "rds_instance"}})
 	}
-	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, stateDenied, "x")
+	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, time.Now(), stateDenied, "x")
 	l.expect([]Shard{{"1", "global", "s3_bucket"}})
 	want := "ec2_instance in a-a-1 of prod (1): denied; rds_instance in a-a-1 of prod (1): never scanned; " +
 		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 of prod (1): never scanned; s3_bucket of prod (1): never scanned"

@@ -406,7 +406,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	down := s.down[u.host()]
 	s.mu.Unlock()
 	if down != nil {
-		s.failed(u, down)
+		s.failed(u, time.Now(), down)
 		return nil
 	}
 	account := u.account.identity
@@ -417,6 +417,11 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 		Emit: func(ctx context.Context, page []storage.Resource) error {
 			if len(page) == 0 {
 				return nil
+			}
+			for i := range page {
+				if err := s.keep(ctx, u.collector, &page[i]); err != nil {
+					return storeError{err}
+				}
 			}
 			changed, err := s.estate.BulkUpsert(ctx, page)
 			if err != nil {
@@ -444,7 +449,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	case errors.As(err, &store):
 		return store.error
 	case err != nil:
-		s.failed(u, withAction(u.account.access.explain(u.region, err), u.collector.Action, u.account.access.profile))
+		s.failed(u, began, withAction(u.account.access.explain(u.region, err), u.collector.Action, u.account.access.profile))
 		return nil
 	}
 	removed, err := s.removeStale(ctx, u, began, seen)
@@ -491,7 +496,7 @@ func (s *scan) removeStale(ctx context.Context, u unit, began time.Time, seen ma
 }
 
 // failed records that a shard could not be listed; its rows are kept.
-func (s *scan) failed(u unit, err error) {
+func (s *scan) failed(u unit, began time.Time, err error) {
 	p := Explain(err)
 	p.Profile, p.AccountID = u.account.access.profile, u.account.identity.AccountID
 	p.Region, p.Service = u.shard().Region, u.collector.Service
@@ -499,7 +504,7 @@ func (s *scan) failed(u unit, err error) {
 	if p.Code == codeDenied {
 		state = stateDenied
 	}
-	s.ledger.incomplete(u.shard(), state, p.Message)
+	s.ledger.incomplete(u.shard(), began, state, p.Message)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.Code == codeUnreachable && connection(err) && s.down[u.host()] == nil {

@@ -405,7 +405,7 @@ func TestBucketsAreKeptWhateverTheirDetails(t *testing.T) {
 	}{
 		{awstest.Fault{Service: "s3", Operation: "GetBucketTagging", Kind: awstest.Deny}, "denied", "s3:GetBucketTagging", 0},
 		{awstest.Fault{Service: "s3", Operation: "GetBucketVersioning", Kind: awstest.Deny}, "denied", "s3:GetBucketVersioning", 2},
-		{awstest.Fault{Service: "s3", Operation: "GetBucketTagging", Region: awstest.East, Kind: awstest.Hang}, "unreachable", "network", 1},
+		{awstest.Fault{Service: "s3", Operation: "GetBucketTagging", Region: awstest.East, Kind: awstest.Hang}, "unreachable", "network", 2},
 	} {
 		p.Heal()
 		p.Spoil(c.fault)

@@ -80,14 +80,18 @@ func printScan(w io.Writer, r scanner.Result) {
 			fmt.Fprintf(w, "           %s\n", render.Terminal(p.Hint))
 		}
 	}
+	if r.Shards == 0 && !r.Cancelled {
+		fmt.Fprintln(w, "Nothing could be listed whole; what was known is kept.")
+	}
 }
 
-// scanOutcome fails a scan that read nothing at all because of its problems.
+// scanOutcome fails a scan that has problems and nothing to show for it: no
+// list that was read whole, or no resource.
 func scanOutcome(r scanner.Result) error {
 	if r.Cancelled {
 		return quietExit(exitError)
 	}
-	if r.Resources > 0 || len(r.Problems) == 0 || len(r.Accounts) > 0 {
+	if len(r.Problems) == 0 || (r.Resources > 0 && r.Shards > 0) {
 		return nil
 	}
 	for _, p := range r.Problems {

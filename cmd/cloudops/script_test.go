@@ -101,6 +101,7 @@ func setup(ctx context.Context, env *testscript.Env, binary string, server *awst
 	env.Setenv("STOPPED", estate.Stopped)
 	env.Setenv("HOSTILE", estate.Hostile)
 	env.Values["estate"] = estate
+	env.Values["proxy"] = &fronted{}
 	qdrant, err := storagetest.NewStandIn(filepath.Join(env.WorkDir, "qdrant-data"))
 	if err != nil {
 		return err
@@ -117,6 +118,9 @@ func setup(ctx context.Context, env *testscript.Env, binary string, server *awst
 	config := fmt.Sprintf("encryption:\n  key_source:\n    file: %s\n", filepath.Join(env.WorkDir, "keys", "cloudops.key"))
 	return os.WriteFile(filepath.Join(home, "config.yaml"), []byte(config), 0o600)
 }
+
+// fronted is what stands before AWS in a script.
+type fronted struct{ *awstest.Proxy }
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	// cloudops ARG...: runs it without a terminal. `! cloudops` wants it to fail.
@@ -290,6 +294,23 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		}))
 		ts.Defer(lying.Close)
 		ts.Setenv("LYING", lying.URL)
+	},
+	// proxy: puts a proxy before AWS, for what follows. proxy portal: it answers
+	// everything with the sign-in page of a network. proxy heal: it passes on again.
+	"proxy": func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) == 0 {
+			p, err := awstest.NewProxy(ts.Getenv("AWS_ENDPOINT_URL"))
+			ts.Check(err)
+			ts.Defer(p.Close)
+			ts.Setenv("AWS_ENDPOINT_URL", p.URL)
+			ts.Value("proxy").(*fronted).Proxy = p
+			return
+		}
+		p := ts.Value("proxy").(*fronted)
+		p.Heal()
+		if args[0] == "portal" {
+			p.Spoil(awstest.Fault{Kind: awstest.SignIn})
+		}
 	},
 	// proc FILE: puts what the kernel tells of the running daemon, such as
 	// environ, into a file of that name.

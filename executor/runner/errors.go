@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // Kind is what an error says about the call.
@@ -88,9 +90,13 @@ func classify(err error, sent bool) *Error {
 	if e.Code == unnamed {
 		e.Code, e.Message = "", fmt.Sprintf("the answer was HTTP %d without a reason", status)
 	}
+	answer, foreign := errors.AsType[*services.FalseAnswer](err)
 	switch {
 	case !sent || errors.Is(err, errNotImplemented):
 		e.Kind = Unsent
+	case foreign:
+		// Whatever its status, nobody knows what AWS has seen of the call.
+		e.Code, e.Message = "", answer.Error()
 	case named && slices.Contains(deniedCodes, e.Code):
 		e.Kind = Denied
 	case named && slices.Contains(credentialCodes, e.Code):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,8 +19,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 func operation(t *testing.T, service, name string) catalog.Operation {
@@ -49,7 +52,10 @@ func fake(t *testing.T, status int, body string) (aws.Config, *atomic.Int32) {
 }
 
 func config(endpoint string) aws.Config {
-	return aws.Config{Region: "us-west-2", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
+	return aws.Config{
+		Region: "us-west-2", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		APIOptions: []func(*middleware.Stack) error{services.Genuine},
+	}
 }
 
 func rdsError(code string) string {
@@ -228,7 +234,7 @@ func TestDescribeReadsAllPages(t *testing.T) {
 	page := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page++
-		marker := "<Marker>m</Marker>"
+		marker := fmt.Sprintf("<Marker>%d</Marker>", page)
 		if page == 3 {
 			marker = ""
 		}
@@ -239,6 +245,48 @@ func TestDescribeReadsAllPages(t *testing.T) {
 	got, err := Call(t.Context(), config(s.URL), operation(t, "rds", "describe-db-instances"), nil)
 	if err != nil || !strings.Contains(got, "p1") || !strings.Contains(got, "p3") || strings.Contains(got, "Truncated") {
 		t.Errorf("%v: %s", err, got)
+	}
+}
+
+// A proxy's page, nothing, or another call's answer says nothing about what AWS
+// did: the outcome is unknown, and the call is not made again.
+func TestAFalseAnswerMakesTheOutcomeUnknown(t *testing.T) {
+	for _, op := range catalog.All() {
+		params := map[string]any{op.Target: "x"}
+		if op.Service == "ec2" {
+			params[op.Target] = []string{"i-0123abcd"}
+		}
+		for name, c := range map[string]struct {
+			status int
+			body   string
+		}{
+			"sign-in page":     {200, "<!doctype html><html><body>sign in</body></html>"},
+			"empty":            {200, ""},
+			"without a result": {200, "<" + op.API + "Response/>"},
+			"another answer":   {200, "<ListQueuesResponse/>"},
+			"JSON":             {200, "{}"},
+			"cut":              {200, "<" + op.API + "Response><" + op.API + "Result>"},
+			"to a login":       {302, ""},
+			"refused by HTML":  {403, "<html>blocked</html>"},
+		} {
+			cfg, calls := fake(t, c.status, c.body)
+			out, err := Call(t.Context(), cfg, op, params)
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Kind != Ambiguous || !strings.Contains(e.Message, "not AWS's") || out != "" {
+				t.Errorf("%s, %s: %q, %v", op.Name, name, out, err)
+			}
+			if n := calls.Load(); op.Changes() && n != 1 {
+				t.Errorf("%s, %s: sent %d times", op.Name, name, n)
+			}
+		}
+	}
+}
+
+func TestDescribeEndsWhenPagesLeadInACircle(t *testing.T) {
+	cfg, calls := fake(t, 200, "<DescribeInstancesResponse><reservationSet/><nextToken>same</nextToken></DescribeInstancesResponse>")
+	out, err := Call(t.Context(), cfg, operation(t, "ec2", "describe-instances"), nil)
+	if !errors.Is(err, services.ErrEndless) || calls.Load() != 2 {
+		t.Errorf("%q %v after %d calls", out, err, calls.Load())
 	}
 }
 

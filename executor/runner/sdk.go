@@ -26,6 +26,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // Name is this runner's, in digests and on cards.
@@ -107,7 +108,9 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 			return one(out, err, func() any { return nil })
 		case "DescribeInstances":
 			return pages(ctx, ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{InstanceIds: ids}),
-				func(out *ec2.DescribeInstancesOutput) []ec2types.Reservation { return out.Reservations })
+				func(out *ec2.DescribeInstancesOutput) ([]ec2types.Reservation, *string) {
+					return out.Reservations, out.NextToken
+				})
 		}
 	case "rds":
 		client := rds.NewFromConfig(cfg)
@@ -126,7 +129,9 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 			return one(out, err, func() any { return out.DBInstance })
 		case "DescribeDBInstances":
 			return pages(ctx, rds.NewDescribeDBInstancesPaginator(client, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: id}),
-				func(out *rds.DescribeDBInstancesOutput) []rdstypes.DBInstance { return out.DBInstances })
+				func(out *rds.DescribeDBInstancesOutput) ([]rdstypes.DBInstance, *string) {
+					return out.DBInstances, out.Marker
+				})
 		case "StartDBCluster":
 			out, err := client.StartDBCluster(ctx, &rds.StartDBClusterInput{DBClusterIdentifier: id})
 			return one(out, err, func() any { return out.DBCluster })
@@ -138,7 +143,9 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 			return one(out, err, func() any { return out.DBCluster })
 		case "DescribeDBClusters":
 			return pages(ctx, rds.NewDescribeDBClustersPaginator(client, &rds.DescribeDBClustersInput{DBClusterIdentifier: id}),
-				func(out *rds.DescribeDBClustersOutput) []rdstypes.DBCluster { return out.DBClusters })
+				func(out *rds.DescribeDBClustersOutput) ([]rdstypes.DBCluster, *string) {
+					return out.DBClusters, out.Marker
+				})
 		}
 	}
 	return nil, false, fmt.Errorf("%s %s: %w", op.Service, op.API, errNotImplemented)
@@ -152,23 +159,17 @@ func one[O any](_ O, err error, items func() any) (any, bool, error) {
 	return items(), false, nil
 }
 
-// pager is an SDK paginator; O is the service's options.
-type pager[R, O any] interface {
-	HasMorePages() bool
-	NextPage(context.Context, ...func(*O)) (R, error)
-}
-
-func pages[R, O, T any](ctx context.Context, p pager[R, O], items func(R) []T) (any, bool, error) {
+func pages[R, O, T any](ctx context.Context, p services.Pager[R, O], read func(R) (items []T, next *string)) (any, bool, error) {
 	all := []T{}
-	for n := 0; p.HasMorePages(); n++ {
-		if n == maxPages {
-			return all, true, nil
-		}
-		out, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		all = append(all, items(out)...)
+	more, err := services.Pages(ctx, p, maxPages,
+		func(out R) *string { _, next := read(out); return next },
+		func(out R) error {
+			items, _ := read(out)
+			all = append(all, items...)
+			return nil
+		})
+	if err != nil {
+		return nil, false, err
 	}
-	return all, false, nil
+	return all, more, nil
 }

@@ -35,7 +35,8 @@ type Sink struct {
 	// Emit takes one page; its error ends the list.
 	Emit func(context.Context, []storage.Resource) error
 	// Note takes a detail of some resource that the IAM action did not let, or
-	// AWS did not make, readable. The resource is emitted without it.
+	// AWS did not make, readable. The resource is emitted without it; see
+	// Collector.Keep.
 	Note func(action string, err error)
 }
 
@@ -51,6 +52,11 @@ type Collector struct {
 	List func(ctx context.Context, cfg aws.Config, t Target, s Sink) error
 	// Describe reads one resource by its id, or fails with ErrGone.
 	Describe func(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error)
+	// Lacks says whether a detail of a resource could not be read, and Keep
+	// fills in what is known of it from an earlier time. Both are nil where a
+	// resource comes in one answer.
+	Lacks func(r storage.Resource) bool
+	Keep  func(r *storage.Resource, known storage.Resource, at time.Time)
 }
 
 // Collectors lists all collectors.
@@ -59,7 +65,7 @@ func Collectors() []Collector {
 		{Service: "ec2", Type: "ec2_instance", Action: "ec2:DescribeInstances", List: listInstances, Describe: describeInstance},
 		{Service: "rds", Type: "rds_instance", Action: "rds:DescribeDBInstances", List: listDBInstances, Describe: describeDBInstance},
 		{Service: "rds", Type: "rds_cluster", Action: "rds:DescribeDBClusters", List: listDBClusters, Describe: describeDBCluster},
-		{Service: "s3", Type: "s3_bucket", Global: true, Action: "s3:ListAllMyBuckets", List: listBuckets, Describe: describeBucket},
+		{Service: "s3", Type: "s3_bucket", Global: true, Action: "s3:ListAllMyBuckets", List: listBuckets, Describe: describeBucket, Lacks: lacksOfBucket, Keep: keepOfBucket},
 	}
 }
 

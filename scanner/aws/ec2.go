@@ -14,22 +14,15 @@ import (
 
 func listInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("listing EC2 instances: %w", err)
-		}
+	return list(ctx, "EC2 instances", pages, func(page *ec2.DescribeInstancesOutput) *string { return page.NextToken }, func(page *ec2.DescribeInstancesOutput) error {
 		found := []storage.Resource{}
 		for _, reservation := range page.Reservations {
 			for _, i := range reservation.Instances {
 				found = append(found, instance(t, i))
 			}
 		}
-		if err := s.Emit(ctx, found); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.Emit(ctx, found)
+	})
 }
 
 func describeInstance(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {

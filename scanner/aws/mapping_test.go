@@ -3,6 +3,7 @@ package aws
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,9 @@ func TestStopRulesOfDatabases(t *testing.T) {
 		"SQL Server":        {rdstypes.DBInstance{Engine: aws.String("sqlserver-se")}, true},
 		"mirrored":          {rdstypes.DBInstance{Engine: aws.String("sqlserver-se"), MultiAZ: aws.Bool(true)}, false},
 		"replica":           {rdstypes.DBInstance{ReadReplicaSourceDBInstanceIdentifier: aws.String("x")}, false},
+		"cluster's replica": {rdstypes.DBInstance{ReadReplicaSourceDBClusterIdentifier: aws.String("x")}, false},
 		"has replicas":      {rdstypes.DBInstance{ReadReplicaDBInstanceIdentifiers: []string{"x"}}, false},
+		"has a cluster's":   {rdstypes.DBInstance{ReadReplicaDBClusterIdentifiers: []string{"x"}}, false},
 		"member of cluster": {rdstypes.DBInstance{DBClusterIdentifier: aws.String("x")}, false},
 		"being changed":     {rdstypes.DBInstance{DBInstanceStatus: aws.String("modifying")}, false},
 	} {
@@ -49,11 +52,61 @@ func TestStopRulesOfDatabases(t *testing.T) {
 		"serverless": {rdstypes.DBCluster{EngineMode: aws.String("serverless")}, false},
 		"global":     {rdstypes.DBCluster{GlobalClusterIdentifier: aws.String("g")}, false},
 		"replica":    {rdstypes.DBCluster{ReplicationSourceIdentifier: aws.String("x")}, false},
+		"replicated": {rdstypes.DBCluster{ReadReplicaIdentifiers: []string{"x"}}, false},
 	} {
 		c.d.Status = aws.String("available")
 		if r := dbCluster(target, c.d); r.Constraints["can_stop"] != c.stop {
 			t.Errorf("cluster %s: can_stop is %v, want %v", name, r.Constraints["can_stop"], c.stop)
 		}
+	}
+}
+
+// Only what is stopped can be started, and only what is available stopped or
+// rebooted; AWS refuses it in every other state that it documents.
+func TestStatesOfDatabases(t *testing.T) {
+	for _, state := range []string{
+		"available", "stopped", "starting", "stopping", "deleting", "creating", "failed", "modifying", "rebooting", "backing-up", "upgrading",
+		"storage-full", "storage-optimization", "maintenance", "incompatible-network", "inaccessible-encryption-credentials", "", "a-state-of-tomorrow",
+	} {
+		for name, c := range map[string]map[string]any{
+			"instance": dbInstance(target, rdstypes.DBInstance{DBInstanceStatus: &state}).Constraints,
+			"cluster":  dbCluster(target, rdstypes.DBCluster{Status: &state}).Constraints,
+		} {
+			for can, in := range map[string]string{"can_start": "stopped", "can_stop": "available", "can_reboot": "available"} {
+				if c[can] != (state == in) {
+					t.Errorf("%s %q: %s is %v", name, state, can, c[can])
+				}
+			}
+		}
+	}
+}
+
+// Whatever address leads to an instance, on whichever interface, finds it.
+func TestEveryAddressOfAnInstanceFindsIt(t *testing.T) {
+	r := instance(target, ec2types.Instance{
+		PrivateIpAddress: aws.String("10.0.0.1"), PublicIpAddress: aws.String("203.0.113.1"), Ipv6Address: aws.String("2001:db8::1"),
+		PrivateDnsName: aws.String("ip-10-0-0-1.internal"), PublicDnsName: aws.String("ec2-203-0-113-1.example.com"),
+		NetworkInterfaces: []ec2types.InstanceNetworkInterface{
+			{PrivateIpAddresses: []ec2types.InstancePrivateIpAddress{
+				{PrivateIpAddress: aws.String("10.0.0.1"), Association: &ec2types.InstanceNetworkInterfaceAssociation{PublicIp: aws.String("203.0.113.1")}},
+				{PrivateIpAddress: aws.String("10.0.0.2"), Association: &ec2types.InstanceNetworkInterfaceAssociation{PublicIp: aws.String("203.0.113.2")}},
+			}},
+			{
+				PrivateIpAddresses: []ec2types.InstancePrivateIpAddress{
+					{PrivateIpAddress: aws.String("10.0.1.1"), Association: &ec2types.InstanceNetworkInterfaceAssociation{PublicIp: aws.String("203.0.113.3")}},
+					{PrivateIpAddress: aws.String("10.0.1.2")},
+				},
+				Ipv6Addresses: []ec2types.InstanceIpv6Address{{Ipv6Address: aws.String("2001:db8::2")}},
+			},
+		},
+	})
+	want := []string{
+		"10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.2", "2001:db8::1", "2001:db8::2", "203.0.113.1", "203.0.113.2", "203.0.113.3",
+		"ec2-203-0-113-1.example.com", "ip-10-0-0-1.internal",
+	}
+	got := slices.Sorted(slices.Values(r.Aliases))
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

@@ -15,20 +15,13 @@ import (
 
 func listDBInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := rds.NewDescribeDBInstancesPaginator(rds.NewFromConfig(cfg), &rds.DescribeDBInstancesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("listing RDS instances: %w", err)
-		}
+	return list(ctx, "RDS instances", pages, func(page *rds.DescribeDBInstancesOutput) *string { return page.Marker }, func(page *rds.DescribeDBInstancesOutput) error {
 		found := []storage.Resource{}
-		for _, i := range page.DBInstances {
-			found = append(found, dbInstance(t, i))
+		for _, d := range page.DBInstances {
+			found = append(found, dbInstance(t, d))
 		}
-		if err := s.Emit(ctx, found); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.Emit(ctx, found)
+	})
 }
 
 func describeDBInstance(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {
@@ -46,20 +39,13 @@ func describeDBInstance(ctx context.Context, cfg aws.Config, t Target, id string
 
 func listDBClusters(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := rds.NewDescribeDBClustersPaginator(rds.NewFromConfig(cfg), &rds.DescribeDBClustersInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("listing RDS clusters: %w", err)
-		}
+	return list(ctx, "RDS clusters", pages, func(page *rds.DescribeDBClustersOutput) *string { return page.Marker }, func(page *rds.DescribeDBClustersOutput) error {
 		found := []storage.Resource{}
-		for _, c := range page.DBClusters {
-			found = append(found, dbCluster(t, c))
+		for _, d := range page.DBClusters {
+			found = append(found, dbCluster(t, d))
 		}
-		if err := s.Emit(ctx, found); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.Emit(ctx, found)
+	})
 }
 
 func describeDBCluster(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,11 +24,7 @@ func listBuckets(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	reader := newBucketReader(cfg, t, s.Note)
 	// With MaxBuckets in the request AWS tells each bucket's region as well.
 	pages := s3.NewListBucketsPaginator(reader.client(t.Region), &s3.ListBucketsInput{MaxBuckets: aws.Int32(1000)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return fmt.Errorf("listing S3 buckets: %w", err)
-		}
+	return list(ctx, "S3 buckets", pages, nextBuckets, func(page *s3.ListBucketsOutput) error {
 		found := make([]*storage.Resource, len(page.Buckets))
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(bucketsAtOnce)
@@ -50,29 +47,29 @@ func listBuckets(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 				kept = append(kept, *r)
 			}
 		}
-		if err := s.Emit(ctx, kept); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.Emit(ctx, kept)
+	})
 }
+
+func nextBuckets(page *s3.ListBucketsOutput) *string { return page.ContinuationToken }
 
 func describeBucket(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error) {
 	reader := newBucketReader(cfg, t, func(string, error) {})
 	// HeadBucket tells no creation date, so the list is asked for just this one.
 	pages := s3.NewListBucketsPaginator(reader.client(t.Region), &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(1000)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return storage.Resource{}, fmt.Errorf("describing an S3 bucket: %w", err)
-		}
+	described, err := storage.Resource{}, ErrGone
+	listing := list(ctx, "S3 buckets", pages, nextBuckets, func(page *s3.ListBucketsOutput) error {
 		for _, b := range page.Buckets {
 			if aws.ToString(b.Name) == id {
-				return reader.bucket(ctx, b)
+				described, err = reader.bucket(ctx, b)
 			}
 		}
+		return nil
+	})
+	if listing != nil {
+		return storage.Resource{}, fmt.Errorf("describing an S3 bucket: %w", listing)
 	}
-	return storage.Resource{}, ErrGone
+	return described, err
 }
 
 // bucketReader reads the details of an account's buckets. What can't be read
@@ -140,13 +137,40 @@ func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.
 	_, err = b.ask(ctx, region, "s3:GetBucketVersioning", func(client *s3.Client) error {
 		out, err := client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &name})
 		if err == nil {
-			state := versioning(out.Status)
-			r.Metadata["versioning"] = state
-			r.Summary = summary(r.Summary, "versioning "+state)
+			setVersioning(&r, versioning(out.Status))
 		}
 		return err
 	})
 	return r, err
+}
+
+// A detail that could not be read is tags_unknown, or no versioning; one that is
+// kept from an earlier time has that time in NAME_as_of.
+
+func lacksOfBucket(r storage.Resource) bool {
+	return r.Region == "" || r.Metadata["tags_unknown"] != nil || r.Metadata["versioning"] == nil
+}
+
+func keepOfBucket(r *storage.Resource, known storage.Resource, at time.Time) {
+	keep := func(name string) {
+		since, ok := known.Metadata[name+"_as_of"]
+		if !ok {
+			since = at.UTC().Format(time.RFC3339)
+		}
+		r.Metadata[name+"_as_of"] = since
+	}
+	if r.Region == "" {
+		r.Region, r.Aliases = known.Region, known.Aliases // a bucket never moves
+	}
+	if r.Metadata["tags_unknown"] != nil && known.Metadata["tags_unknown"] == nil {
+		r.Tags = known.Tags
+		delete(r.Metadata, "tags_unknown")
+		keep("tags")
+	}
+	if v, ok := known.Metadata["versioning"].(string); ok && r.Metadata["versioning"] == nil {
+		setVersioning(r, v)
+		keep("versioning")
+	}
 }
 
 // ask reads one detail in a region, and says whether it is known now. The error
@@ -176,6 +200,11 @@ func (b *bucketReader) ask(ctx context.Context, region, action string, read func
 	}
 	b.note(action, err)
 	return false, nil
+}
+
+func setVersioning(r *storage.Resource, state string) {
+	r.Metadata["versioning"] = state
+	r.Summary = summary(r.Summary, "versioning "+state)
 }
 
 func versioning(status types.BucketVersioningStatus) string {

@@ -30,6 +30,9 @@ const (
 	Hang
 	// Slow passes the call on after Fault.Delay.
 	Slow
+	// SignIn answers a sign-in page with status 200, as a network does that
+	// wants to know who uses it.
+	SignIn
 )
 
 // Fault spoils the calls it matches; an empty field matches all.
@@ -168,6 +171,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Hang:
 		p.wait(r, nil)
 		panic(http.ErrAbortHandler)
+	case SignIn:
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body><form method=post></form></body></html>\n")
 	case Slow:
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()

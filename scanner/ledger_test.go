@@ -1,0 +1,72 @@
+package scanner
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cloudops/cloudops/storage/seal"
+)
+
+// Lists of one shard may overlap, and the one that began first may end last:
+// what the later one found stays.
+func TestAnOlderListThatEndsLaterChangesNothing(t *testing.T) {
+	shard := Shard{"1", "us-west-2", "ec2_instance"}
+	older, newer := time.Unix(1000, 0), time.Unix(2000, 0)
+	for name, c := range map[string]struct {
+		end  func(*ledger)
+		want ShardState
+	}{
+		"whole":         {func(l *ledger) { l.complete(shard, older, 5) }, ShardState{Shard: shard, State: stateComplete, At: newer, Count: 7}},
+		"failed":        {func(l *ledger) { l.incomplete(shard, older, stateFailed, "x") }, ShardState{Shard: shard, State: stateComplete, At: newer, Count: 7}},
+		"a later whole": {func(l *ledger) { l.complete(shard, newer.Add(1), 5) }, ShardState{Shard: shard, State: stateComplete, At: newer.Add(1), Count: 5}},
+		"a later fails": {func(l *ledger) { l.incomplete(shard, newer.Add(1), stateDenied, "x") }, ShardState{Shard: shard, State: stateDenied, At: newer, Count: 7, Problem: "x"}},
+	} {
+		l := bare().ledger
+		l.complete(shard, newer, 7)
+		c.end(l)
+		if got := l.shard(shard); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// What could not be saved once is saved by the next try.
+func TestALedgerThatCouldNotBeSavedIsSavedLater(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(t.TempDir(), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLedger(keys.File(ledgerFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A folder in the file's place can't be replaced, whoever the user is.
+	inTheWay := filepath.Join(dir, filepath.FromSlash(ledgerFile), "x")
+	if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shard := Shard{"1", "us-west-2", "ec2_instance"}
+	l.complete(shard, time.Unix(1000, 0).UTC(), 7)
+	if err := l.save(0); err == nil {
+		t.Fatal("saving over a folder is no error")
+	}
+	if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.save(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openLedger(keys.File(ledgerFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.shard(shard); got != l.shard(shard) {
+		t.Errorf("after a save that failed and one that did not, the file says %+v, want %+v", got, l.shard(shard))
+	}
+}
