@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -72,19 +73,33 @@ func (c config) secretVariables() []string {
 
 func (c config) idle() time.Duration { return time.Duration(c.Daemon.IdleMinutes) * time.Minute }
 
-// homeDir is the folder that holds everything.
+// homeDir is the folder that holds everything. One that is a link, such as to
+// another disk, is the folder that the link leads to.
 func homeDir() (string, error) {
-	if h := os.Getenv("CLOUDOPS_HOME"); h != "" {
-		if !filepath.IsAbs(h) {
-			return "", usageError{fmt.Errorf("CLOUDOPS_HOME must be an absolute path")}
+	home := os.Getenv("CLOUDOPS_HOME")
+	if home == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("finding the home directory: %w; set CLOUDOPS_HOME", err)
 		}
-		return filepath.Clean(h), nil
+		home = filepath.Join(user, ".cloudops")
 	}
-	user, err := os.UserHomeDir()
+	if !filepath.IsAbs(home) {
+		return "", usageError{fmt.Errorf("CLOUDOPS_HOME must be an absolute path")}
+	}
+	home = filepath.Clean(home)
+	info, err := os.Lstat(home)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return home, nil // one that is not there yet is made
+	}
+	if !ownedByUser(info) {
+		return "", fmt.Errorf("refusing the home %s: it is a link that another user made; set CLOUDOPS_HOME to a folder of your own", home)
+	}
+	real, err := filepath.EvalSymlinks(home)
 	if err != nil {
-		return "", fmt.Errorf("finding the home directory: %w; set CLOUDOPS_HOME", err)
+		return "", fmt.Errorf("following the link %s: %v; mount or make the folder that it leads to, or set CLOUDOPS_HOME to another", home, err)
 	}
-	return filepath.Join(user, ".cloudops"), nil
+	return real, nil
 }
 
 // loadConfig reads config.yaml of the home; an absent file is all defaults.
@@ -115,6 +130,13 @@ func loadConfig() (config, error) {
 		c.DataPath = filepath.Join(home, "data")
 	}
 	return c, c.validate(path)
+}
+
+// outdated reports whether config.yaml says something else by now. One that is
+// wrong says nothing: what runs goes on, and the policy closes.
+func (c config) outdated() bool {
+	now, err := loadConfig()
+	return err == nil && !reflect.DeepEqual(now, c)
 }
 
 func (c config) path() string { return filepath.Join(c.home, "config.yaml") }

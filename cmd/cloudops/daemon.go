@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"runtime/debug"
@@ -22,7 +23,7 @@ import (
 )
 
 func (a *app) daemonCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Serve the estate of this user; started on demand by the other commands",
 		Long: `Owns the store, the credentials and the encryption key of CLOUDOPS_HOME, and
@@ -34,7 +35,7 @@ it when they need it; it ends by itself 30 minutes after its last client.`,
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewJSONHandler(a.err, nil))
+			log := slog.New(slog.NewJSONHandler(daemon.Log(cfg.home, a.err), nil))
 			// What it holds for long has hardly any pointers, so that collecting more
 			// often costs little; it keeps half the estate from lying in memory twice.
 			debug.SetGCPercent(50)
@@ -47,6 +48,62 @@ it when they need it; it ends by itself 30 minutes after its last client.`,
 			})
 		},
 	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "stop",
+			Short: "End the daemon of this home, once the commands that run have ended",
+			Args:  args(cobra.NoArgs),
+			RunE: func(c *cobra.Command, _ []string) error {
+				pid, err := a.stopDaemon(c.Context())
+				if err != nil {
+					return err
+				}
+				return a.print(daemonResult{Stopped: pid}, func(w io.Writer) {
+					if pid == 0 {
+						fmt.Fprintln(w, "No daemon was running.")
+						return
+					}
+					fmt.Fprintf(w, "Stopped process %d. Editors and commands start another when they need it.\n", pid)
+				})
+			},
+		},
+		&cobra.Command{
+			Use:   "restart",
+			Short: "End the daemon of this home and start another",
+			Args:  args(cobra.NoArgs),
+			RunE: func(c *cobra.Command, _ []string) error {
+				stopped, err := a.stopDaemon(c.Context())
+				if err != nil {
+					return err
+				}
+				client, err := a.connect(c.Context(), nil)
+				if err != nil {
+					return err
+				}
+				defer client.Close()
+				pid := client.Hello().PID
+				return a.print(daemonResult{Stopped: stopped, PID: pid}, func(w io.Writer) {
+					fmt.Fprintf(w, "Process %d serves now.\n", pid)
+				})
+			},
+		})
+	return cmd
+}
+
+// daemonResult names processes; 0 is none.
+type daemonResult struct {
+	Stopped int `json:"stopped"`
+	PID     int `json:"pid,omitempty"`
+}
+
+// stopDaemon needs no configuration that can be read: a wrong one is a reason to
+// stop a daemon.
+func (a *app) stopDaemon(ctx context.Context) (pid int, err error) {
+	home, err := homeDir()
+	if err != nil {
+		return 0, err
+	}
+	return daemon.Stop(ctx, home)
 }
 
 // openParts opens everything behind the daemon. The configuration is read
@@ -91,6 +148,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 		Key:      keys.Source(),
 		Move:     &daemon.Move{To: movedTo, Commit: setMode},
 		Notices:  keys.Notices(),
+		Outdated: cfg.outdated,
 		Close:    func() error { return errors.Join(ex.Close(), store.Close()) },
 	}, nil
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
 )
 
@@ -31,28 +31,15 @@ func environment(c config) scanner.Environment {
 	}
 }
 
-// workspaces is the checkout, or the folder with settings for the shell, that
-// this process stands in: such a folder may have chosen the variables, and must
-// not choose credentials or the home. The user's own home directory is none.
+// workspaces is the one that this process stands in: such a folder may have
+// chosen the variables, and must not choose credentials or the home.
 func workspaces() []string {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
-	}
-	// $HOME may be one of the variables that the folder chose.
-	user := scanner.UserHome()
-	if real, err := filepath.EvalSymlinks(user); err == nil {
-		user = real
-	}
-	for ; dir != user && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		for _, mark := range [...]string{".git", ".hg", ".jj", ".svn", ".envrc"} {
-			if _, err := os.Lstat(filepath.Join(dir, mark)); err == nil {
-				return []string{dir}
-			}
-		}
+	if w := daemon.WorkspaceOf(dir); w != "" {
+		return []string{w}
 	}
 	return nil
 }

@@ -171,24 +171,6 @@ func TestADaemonThatDiesAtOnceIsExplained(t *testing.T) {
 	}
 }
 
-func TestALongLogIsPutAside(t *testing.T) {
-	home := testHome(t)
-	log := filepath.Join(home, "log", "daemon.log")
-	if err := os.Mkdir(filepath.Dir(log), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(log, make([]byte, maxLog+1), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	started(t, ClientConfig{Home: home})
-	if info, err := os.Stat(log); err != nil || info.Size() > maxLog {
-		t.Errorf("the log: %v %v", info, err)
-	}
-	if info, err := os.Stat(log + ".1"); err != nil || info.Size() != maxLog+1 {
-		t.Errorf("the old log: %v %v", info, err)
-	}
-}
-
 func TestAClientOutlivesAKilledDaemon(t *testing.T) {
 	home := testHome(t)
 	notes := make(chan string, 100)

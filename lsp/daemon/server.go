@@ -29,6 +29,8 @@ const (
 	// helloTime is how long a handshake may take to come, and how long it waits
 	// for the store to open.
 	helloTime = 8 * time.Second
+	// lookTime is how often the daemon looks whether it can still be reached.
+	lookTime = time.Second
 )
 
 // ServerConfig is what one daemon serves.
@@ -59,7 +61,10 @@ type Parts struct {
 	Move *Move
 	// Notices are told to the first session.
 	Notices []string
-	Close   func() error
+	// Outdated reports whether the parts would be opened otherwise now, as the
+	// configuration is another. It is asked often; nil means never.
+	Outdated func() bool
+	Close    func() error
 }
 
 // Serve owns the home until ctx ends, it is idle, or a newer build takes over.
@@ -81,7 +86,7 @@ func Serve(ctx context.Context, cfg ServerConfig) error {
 }
 
 // bind opens the socket of the home, which must be locked, and says where it is.
-func (s *server) bind() (net.Listener, error) {
+func (s *server) bind() (*socket, error) {
 	path, err := socketPath(s.cfg.Home)
 	if err != nil {
 		return nil, err
@@ -91,7 +96,7 @@ func (s *server) bind() (net.Listener, error) {
 		return nil, err
 	}
 	if err := s.lock.record(lockState{pid: os.Getpid(), socket: path}); err != nil {
-		ln.Close()
+		ln.leave()
 		return nil, err
 	}
 	return ln, nil
@@ -174,18 +179,42 @@ func (s *server) abandon() {
 }
 
 // run serves a listener; nil serves only sessions that adopt brings.
-func (s *server) run(ctx context.Context, ln net.Listener) error {
+func (s *server) run(ctx context.Context, ln *socket) error {
 	s.log.Info("serving", "version", s.cfg.Build.Version, "build", s.cfg.Build.ID)
 	s.startOpening()
 	var accepting sync.WaitGroup
 	if ln != nil {
 		accepting.Go(func() { s.accept(ln) })
 	}
+	look := time.NewTicker(lookTime)
+	defer look.Stop()
+	outdated := false
 	var reason string
-	select {
-	case <-ctx.Done():
-		reason = "asked to end"
-	case reason = <-s.stop:
+	for reason == "" {
+		select {
+		case <-ctx.Done():
+			reason = "asked to end"
+		case reason = <-s.stop:
+		case <-look.C:
+			// A file that is being written is looked at twice.
+			was := outdated
+			if outdated = s.outdated(); was && outdated {
+				s.renew()
+			}
+			if ln == nil || !ln.unreachable() {
+				continue
+			}
+			// Sessions live on without the file; new ones need another.
+			next, err := s.bind()
+			if err != nil {
+				s.log.Error("opening the socket anew", "error", err.Error())
+				continue
+			}
+			s.log.Warn("the socket was gone and is open again")
+			ln.leave()
+			ln = next
+			accepting.Go(func() { s.accept(next) })
+		}
 	}
 	s.log.Info("ending", "reason", reason)
 	s.end(ln)
@@ -306,8 +335,29 @@ func (s *server) checkKeys() error {
 	return s.stopping
 }
 
+// outdated: the configuration is not the one that the parts were opened with.
+func (s *server) outdated() bool {
+	s.mu.Lock()
+	parts := s.parts
+	s.mu.Unlock()
+	return parts != nil && parts.Outdated != nil && parts.Outdated()
+}
+
+// renew ends a daemon that is outdated, so that the next one takes what counts
+// now, unless a job runs that would be lost. It returns why no new session is
+// taken, if so.
+func (s *server) renew() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping == nil && s.active <= len(s.sessions) {
+		s.stopLocked("the configuration was changed", refusef(CodeHandover, "try again in a moment",
+			"the configuration was changed, and the daemon is starting anew"))
+	}
+	return s.stopping
+}
+
 // end drains, closes and gives the home up.
-func (s *server) end(ln net.Listener) {
+func (s *server) end(ln *socket) {
 	s.mu.Lock()
 	if s.stopping == nil {
 		s.stopping = refusef(CodeUnavailable, "try again", "the daemon is ending")
@@ -325,7 +375,7 @@ func (s *server) end(ln net.Listener) {
 	}
 	s.endWork()
 	if ln != nil {
-		ln.Close()
+		ln.leave()
 	}
 	s.mu.Lock()
 	s.ended = true

@@ -245,6 +245,12 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	if err := s.checkKeys(); err != nil {
 		return nil, err
 	}
+	outdated := s.outdated()
+	if outdated {
+		if err := s.renew(); err != nil {
+			return nil, err
+		}
+	}
 	select {
 	case <-s.startOpening():
 	case <-ctx.Done():
@@ -266,6 +272,9 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	s.mu.Lock()
 	r.Notices, parts.Notices = parts.Notices, nil
 	s.mu.Unlock()
+	if outdated {
+		r.Notices = append(r.Notices, "config.yaml was changed: but for the policy, it counts once what runs now has ended")
+	}
 	return r, nil
 }
 

@@ -16,8 +16,9 @@ import (
 // maxSocketPath is the shortest limit of the supported systems, with its NUL.
 const maxSocketPath = 103
 
-// socketPath is where a home's daemon listens: one socket per home, in a folder
-// of the user's own that is made here if needed.
+// socketPath is where a home's daemon listens: one socket per home, in the first
+// folder that can be had for it, which is made here if needed. Another process
+// may come to another folder; the home's lock says where the daemon is.
 func socketPath(home string) (string, error) {
 	real, err := realPath(home)
 	if err != nil {
@@ -35,9 +36,13 @@ func socketPath(home string) (string, error) {
 		if len(path) > maxSocketPath {
 			continue
 		}
-		return path, privateDir(dir)
+		err := privateDir(dir)
+		if errors.Is(err, fs.ErrNotExist) { // a folder for temporary files that is gone
+			continue
+		}
+		return path, err
 	}
-	return "", errors.New("placing the socket: no folder with a short enough path")
+	return "", errors.New("placing the socket: no folder is there whose path is short enough; set TMPDIR to one")
 }
 
 // realPath is absolute and free of links as far as the path exists.
@@ -88,9 +93,29 @@ func ownFolder(path string) bool {
 	return err == nil && info.IsDir() && ownedByUser(info)
 }
 
+// socket is a bound socket and the file that leads to it.
+type socket struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo
+}
+
+// unreachable: nobody can dial the socket any more, as its file is gone or
+// another one. Folders for temporary files are emptied under living processes.
+func (s *socket) unreachable() bool {
+	info, err := os.Lstat(s.path)
+	return err != nil || !os.SameFile(info, s.file)
+}
+
+// leave stops listening and removes the file, if it is still this socket's.
+func (s *socket) leave() {
+	s.SetUnlinkOnClose(!s.unreachable())
+	s.Close()
+}
+
 // listen binds the socket. Only the holder of the home's lock may call it: it
 // removes what an earlier daemon left.
-func listen(path string) (*net.UnixListener, error) {
+func listen(path string) (*socket, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -111,7 +136,11 @@ func listen(path string) (*net.UnixListener, error) {
 		l.Close()
 		return nil, fmt.Errorf("closing the socket to others: %w", err)
 	}
-	return l, nil
+	if info, err = os.Lstat(path); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("checking the socket: %w", err)
+	}
+	return &socket{l, path, info}, nil
 }
 
 // dialSocket connects to a socket in a folder that is the user's own, held by a

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -24,8 +21,6 @@ const (
 	startTime = 10 * time.Second
 	// maxStarts bounds how often one dialing starts a daemon.
 	maxStarts = 3
-	// maxLog is the size at which the log is put aside, in bytes.
-	maxLog = 4 << 20
 	// daemonPath is where credential processes are found; never the session's PATH.
 	daemonPath = "/usr/local/bin:/usr/bin:/bin"
 )
@@ -53,7 +48,7 @@ func (c *Client) reach(ctx context.Context) (net.Conn, error) {
 		}
 		state, held := lockedBy(c.cfg.Home)
 		if held && state.socket != "" && state.socket != path {
-			// Started by a session with other folders for sockets.
+			// Started by a session with other folders for sockets, or moved since.
 			if nc, err := dialSocket(state.socket); err == nil {
 				return nc, nil
 			}
@@ -180,63 +175,4 @@ func daemonEnvironment(environ []string, home string, keyVars []string) []string
 		}
 	}
 	return env
-}
-
-// openLog opens the daemon's log for appending, after putting a long one aside,
-// and says where what follows begins.
-func openLog(home string) (f *os.File, from int64, err error) {
-	dir := filepath.Join(home, "log")
-	for _, d := range []string{home, dir} {
-		if err := privateDir(d); err != nil {
-			return nil, 0, err
-		}
-	}
-	path := filepath.Join(dir, "daemon.log")
-	if info, err := os.Lstat(path); err == nil && info.Size() > maxLog {
-		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, 0, fmt.Errorf("putting the daemon's log aside: %w", err)
-		}
-	}
-	f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|noFollow, 0o600)
-	if err != nil {
-		return nil, 0, fmt.Errorf("opening the daemon's log: %w", err)
-	}
-	if info, err := f.Stat(); err == nil {
-		from = info.Size()
-	}
-	return f, from, nil
-}
-
-// written is what was written to a log since an offset, if long its end.
-func written(path string, from int64) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	const most = 16 << 10
-	if info, err := f.Stat(); err == nil && info.Size()-from > most {
-		from = info.Size() - most
-	}
-	b, err := io.ReadAll(io.NewSectionReader(f, from, most))
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
-// lastWords is the last line that was meant for people: no record of the log.
-func lastWords(text string) string {
-	for _, line := range slices.Backward(strings.Split(text, "\n")) {
-		line = strings.TrimSpace(strings.Map(func(r rune) rune {
-			if !unicode.IsPrint(r) {
-				return -1
-			}
-			return r
-		}, line))
-		if line != "" && line[0] != '{' {
-			return line
-		}
-	}
-	return ""
 }

@@ -56,6 +56,8 @@ func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParam
 	if err := x.confirm(ctx, p.Executor, title, "migrate", details...); err != nil {
 		return nil, err
 	}
+	x.server.enter()
+	defer x.server.leave()
 	report := func(done, total int) {
 		if params.Token != "" {
 			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token,

@@ -37,6 +37,9 @@ func tryLock(f *os.File, alone bool) error {
 // detached is a session of its own: no terminal ends it.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
+// terminate asks a process to end.
+func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+
 // withoutCore keeps this process's memory, and the keys in it, off the disk
 // when it crashes.
 func withoutCore() error { return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }

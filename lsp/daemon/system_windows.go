@@ -36,5 +36,10 @@ func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
 }
 
+// terminate has no gentle way on Windows to end a process without a console.
+func terminate(int) error {
+	return errors.New("Windows has no way to ask it; it ends by itself 30 minutes after its last client")
+}
+
 // withoutCore has nothing to do: Windows writes dumps only where told to.
 func withoutCore() error { return nil }

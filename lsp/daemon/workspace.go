@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,13 +10,42 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 )
 
-// CheckHome refuses a home that lies in a folder that a session has open: the
-// folder's files could choose what runs. The user's own default stays allowed
-// when the whole home directory is open.
+// marks are what only a checkout, or a folder with settings for the shell, has.
+var marks = [...]string{".git", ".hg", ".jj", ".svn", ".envrc"}
+
+// WorkspaceOf is the nearest folder at or above dir that bears one of the marks,
+// or "". The user's home directory, and what is above it, is none.
+func WorkspaceOf(dir string) string {
+	dir, err := realPath(dir)
+	if err != nil {
+		return ""
+	}
+	// $HOME may be one of the variables that the folder chose.
+	user := scanner.UserHome()
+	if real, err := realPath(user); user != "" && err == nil {
+		user = real
+	}
+	for ; dir != user && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		for _, mark := range marks {
+			if _, err := os.Lstat(filepath.Join(dir, mark)); err == nil {
+				return dir
+			}
+		}
+	}
+	return ""
+}
+
+// CheckHome refuses a home that lies in a workspace, one that a session has open
+// or one that it can be seen to lie in: the folder's files could choose what
+// runs. The user's own default stays allowed when the whole home directory is
+// open.
 func CheckHome(home string, workspaces []string) error {
 	real, err := realPath(home)
 	if err != nil {
 		return err
+	}
+	if w := WorkspaceOf(real); w != "" {
+		workspaces = append(slices.Clone(workspaces), w)
 	}
 	user := scanner.UserHome()
 	for _, w := range workspaces {
