@@ -105,30 +105,6 @@ func inWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf
 }
 
-// edit replaces a part of a text; whole replaces all of it.
-type edit struct {
-	whole      bool
-	start, end position
-	text       string
-}
-
-// apply returns the document after edits, each of which sees the one before.
-// Ranges beyond the text, or backwards, are brought into it.
-func (d *document) apply(version int32, edits []edit, enc encoding) *document {
-	for _, e := range edits {
-		if e.whole {
-			d = newDocument(d.uri, version, e.text)
-			continue
-		}
-		start, end := d.offset(e.start, enc), d.offset(e.end, enc)
-		if end < start {
-			start, end = end, start
-		}
-		d = newDocument(d.uri, version, d.text[:start]+e.text+d.text[end:])
-	}
-	return d
-}
-
 // documents are the editor's open files. They live here alone, whatever
 // becomes of the daemon.
 type documents struct {

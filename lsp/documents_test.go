@@ -1,6 +1,9 @@
 package lsp
 
 import (
+	"math"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +121,144 @@ func FuzzEdits(f *testing.F) {
 		got.at(len(got.text))
 		got.at(0)
 	})
+}
+
+// someEdits makes edits of chance, many of them backwards or beyond the text,
+// around the places where lines and pieces end.
+func someEdits(rng *rand.Rand, n int) []edit {
+	texts := []string{"", "", "x", "\r", "\n", "\r\n", "é", "😀", "line\nline\r\n", strings.Repeat("long 😀 ", 500), strings.Repeat("\r", 3000)}
+	place := func() position {
+		p := position{rng.Uint32N(40), rng.Uint32N(30)}
+		switch rng.IntN(12) {
+		case 0:
+			p.line = math.MaxUint32
+		case 1:
+			p.character = math.MaxUint32
+		case 2:
+			p.character = rng.Uint32N(6 * pieceSize)
+		case 3:
+			p.line = rng.Uint32N(4 * pieceSize)
+		}
+		return p
+	}
+	edits := make([]edit, n)
+	for i := range edits {
+		e := edit{start: place(), text: texts[rng.IntN(len(texts))], whole: rng.IntN(200) == 0}
+		if e.end = e.start; rng.IntN(2) == 0 {
+			e.end = place()
+		}
+		edits[i] = e
+	}
+	return edits
+}
+
+func someText(rng *rand.Rand) string {
+	parts := []string{"a", "bc", "\r", "\n", "\r\n", "µ", "😀", " = ", strings.Repeat("w", 700)}
+	var b strings.Builder
+	for range rng.IntN(3000) {
+		b.WriteString(parts[rng.IntN(len(parts))])
+	}
+	return b.String()
+}
+
+// sameAsOneByOne compares many edits at once with the same, each alone.
+func sameAsOneByOne(t *testing.T, text string, edits []edit, enc encoding) {
+	t.Helper()
+	want := newDocument("u", 1, text)
+	for i, e := range edits {
+		want = want.apply(2, []edit{e}, enc)
+		// Every beginning is compared: a fault may hide in a later edit.
+		if i%16 == 0 || i == len(edits)-1 {
+			got := newDocument("u", 1, text).apply(2, edits[:i+1], enc)
+			if got.text != want.text || !slices.Equal(got.lines, want.lines) {
+				t.Fatalf("after %d edits by %v of %.200q the text is not the same: %+v", i+1, enc, text, edits[max(0, i-16):i+1])
+			}
+		}
+	}
+}
+
+func TestManyEditsAreTheSameAsOneByOne(t *testing.T) {
+	for seed := range uint64(25) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		for _, enc := range []encoding{utf16, utf8bytes} {
+			sameAsOneByOne(t, someText(rng), someEdits(rng, 1+rng.IntN(120)), enc)
+		}
+	}
+}
+
+func FuzzManyEdits(f *testing.F) {
+	f.Add("a\r\nb", uint64(1), uint8(9), false)
+	f.Fuzz(func(t *testing.T, text string, seed uint64, n uint8, bytes bool) {
+		if !utf8.ValidString(text) {
+			return // counted otherwise where a character is not whole
+		}
+		enc := utf16
+		if bytes {
+			enc = utf8bytes
+		}
+		rng := rand.New(rand.NewPCG(seed, 2))
+		sameAsOneByOne(t, strings.Repeat(text, 1+rng.IntN(2000)), someEdits(rng, 1+int(n)), enc)
+	})
+}
+
+// replaceAll is what editors send for "replace all" in a text with many lines or
+// with one: an edit for each place, from the last to the first or the reverse.
+func replaceAll(lines, edits int, oneLine bool) (text string, all []edit) {
+	const line = "resource i-0123456789abcdef0 = 1\n"
+	text = strings.Repeat(line, lines)
+	if oneLine {
+		text = strings.ReplaceAll(text, "\n", " ")
+	}
+	for i := range edits {
+		at := position{uint32((edits - 1 - i) * (lines / edits)), 9}
+		if oneLine {
+			at = position{0, at.line*uint32(len(line)) + 9}
+		}
+		end := at
+		end.character += 19
+		all = append(all, edit{start: at, end: end, text: "i-0fedcba9876543210"})
+	}
+	if oneLine {
+		slices.Reverse(all)
+	}
+	return text, all
+}
+
+// Many edits of a large text copy about as much as they are long, not the text
+// for each.
+func TestManyEditsCopyLittle(t *testing.T) {
+	for _, oneLine := range []bool{false, true} {
+		text, edits := replaceAll((5<<20)/33, 5000, oneLine)
+		d := newDocument("u", 1, text)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got := d.apply(2, edits, utf16)
+		runtime.ReadMemStats(&after)
+		if n := (after.TotalAlloc - before.TotalAlloc) / uint64(len(text)); n > 20 {
+			t.Errorf("%d edits of a text copied it %d times (one line: %v)", len(edits), n, oneLine)
+		}
+		if strings.Count(got.text, "i-0fedcba9876543210") != len(edits) || len(got.text) != len(text) {
+			t.Errorf("the text is not right (one line: %v)", oneLine)
+		}
+	}
+}
+
+// BenchmarkManyEdits compares 5,000 edits of 5 MB with reading and copying the
+// text once, which nothing can do without.
+func BenchmarkManyEdits(b *testing.B) {
+	text, edits := replaceAll((5<<20)/33, 5000, false)
+	d := newDocument("u", 1, text)
+	begun := time.Now()
+	for b.Loop() {
+		d.apply(2, edits, utf16)
+	}
+	each := time.Since(begun) / time.Duration(b.N)
+	begun = time.Now()
+	const rounds = 10
+	for range rounds {
+		newDocument("u", 1, strings.Clone(text))
+	}
+	b.ReportMetric(float64(each)/float64(time.Since(begun)/rounds), "x-one-copy")
 }
 
 func TestLargeDocuments(t *testing.T) {

@@ -1,0 +1,176 @@
+package lsp
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// edit replaces a part of a text; whole replaces all of it.
+type edit struct {
+	whole      bool
+	start, end position
+	text       string
+}
+
+// apply returns the document after edits, each of which sees the one before.
+// Ranges beyond the text, or backwards, are brought into it.
+func (d *document) apply(version int32, edits []edit, enc encoding) *document {
+	for i, e := range slices.Backward(edits) {
+		if e.whole {
+			d, edits = newDocument(d.uri, version, e.text), edits[i+1:]
+			break
+		}
+	}
+	text := d.text
+	switch len(edits) {
+	case 0:
+	case 1: // as typing makes: its place is in the table of lines
+		start, end := d.offset(edits[0].start, enc), d.offset(edits[0].end, enc)
+		text = text[:min(start, end)] + edits[0].text + text[max(start, end):]
+	default:
+		r := newRope(text)
+		for _, e := range edits {
+			r.replace(e, enc)
+		}
+		text = r.String()
+	}
+	return newDocument(d.uri, version, text)
+}
+
+const (
+	// pieceSize is how long the pieces of a rope are made, in bytes. An edit
+	// copies a few of them and walks over the others' sums.
+	pieceSize = 2 << 10
+	// maxPiece is from where on one is cut up.
+	maxPiece = 2 * pieceSize
+)
+
+// rope is a text in pieces, so that many edits cost about as much as they are
+// long, not as the text is. Pieces begin and end between characters, and never
+// between CR and LF.
+type rope []piece
+
+type piece struct {
+	text string
+	// units is its length as UTF-16 counts, breaks the number of line ends in it.
+	units, breaks int
+}
+
+func newPiece(text string) piece {
+	p := piece{text: text}
+	for i, r := range text {
+		p.units += int(utf16Units(r))
+		if r == '\n' || r == '\r' && !strings.HasPrefix(text[i+1:], "\n") {
+			p.breaks++
+		}
+	}
+	return p
+}
+
+func newRope(text string) rope { return cut(make(rope, 0, len(text)/pieceSize+1), text) }
+
+// cut appends a text in pieces.
+func cut(r rope, text string) rope {
+	for len(text) > maxPiece {
+		n := pieceSize
+		for n < maxPiece && (!utf8.RuneStart(text[n]) || text[n] == '\n' && text[n-1] == '\r') {
+			n++
+		}
+		r, text = append(r, newPiece(text[:n])), text[n:]
+	}
+	return append(r, newPiece(text))
+}
+
+func (r rope) String() string {
+	n := 0
+	for _, p := range r {
+		n += len(p.text)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, p := range r {
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
+// place is an offset in a piece, at most its length.
+type place struct{ piece, offset int }
+
+// replace applies an edit that is not of the whole.
+func (r *rope) replace(e edit, enc encoding) {
+	start, end := r.find(e.start, enc), r.find(e.end, enc)
+	if end.piece < start.piece || end.piece == start.piece && end.offset < start.offset {
+		start, end = end, start
+	}
+	text := (*r)[start.piece].text[:start.offset] + e.text + (*r)[end.piece].text[end.offset:]
+	from, to := start.piece, end.piece+1
+	// What now stands side by side must not part a CR from its LF, and an empty
+	// piece would hide its neighbours from each other.
+	if text == "" && to < len(*r) {
+		text = (*r)[to].text
+		to++
+	}
+	if from > 0 && (text == "" || text[0] == '\n' && strings.HasSuffix((*r)[from-1].text, "\r")) {
+		from--
+		text = (*r)[from].text + text
+	}
+	if to < len(*r) && strings.HasSuffix(text, "\r") && strings.HasPrefix((*r)[to].text, "\n") {
+		text += (*r)[to].text
+		to++
+	}
+	*r = slices.Replace(*r, from, to, cut(nil, text)...)
+}
+
+// find is document.offset in a rope.
+func (r rope) find(p position, enc encoding) place {
+	at := place{}
+	for left := uint64(p.line); left > 0; {
+		if at.piece == len(r) {
+			last := len(r) - 1
+			return place{last, len(r[last].text)}
+		}
+		text := r[at.piece].text
+		if breaks := uint64(r[at.piece].breaks); breaks < left {
+			left -= breaks
+			at.piece++
+			continue
+		}
+		for ; left > 0; left-- {
+			at.offset += strings.IndexAny(text[at.offset:], "\r\n") + 1
+			if text[at.offset-1] == '\r' && strings.HasPrefix(text[at.offset:], "\n") {
+				at.offset++
+			}
+		}
+	}
+	// Within the line: whole pieces by their sums, then the characters.
+	for left := uint64(p.character); ; {
+		text := r[at.piece].text[at.offset:]
+		length := uint64(len(text))
+		if enc == utf16 {
+			length = uint64(r[at.piece].units)
+		}
+		if at.offset == 0 && r[at.piece].breaks == 0 && length <= left && at.piece+1 < len(r) {
+			left -= length
+			at.piece++
+			continue
+		}
+		for i := 0; i < len(text); {
+			c, size := utf8.DecodeRuneInString(text[i:])
+			units := uint64(size)
+			if enc == utf16 {
+				units = utf16Units(c)
+			}
+			if c == '\n' || c == '\r' || left < units {
+				return place{at.piece, at.offset + i}
+			}
+			left -= units
+			i += size
+		}
+		if at.piece+1 == len(r) {
+			return place{at.piece, at.offset + len(text)}
+		}
+		at = place{piece: at.piece + 1}
+	}
+}
