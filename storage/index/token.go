@@ -391,7 +391,8 @@ func (c *cutter) run(s string, start, end int, emit func(start, end int) bool) {
 	if end-start < 2 {
 		return
 	}
-	plain := class(s[start]) == letter && class(s[end-1]) == letter && (start == 0 || s[start-1] != '\\')
+	escape := escapeOf(s, start, end)
+	plain := class(s[start]) == letter && class(s[end-1]) == letter && escape == 0
 	for i := start + 1; plain && i < end-1; i++ {
 		plain = class(s[i]) <= joint
 	}
@@ -402,9 +403,8 @@ func (c *cutter) run(s string, start, end int, emit func(start, end int) bool) {
 	if !named(s[start:end]) {
 		return
 	}
-	escaped := start > 0 && s[start-1] == '\\'
 	c.ns, c.ne = 0, 0
-	arns, fits := c.places(s, start, end, escaped)
+	arns, fits := c.places(s, start, end, escape)
 	if !fits {
 		if emit(start, end) {
 			c.parts(s, start, end, emit)
@@ -428,9 +428,40 @@ func (c *cutter) parts(s string, start, end int, emit func(start, end int) bool)
 	}
 }
 
-// places notes where candidates may begin and end. arns tells, by a bit for
-// each start, where an ARN begins; fits is false for too many places.
-func (c *cutter) places(s string, start, end int, escaped bool) (arns uint32, fits bool) {
+// escapeOf is how many bytes at the beginning of the run s[start:end] may belong
+// to an escape that begins before it: the n of \n, the u0022 of \u0022, the 3A of
+// a URL's %3A, the 253A of a colon that was encoded twice.
+func escapeOf(s string, start, end int) int {
+	if start == 0 {
+		return 0
+	}
+	n := 0
+	switch run := s[start:end]; {
+	case s[start-1] == '\\' && strings.IndexByte("nrtbf", run[0]) >= 0:
+		n = 1
+	case s[start-1] == '\\' && run[0] == 'u':
+		n = 5
+	case s[start-1] == '%' && isHex(run):
+		if n = 2; run[:2] == "25" && isHex(run[2:]) {
+			n = 4
+		}
+	}
+	if n >= end-start {
+		return 0
+	}
+	return n
+}
+
+// isHex reports whether a text begins with two hexadecimal digits.
+func isHex(s string) bool {
+	const digits = "0123456789abcdefABCDEF"
+	return len(s) > 1 && strings.IndexByte(digits, s[0]) >= 0 && strings.IndexByte(digits, s[1]) >= 0
+}
+
+// places notes where candidates may begin and end; escape is what escapeOf says
+// of the run. arns tells, by a bit for each start, where an ARN begins; fits is
+// false for too many places.
+func (c *cutter) places(s string, start, end, escape int) (arns uint32, fits bool) {
 	first, last := start, end
 	for first < end && class(s[first]) != letter && class(s[first]) != wide {
 		first++
@@ -464,11 +495,8 @@ func (c *cutter) places(s string, start, end int, escaped bool) (arns uint32, fi
 		if p > start+5 && p != first && p+1 != last && class(s[p]) <= joint && class(s[p-1]) <= joint && !aws {
 			continue // in the middle of a part
 		}
-		switch {
-		case p == start+1 && escaped && strings.IndexByte("nrtbf", s[start]) >= 0:
-			begin(p) // \n before a name
-		case p == start+5 && escaped && s[start] == 'u':
-			begin(p) // \u0022 before a name
+		if escape > 0 && p == start+escape {
+			begin(p)
 		}
 		if p == first || p > start && isSeparator(s[p-1]) && (!isSeparator(s[p]) || leads(s[p-1:end])) {
 			begin(p)

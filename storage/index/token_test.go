@@ -48,6 +48,13 @@ func TestAtFindsWhatALineMentions(t *testing.T) {
 		{`{"msg":"lost host\nweb|-1\n"}`, "web-1"},
 		{`{"msg":"name=\"orders |database\" gone"}`, "orders database"},
 		{`{"msg":"\u0022we|b-1\u0022"}`, "web-1"},
+		// URLs
+		{`?Action=AddTagsToResource&ResourceName=arn%3Aaws%3Ards%3Aus-west-2%3A222222222222%3Adb%3Apg-m|ain1&Version=2014-10-31`, "pg-main1"},
+		{`?ResourceName=arn%3aaws%3ards%3aus-west-2%3a222222222222%3adb%3apg-m|ain1`, "pg-main1"},
+		{`https://x.example/go?u=%2Finstances%2Fi-0abc1|23def4567890%2Flogs`, "i-0abc123def4567890"},
+		{`https://x.example/go?u=db%253Apg-m|ain1%2526x`, "pg-main1"},
+		{`{"url":"/go?bucket=%22my-b|ucket%22"}`, "my-bucket"},
+		{`50%we|b-1`, "web-1"},
 		// Logs
 		{`2026-05-01T10:00:00Z ERROR [web-|1] timeout`, "web-1"},
 		{`dial tcp 10.0.3|.17:5432: i/o timeout`, "10.0.3.17"},
