@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 // many targets at once are critical, whatever they are.
@@ -125,15 +126,4 @@ func notes(op catalog.Operation, t Target) []note {
 }
 
 // isProduction goes by the tags env, environment and stage.
-func isProduction(t Target) bool {
-	for k, v := range t.Tags {
-		switch strings.ToLower(strings.TrimSpace(k)) {
-		case "env", "environment", "stage":
-			switch strings.ToLower(strings.TrimSpace(v)) {
-			case "prod", "production":
-				return true
-			}
-		}
-	}
-	return false
-}
+func isProduction(t Target) bool { return index.Environment(t.Tags) == "production" }

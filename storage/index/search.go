@@ -27,20 +27,6 @@ const (
 	fitSummary   = 5
 )
 
-// calls are what people call resource types. A name that ends in _ stands for
-// all types that begin with it.
-var calls = [...]struct{ word, typ string }{
-	{"server", "ec2_instance"}, {"instance", "ec2_instance"}, {"vm", "ec2_instance"}, {"machine", "ec2_instance"},
-	{"host", "ec2_instance"},
-	{"database", "rds_"}, {"db", "rds_"}, {"database", "dynamodb_"}, {"sql", "rds_"},
-	{"bucket", "s3_bucket"},
-	{"cluster", "rds_cluster"}, {"cluster", "ecs_cluster"}, {"cluster", "eks_cluster"},
-	{"disk", "ec2_volume"}, {"volume", "ec2_volume"},
-	{"function", "lambda_function"}, {"queue", "sqs_queue"}, {"topic", "sns_topic"}, {"table", "dynamodb_table"},
-	{"kubernetes", "eks_"}, {"k8s", "eks_"}, {"cache", "elasticache_"}, {"cdn", "cloudfront_"},
-	{"loadbalancer", "elb_"}, {"lb", "elb_"},
-}
-
 // fillers count only in a query of nothing else.
 var fillers = [...]string{
 	"a", "all", "an", "and", "any", "are", "at", "by", "for", "from", "in", "is", "my", "named", "of", "on", "or",
@@ -162,11 +148,7 @@ func newTerm(w string) term {
 	if len(w) > 2 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") {
 		t.stem = w[:len(w)-1]
 	}
-	for _, c := range calls {
-		if c.word == t.stem {
-			t.types = append(t.types, c.typ)
-		}
-	}
+	t.types, _ = Called(w)
 	return t
 }
 
@@ -382,7 +364,7 @@ func fitTypeOf(typ []byte, t *term) int {
 		return fitType
 	}
 	for _, c := range t.types {
-		if string(typ) == c || strings.HasSuffix(c, "_") && bytes.HasPrefix(typ, []byte(c)) {
+		if string(typ) == c {
 			return fitType
 		}
 	}
