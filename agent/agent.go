@@ -33,9 +33,10 @@ var (
 	ErrBackend = errors.New("the backend did not answer")
 )
 
+// LongestPrompt bounds a prompt, in bytes. Whoever takes prompts in asks here.
+const LongestPrompt = 32 << 10
+
 const (
-	// longestPrompt is in bytes.
-	longestPrompt = 32 << 10
 	// mostTurns bounds how much of a conversation is read for a turn.
 	mostTurns = 200
 )
@@ -53,7 +54,24 @@ type Request struct {
 	// Omitted counts, by mention, the resources found that were too many to send.
 	Omitted     map[string]int `json:"omitted,omitempty"`
 	ChatHistory []Turn         `json:"chat_history"`
-	UserContext UserContext    `json:"user_context"`
+	// Executions are what became of the commands that this conversation proposed
+	// and somebody decided, newest first: from the audit log, not from the chat.
+	Executions []Execution `json:"executions,omitempty"`
+	// Accounts are those that the profiles of the session are known to belong to.
+	Accounts    []Account   `json:"accounts,omitempty"`
+	UserContext UserContext `json:"user_context"`
+}
+
+// Execution is what became of one command.
+type Execution struct {
+	// Line is the command as the AWS CLI would take it.
+	Line string `json:"command"`
+	// Status is rejected, expired, void, running, succeeded, failed or unknown.
+	Status  string        `json:"status"`
+	Targets []storage.Key `json:"targets"`
+	// Undo is the command that undoes it: only of what succeeded.
+	Undo *executor.Command `json:"undo,omitempty"`
+	At   time.Time         `json:"at,omitzero"`
 }
 
 // IdentifiedResource is a resource that the prompt, or the turns before it, mean.
@@ -69,6 +87,11 @@ type IdentifiedResource struct {
 	Permissions  *storage.IAM      `json:"permissions,omitempty"`
 	Metadata     map[string]any    `json:"metadata"`
 	LastSynced   string            `json:"last_synced,omitempty"`
+	// Live: AWS was asked for all of this in this turn, since the prompt asks how
+	// it is now.
+	Live bool `json:"live,omitempty"`
+	// NotAsked is why AWS could not be asked though the prompt asks that.
+	NotAsked string `json:"not_asked,omitempty"`
 	// Mention is the text that led here.
 	Mention string `json:"mention"`
 	// FoundBy is name (the prompt names it), description (it is the kind that
@@ -92,6 +115,12 @@ type UserContext struct {
 	UserID        string `json:"user_id"`
 	DefaultRegion string `json:"default_region"`
 	Profile       string `json:"profile"`
+}
+
+// Account is an AWS account and the profiles that people call it by.
+type Account struct {
+	ID       string   `json:"account_id"`
+	Profiles []string `json:"profiles"`
 }
 
 // Reply is exactly one of commands, information and clarification.
@@ -202,7 +231,11 @@ func (a *Agent) Send(ctx context.Context, m Message, stream func(text string)) (
 	if _, err := a.store.Chat.Append(ctx, answer.Conversation, said); err != nil {
 		return answer, fmt.Errorf("storing the prompt: %w", err)
 	}
+	a.live(ctx, m, &found)
 	answer.Request = a.enrich(ctx, m, found, history)
+	if m.Conversation != "" {
+		answer.Request.Executions = a.executions(m.Conversation)
+	}
 
 	m.Origin.Conversation, m.Origin.Prompt = answer.Conversation, m.Prompt
 	err = a.answer(ctx, m, &answer, stream)
@@ -228,8 +261,8 @@ func check(prompt string) error {
 	switch {
 	case strings.TrimSpace(prompt) == "":
 		return fmt.Errorf("%w: it is empty; write what you want to know or have done", ErrPrompt)
-	case len(prompt) > longestPrompt:
-		return fmt.Errorf("%w: it has %d bytes, at most %d are taken; name the resources instead of pasting their listing", ErrPrompt, len(prompt), longestPrompt)
+	case len(prompt) > LongestPrompt:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are taken; name the resources instead of pasting their listing", ErrPrompt, len(prompt), LongestPrompt)
 	case !utf8.ValidString(prompt):
 		return fmt.Errorf("%w: it is not UTF-8 text", ErrPrompt)
 	}

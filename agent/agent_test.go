@@ -37,34 +37,49 @@ type world struct {
 	scanner  *scanner.Scanner
 	executor *executor.Executor
 	env      scanner.Environment
+	home     string
 }
 
 func newWorld(t *testing.T, b agent.Backend) *world {
 	t.Helper()
-	home := filepath.Join(t.TempDir(), "home")
-	if err := os.Mkdir(home, 0o700); err != nil {
+	w := &world{home: filepath.Join(t.TempDir(), "home")}
+	if err := os.Mkdir(w.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key", "kek")})
+	w.open(t, b, executor.Config{})
+	t.Cleanup(func() { w.store.Close() })
+	return w
+}
+
+// open opens all that is in the home, as a daemon does that starts.
+func (w *world) open(t *testing.T, b agent.Backend, policy executor.Config) {
+	t.Helper()
+	keys, err := seal.Unlock(w.home, seal.Source{File: filepath.Join(filepath.Dir(w.home), "key", "kek")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{}
 	if w.store, err = storage.Open(t.Context(), storage.Config{}, keys); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.store.Close() })
 	if w.scanner, err = scanner.New(scanner.Config{}, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}
-	if w.executor, err = executor.New(executor.Config{}, home, w.scanner, w.store.Estate, keys); err != nil {
+	if w.executor, err = executor.New(policy, w.home, w.scanner, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}
 	if b == nil {
 		b = builtin.New(w.store.Estate, w.scanner)
 	}
 	w.Agent = agent.New(agent.Config{UserID: "user-1"}, w.store, w.scanner, w.executor, b)
-	return w
+}
+
+// reopen is a daemon that ends and one that starts.
+func (w *world) reopen(t *testing.T, policy executor.Config) {
+	t.Helper()
+	if err := errors.Join(w.executor.Close(), w.store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.open(t, nil, policy)
 }
 
 func (w *world) send(t *testing.T, conversation, prompt string) agent.Answer {

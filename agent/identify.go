@@ -36,6 +36,9 @@ type identified struct {
 type mention struct {
 	storage.Record
 	text, by string
+	// live: AWS was asked in this turn; unasked is why it could not be.
+	live    bool
+	unasked string
 }
 
 func (f *identified) add(by, text string, rs []storage.Record) {
@@ -76,6 +79,12 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 	names := prompt.Names(words, func(name string) bool { return len(records[name]) > 0 })
 	for _, s := range names {
 		rs := ordered(records[s.Name])
+		if len(rs) > mostPerMention {
+			// What is gone takes no place from what is there.
+			if there := slices.DeleteFunc(slices.Clone(rs), func(r storage.Record) bool { return prompt.Gone(r.State) }); len(there) > 0 {
+				rs = there
+			}
+		}
 		if len(rs) > 1 {
 			q := prompt.Read(beside(words, names, s))
 			q.States = nil // "is web-1 stopped?" is about the running one too
@@ -97,9 +106,16 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 	return f
 }
 
-// ordered sorts resources so that the same question always has the same order.
+// ordered sorts resources so that the same question always has the same order;
+// those that are gone come last, so that they take no other's place.
 func ordered(rs []storage.Record) []storage.Record {
 	return slices.SortedFunc(slices.Values(rs), func(x, y storage.Record) int {
+		if gone := prompt.Gone(x.State); gone != prompt.Gone(y.State) {
+			if gone {
+				return 1
+			}
+			return -1
+		}
 		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.AccountID, y.AccountID),
 			strings.Compare(x.Region, y.Region), strings.Compare(x.ID, y.ID))
 	})
@@ -180,19 +196,34 @@ func awaitsAnswer(history []storage.Message) bool {
 }
 
 // mentioned is the resources of the newest turn that mentions any, in its order.
+// Of what was decided since, that is what ran: a command that was rejected did
+// nothing that one could go on with.
 func (a *Agent) mentioned(history []storage.Message) []storage.Record {
+	var ran []storage.Record
 	for i := len(history) - 1; i >= max(0, len(history)-recentTurns); i-- {
-		var rs []storage.Record
-		for _, key := range history[i].Metadata.ResourcesMentioned {
-			if r, ok := a.byKey(key); ok {
-				rs = append(rs, r)
-			}
+		m := history[i]
+		if m.Role != storage.RoleSystem && len(ran) > 0 {
+			break
 		}
-		if len(rs) > 0 {
+		rs := a.byKeys(m.Metadata.ResourcesMentioned)
+		switch {
+		case m.Role != storage.RoleSystem && len(rs) > 0:
 			return rs
+		case m.Role == storage.RoleSystem && len(m.Metadata.CommandsExecuted) > 0:
+			ran = append(rs, ran...)
 		}
 	}
-	return nil
+	return ran
+}
+
+func (a *Agent) byKeys(keys []string) []storage.Record {
+	var rs []storage.Record
+	for _, key := range keys {
+		if r, ok := a.byKey(key); ok {
+			rs = append(rs, r)
+		}
+	}
+	return rs
 }
 
 // offered is the resources that the newest question of ours let choose from.

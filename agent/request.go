@@ -26,8 +26,8 @@ func (a *Agent) enrich(ctx context.Context, m Message, f identified, history []s
 		IdentifiedResources: []IdentifiedResource{},
 		Omitted:             f.omitted,
 		ChatHistory:         turns(history),
-		UserContext:         a.userContext(m.Environment),
 	}
+	r.UserContext, r.Accounts = a.userContext(m.Environment)
 	for _, found := range f.resources {
 		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, m.Environment, found))
 	}
@@ -41,7 +41,7 @@ func (a *Agent) resource(ctx context.Context, env scanner.Environment, m mention
 	out := IdentifiedResource{
 		Type: m.Type, ID: m.ID, Name: m.Name, ARN: m.ARN, Region: m.Region, Account: m.AccountID,
 		CurrentState: m.State, Tags: m.Tags, Metadata: map[string]any{}, Mention: m.text, FoundBy: m.by,
-		Permissions: executor.IAM(m.Type, who),
+		Live: m.live, NotAsked: m.unasked, Permissions: executor.IAM(m.Type, who),
 	}
 	if age := a.scanner.Age(m.Record); !age.IsZero() {
 		out.LastSynced = age.UTC().Format(time.RFC3339)
@@ -66,6 +66,35 @@ func (a *Agent) resource(ctx context.Context, env scanner.Environment, m mention
 	add("immutable_id", full.ImmutableID, full.ImmutableID != "")
 	if full.CreatedAt != nil {
 		add("created_at", full.CreatedAt.UTC().Format(time.RFC3339), true)
+	}
+	return out
+}
+
+// mostExecutions bounds how much of what ran a request carries.
+const mostExecutions = 20
+
+// executions is what became of what a conversation proposed. An audit log that
+// can't be read gives none: then nothing runs, so that nothing is undone.
+func (a *Agent) executions(conversation string) []Execution {
+	list, _ := a.executor.Executions(conversation, mostExecutions)
+	var out []Execution
+	for _, x := range list {
+		if x.Status == "planned" {
+			continue
+		}
+		e := Execution{Line: x.Line, Status: x.Status, At: x.Planned}
+		for _, at := range []time.Time{x.Started, x.Finished} {
+			if !at.IsZero() {
+				e.At = at
+			}
+		}
+		for _, t := range x.Targets {
+			e.Targets = append(e.Targets, t.Key)
+		}
+		if undo, ok := x.Command.Inverse(); ok && x.Status == "succeeded" {
+			e.Undo = &undo
+		}
+		out = append(out, e)
 	}
 	return out
 }
@@ -98,23 +127,27 @@ func decodeReply(b []byte) *Reply {
 	return &r
 }
 
-// userContext is the profile and region of the session. Shared files that can't
-// be read leave the region to the environment.
-func (a *Agent) userContext(env scanner.Environment) UserContext {
-	u := UserContext{UserID: a.cfg.UserID, DefaultRegion: env.Region, Profile: env.Profile}
-	if u.Profile != "" && u.DefaultRegion != "" {
-		return u
-	}
+// userContext is the profile and region of the session, and whose accounts its
+// profiles are. Shared files that can't be read leave the region to the environment.
+func (a *Agent) userContext(env scanner.Environment) (u UserContext, accounts []Account) {
+	u = UserContext{UserID: a.cfg.UserID, DefaultRegion: env.Region, Profile: env.Profile}
 	profiles, _ := a.scanner.Profiles(env)
 	for _, p := range profiles {
-		if p.Selected {
-			if u.Profile == "" {
-				u.Profile = p.Name
-			}
-			if u.DefaultRegion == "" && p.Name == u.Profile {
-				u.DefaultRegion = p.Region
-			}
+		if p.Selected && u.Profile == "" {
+			u.Profile = p.Name
 		}
+		if p.Selected && u.DefaultRegion == "" && p.Name == u.Profile {
+			u.DefaultRegion = p.Region
+		}
+		if p.AccountID == "" {
+			continue
+		}
+		at := slices.IndexFunc(accounts, func(x Account) bool { return x.ID == p.AccountID })
+		if at < 0 {
+			at = len(accounts)
+			accounts = append(accounts, Account{ID: p.AccountID})
+		}
+		accounts[at].Profiles = append(accounts[at].Profiles, p.Name)
 	}
-	return u
+	return u, accounts
 }

@@ -389,6 +389,9 @@ func (e *Executor) Audit(limit int) ([]Entry, error) {
 	return entries, nil
 }
 
+// MayRead reports whether policy lets metadata of AWS be read without asking.
+func (e *Executor) MayRead() bool { return e.cfg.Reads != "ask" }
+
 // Verify checks the audit log's chain and anchor.
 func (e *Executor) Verify() (Report, error) { return e.log.verify(), nil }
 

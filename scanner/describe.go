@@ -116,6 +116,12 @@ func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region stri
 	return cfg, id, nil
 }
 
+// Reads reports whether scans read resources of a type, such as rds_instance.
+func Reads(typ string) bool {
+	_, ok := collectorOf(typ)
+	return ok
+}
+
 func collectorOf(typ string) (services.Collector, bool) {
 	for _, c := range services.Collectors() {
 		if c.Type == typ {

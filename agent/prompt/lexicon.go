@@ -81,11 +81,11 @@ func lexicon() map[string]Class {
 			failover promote upgrade downgrade patch rotate encrypt decrypt grant revoke open close ssh connect move copy clone migrate
 			disable enable hibernate suspend pause resume allocate release associate disassociate reset rollback install uninstall
 			download upload invoke publish send subscribe unsubscribe approve execute run kick rebuild replace reconfigure configure
-			set put push pull undo block unblock allow deny protect unprotect`},
+			set put push pull undo revert roll block unblock allow deny protect unprotect`},
 		{Ask, "describe show list display print get give tell explain find search lookup look inspect check count summarize summarise see view enumerate examine fetch help report"},
 		{Question, `what which who whom whose why when where how is are am was were do does did has have had can could would will
 			should shall may might must whats ought`},
-		{Negation, "not no never neither nor without none nothing nobody avoid refrain except excluding rather prevent forbid hardly "},
+		{Negation, "not no never neither nor without none nothing nobody avoid refrain except excluding missing lacking outside rather prevent forbid hardly "},
 		{Condition, "if when whenever unless once until till while after before as provided assuming whether otherwise unlike during"},
 		{Time, `tomorrow tonight later yesterday daily nightly weekly monthly hourly midnight noon morning evening afternoon night
 			weekend weekends weekday weekdays monday tuesday wednesday thursday friday saturday sunday minute minutes hour hours hrs day days week
@@ -122,19 +122,9 @@ func lexicon() map[string]Class {
 	return m
 }
 
-// types are the resource types a kind word stands for; nil means any.
-var types = map[string][]string{
-	"instance": {"ec2_instance", "rds_instance"}, "server": {"ec2_instance", "rds_instance"},
-	"machine": {"ec2_instance"}, "vm": {"ec2_instance"}, "box": {"ec2_instance"}, "host": {"ec2_instance", "rds_instance"},
-	"node": {"ec2_instance", "rds_instance"}, "ec2": {"ec2_instance"},
-	"database": {"rds_instance", "rds_cluster"}, "db": {"rds_instance", "rds_cluster"}, "rds": {"rds_instance", "rds_cluster"},
-	"cluster": {"rds_cluster"}, "bucket": {"s3_bucket"}, "s3": {"s3_bucket"},
-	"resource": nil, "thing": nil, "stuff": nil,
-}
-
 // states are what a state word stands for.
 var states = map[string][]string{
-	"running": up, "up": up, "online": up, "alive": up, "on": up, "started": up, "healthy": up, "active": {"active", "available", "running"},
+	"running": up, "up": up, "online": up, "alive": up, "on": up, "started": up, "active": {"active", "available", "running"},
 	"stopped": {"stopped"}, "down": {"stopped"}, "off": {"stopped"}, "offline": {"stopped"}, "dead": {"stopped"},
 	"available": {"available"}, "stopping": {"stopping"}, "starting": {"starting", "pending"}, "pending": {"pending", "starting"},
 	"terminated": {"terminated"}, "rebooting": {"rebooting"}, "deleting": {"deleting", "shutting-down"}, "creating": {"creating", "pending"},

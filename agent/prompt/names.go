@@ -1,7 +1,9 @@
 package prompt
 
 import (
+	"cmp"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +50,7 @@ func each(ws []Word, take func(Span) bool) {
 	for i := 0; i < len(ws); {
 		next := i + 1
 		for n := min(longest, len(ws)-i); n >= 1; n-- {
-			if name, ok := candidate(ws, i, i+n); ok && take(Span{From: i, To: i + n, Name: name}) {
+			if slices.ContainsFunc(candidates(ws, i, i+n), func(name string) bool { return take(Span{From: i, To: i + n, Name: name}) }) {
 				next = i + n
 				break
 			}
@@ -65,6 +67,25 @@ func each(ws []Word, take func(Span) bool) {
 // never are the classes that no unquoted name may hold: whoever names a
 // resource must not be able to hide them.
 const never = Action | ActionForm | Negation | Condition | Question | Pronoun | Conjunction | Quantifier | Reason | Cancel
+
+// candidates are the names that a span may be: as it was written first, since
+// "O'Brien's box" has its apostrophes, and then without what grammar adds.
+func candidates(ws []Word, from, to int) []string {
+	name, ok := candidate(ws, from, to)
+	if !ok {
+		return nil
+	}
+	written, straight := name, name
+	if slices.ContainsFunc(ws[from:to], func(w Word) bool { return w.Raw != "" }) {
+		var raw []string
+		for _, w := range ws[from:to] {
+			raw = append(raw, cmp.Or(w.Raw, w.Text))
+		}
+		written = strings.Join(raw, " ")
+		straight = ordinary.Replace(written)
+	}
+	return slices.Compact([]string{written, straight, name})
+}
 
 // candidate joins the words of a span, if they may be a name.
 func candidate(ws []Word, from, to int) (string, bool) {

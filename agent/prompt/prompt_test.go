@@ -169,3 +169,99 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// Each word of a question is form (f), narrows (n), text (t) or unread (u).
+func TestUnderstand(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"which databases are not encrypted", "fnfnn"},
+		{"list the running instances in us-west-2", "ffnnfn"},
+		{"instances without a Name tag", "nnfnn"},
+		{"instances with no public ip", "nfnnn"},
+		{"how many stopped servers are there", "ffnnff"},
+		{"which instances run", "fnn"},
+		{"3 oldest databases", "nnn"},
+		{"top 5 newest instances", "fnnn"},
+		{"instances in the staging account", "nffnn"},
+		{"instances in account 4445", "nfnn"},
+		{"banana instances tagged env=prod", "tnfn"},
+		{"instances stopped yesterday", "nnu"},
+		{"instances if they run", "nufn"},
+		{"which instances should be stopped", "fnufn"},
+		{"none of my databases", "uffn"},
+		{"are there no instances", "ffun"},
+		{"idle instances", "un"},
+		{"instances per region", "nff"},
+		{"instances like web", "nut"},
+		{"why are instances down", "ufnn"},
+		{"list 5 instances", "fun"},
+		{"instances not", "nu"},
+		{"instances not, running", "nun"},
+		{"the last instance", "fun"},
+		{`instances called "not"`, "nft"},
+	} {
+		_, uses := Understand(Split(c.text))
+		got := ""
+		for _, u := range uses {
+			got += string("ufnt"[u])
+		}
+		if got != c.want {
+			t.Errorf("%q is understood as %s, want %s", c.text, got, c.want)
+		}
+	}
+}
+
+func TestMend(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"wich instances are runing", "which instances are running"},
+		{"instnaces in irland", "instances in ireland"},
+		{"unencrpted databses", "unencrypted databases"},
+		{"lsit buckest", "list buckets"},
+		// A word of another meaning stays, whatever it looks like.
+		{"unavailable inactive databases", ""}, {"lost shot most least stale instances", ""}, {"idle worker cache stack roles", ""},
+		{"stpo strat instances", ""}, {"oldest prod instances", ""}, {`"runing"`, ""}, {"known-runing", ""}, {"runing known", "running known"},
+		{"bucket", ""}, {"i-0123 web-1 x", ""},
+	} {
+		ws, made := Mend(Split(c.text), func(w string) bool { return w == "known" })
+		var out []string
+		for _, w := range ws {
+			out = append(out, w.Text)
+		}
+		want := c.want
+		if want == "" {
+			if len(made) > 0 {
+				t.Errorf("%q is read as %v", c.text, made)
+			}
+			continue
+		}
+		if got := strings.Join(out, " "); got != want || len(made) == 0 {
+			t.Errorf("%q is read as %q, want %q", c.text, got, want)
+		}
+	}
+}
+
+// A mistyped verb is that verb or none, never another.
+func TestSlip(t *testing.T) {
+	for word, want := range map[string]string{
+		"strat": "start", "satrt": "start", "sart": "start", "starrt": "start", "tsart": "start", "stary": "start",
+		"stpo": "stop", "sotp": "stop", "stopp": "stop", "stip": "stop", "shutdwon": "stop", "shutdwn": "stop",
+		"rebot": "reboot", "rebbot": "reboot", "retsart": "reboot", "restrat": "reboot", "reebot": "reboot",
+		"stop": "", "start": "", "banana": "", "stopping": "", "web-1": "", "a": "", "status": "", "store": "", "stage": "",
+	} {
+		if got := strings.Join(Slip(Split(word)[0]), " "); got != want {
+			t.Errorf("%q could be %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestNamesAreFoundAsTheyAreWritten(t *testing.T) {
+	known := []string{"O'Brien's box", "Anna’s box", "d'Artagnan", "web-1", "boss's"}
+	for text, want := range map[string]string{
+		"stop O'Brien's box": "O'Brien's box", "stop O’Brien’s box": "O'Brien's box", "stop Anna’s box": "Anna’s box", "is d'Artagnan up": "d'Artagnan",
+		"what is web-1's state": "web-1", "stop boss's": "boss's", "stop web-1’s": "web-1",
+	} {
+		got := Names(Split(text), func(n string) bool { return slices.Contains(known, n) })
+		if len(got) != 1 || got[0].Name != want {
+			t.Errorf("%q names %v, want %s", text, got, want)
+		}
+	}
+}

@@ -27,46 +27,39 @@ type Qualifiers struct {
 	// Words are others, such as "staging" or "postgres": each must be found in
 	// a tag, the name, the account's name, the id or the summary.
 	Words []string
+	// In are those of Words that stand where an account could, as in "in staging".
+	In []string
+	// Facets are properties asked for. Records don't hold them: Match leaves
+	// them to who reads whole resources.
+	Facets []Facet
+	// Not are descriptions that must not fit; each has one field set.
+	Not []Qualifiers
+	// Order is Oldest or Newest, by when resources were made; "" for none.
+	Order string
+	// Most is how many are asked for; 0 where the prompt doesn't say.
+	Most int
 }
+
+// The orders that questions may ask for.
+const (
+	Oldest = "oldest"
+	Newest = "newest"
+)
 
 // Empty reports whether nothing narrows.
 func (q Qualifiers) Empty() bool {
-	return q.Kind == "" && len(q.Regions)+len(q.Accounts)+len(q.AccountNames)+len(q.States)+len(q.Tags)+len(q.Words) == 0
+	return q.Kind == "" && q.Order == "" &&
+		len(q.Regions)+len(q.Accounts)+len(q.AccountNames)+len(q.States)+len(q.Tags)+len(q.Words)+len(q.Facets)+len(q.Not) == 0
+}
+
+// Whole reports whether more than records is needed to tell what fits.
+func (q Qualifiers) Whole() bool {
+	return len(q.Facets) > 0 || q.Order != "" || slices.ContainsFunc(q.Not, func(n Qualifiers) bool { return len(n.Tags) > 0 })
 }
 
 // Read collects the qualifiers among words; names are taken out before.
 func Read(ws []Word) Qualifiers {
-	q := Qualifiers{}
-	for i, w := range ws {
-		if w.Quoted {
-			q.Words = append(q.Words, w.Text)
-			continue
-		}
-		if k, v, ok := tag(w.Text); ok {
-			if q.Tags == nil {
-				q.Tags = map[string]string{}
-			}
-			q.Tags[k] = v
-			continue
-		}
-		switch low := w.Lower; {
-		case IsRegion(low):
-			q.Regions = append(q.Regions, low)
-		case isAccount(low):
-			q.Accounts = append(q.Accounts, low)
-		case places[low] != "":
-			q.Regions = append(q.Regions, places[low])
-		case w.Is(Kind):
-			q.kind(low)
-		case w.Is(State) && states[low] != nil && stateHere(ws, i):
-			q.States = append(q.States, states[low]...)
-			q.StateWords = append(q.StateWords, low)
-		case w.Plain() && ofAccount(ws, i):
-			q.AccountNames = append(q.AccountNames, w.Text)
-		case w.Plain():
-			q.Words = append(q.Words, w.Text)
-		}
-	}
+	q, _ := Understand(ws)
 	return q
 }
 
@@ -76,12 +69,7 @@ func stateHere(ws []Word, i int) bool {
 	if !ws[i].Is(Particle) {
 		return true
 	}
-	return i == len(ws)-1 || ws[i].After != 0
-}
-
-// ofAccount tells "the staging account" from the word staging.
-func ofAccount(ws []Word, i int) bool {
-	return i < len(ws)-1 && ws[i].After == 0 && ws[i+1].Lower == "account" && !ws[i+1].Quoted
+	return i == len(ws)-1 || ws[i].After != 0 || i > 0 && ws[i].Lower != "on" && ws[i-1].isOne("is", "are", "that's")
 }
 
 func tag(t string) (key, value string, ok bool) {
@@ -91,18 +79,13 @@ func tag(t string) (key, value string, ok bool) {
 
 // kind adds a kind word; a second one narrows the first: "db instance".
 func (q *Qualifiers) kind(low string) {
-	base := low
-	if _, ok := types[base]; !ok {
-		if base = strings.TrimSuffix(base, "es"); types[base] == nil {
-			base = strings.TrimSuffix(low, "s")
-		}
-	}
-	of := types[base]
-	q.Plural = q.Plural || base != low
+	alone, of := index.Called(low)
+	q.Plural = q.Plural || strings.HasSuffix(low, "s") && low != "s3" && low != "rds"
 	if q.Kind == "" {
 		q.Kind, q.Types = low, slices.Clone(of)
 		return
 	}
+	before, _ := index.Called(q.Kind)
 	q.Kind += " " + low
 	if of == nil {
 		return
@@ -112,7 +95,10 @@ func (q *Qualifiers) kind(low string) {
 		both = of
 	}
 	if len(both) == 0 {
-		both = append(slices.Clone(q.Types), of...)
+		if before == nil {
+			before = q.Types
+		}
+		both = append(slices.Clone(before), alone...) // "instances and buckets"
 	}
 	q.Types = both
 }
@@ -130,15 +116,20 @@ func (q Qualifiers) Match(r index.Record) bool {
 			return false
 		}
 	}
-	if len(q.AccountNames) > 0 && !slices.ContainsFunc(q.AccountNames, func(n string) bool { return alike(r.AccountName, n) }) {
+	if slices.ContainsFunc(q.Not, func(n Qualifiers) bool { return n.Match(r) }) {
+		return false
+	}
+	if len(q.AccountNames) > 0 && !slices.ContainsFunc(q.AccountNames, func(n string) bool { return Alike(r.AccountName, n) }) {
 		return false
 	}
 	return !slices.ContainsFunc(q.Words, func(w string) bool { return !Mentions(r, w) })
 }
 
+// hasTag reports whether there is a tag; without a value it may be a key, or
+// what people call a tag by: its value.
 func hasTag(tags map[string]string, key, value string) bool {
 	for k, v := range tags {
-		if strings.EqualFold(k, key) && (value == "" || strings.EqualFold(v, value)) {
+		if strings.EqualFold(k, key) && (value == "" || strings.EqualFold(v, value)) || value == "" && Alike(v, key) {
 			return true
 		}
 	}
@@ -152,23 +143,23 @@ func Mentions(r index.Record, word string) bool {
 		return true
 	}
 	for k, v := range r.Tags {
-		if alike(v, word) || strings.EqualFold(k, word) {
+		if Alike(v, word) || strings.EqualFold(k, word) {
 			return true
 		}
 	}
 	for _, text := range []string{r.Name, r.ID, r.AccountName, r.Summary} {
-		if alikeParts(text, word) {
+		if AlikeParts(text, word) {
 			return true
 		}
 	}
 	return false
 }
 
-// alikeParts reports whether a part of a text is like a word.
-func alikeParts(text, word string) bool {
+// AlikeParts reports whether a part of a text is like a word.
+func AlikeParts(text, word string) bool {
 	for _, marks := range [...]string{" ·,", " -_./·,"} {
 		for part := range strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(marks, c) }) {
-			if alike(part, word) {
+			if Alike(part, word) {
 				return true
 			}
 		}
@@ -176,13 +167,13 @@ func alikeParts(text, word string) bool {
 	return false
 }
 
-// short forms that people use for one another.
-var short = map[string]string{
-	"prod": "production", "prd": "production", "stage": "staging", "stg": "staging", "dev": "development",
-	"postgresql": "postgres", "pg": "postgres", "maria": "mariadb", "qa": "quality",
-}
+// short forms that people use for one another, beside those of environments.
+var short = map[string]string{"postgresql": "postgres", "pg": "postgres", "maria": "mariadb"}
 
 func full(s string) string {
+	if e := index.EnvironmentNamed(s); e != "" {
+		return e
+	}
 	s = strings.ToLower(s)
 	if l, ok := short[s]; ok {
 		return l
@@ -190,17 +181,22 @@ func full(s string) string {
 	return s
 }
 
-// environments are what tags such as env say.
-var environments = map[string]bool{"production": true, "staging": true, "development": true, "quality": true, "test": true}
+// engines are those of the databases that RDS has.
+var engines = strings.Fields("postgres mysql mariadb oracle sqlserver aurora aurora-mysql aurora-postgresql db2")
 
-// environment is what a tag says of the environment that a resource belongs to.
-func environment(tags map[string]string) string {
-	for k, v := range tags {
-		if low := strings.ToLower(k); low == "env" || low == "environment" || low == "stage" {
-			return full(v)
-		}
+// Vocabulary reports whether a word says something of an estate even where
+// nothing in it is called so: an environment, or a database's engine.
+func Vocabulary(word string) bool {
+	return index.EnvironmentNamed(word) != "" || slices.Contains(engines, full(word))
+}
+
+// Gone reports whether a resource in a state is on its way out, or out.
+func Gone(state string) bool {
+	switch strings.ToLower(state) {
+	case "terminated", "shutting-down", "deleting", "deleted", "gone":
+		return true
 	}
-	return ""
+	return false
 }
 
 // Closest drops, of resources that fit, those whose tags name another
@@ -208,20 +204,20 @@ func environment(tags map[string]string) string {
 // "the prod database" is not the staging one of the account called prod.
 func (q Qualifiers) Closest(rs []index.Record) []index.Record {
 	for _, w := range q.Words {
-		env := full(w)
-		if !environments[env] || !slices.ContainsFunc(rs, func(r index.Record) bool { return environment(r.Tags) == env }) {
+		env := index.EnvironmentNamed(w)
+		if env == "" || !slices.ContainsFunc(rs, func(r index.Record) bool { return index.Environment(r.Tags) == env }) {
 			continue
 		}
 		rs = slices.DeleteFunc(slices.Clone(rs), func(r index.Record) bool {
-			has := environment(r.Tags)
-			return has != "" && has != env && !alikeParts(r.Name, w)
+			has := index.Environment(r.Tags)
+			return has != "" && has != env && !AlikeParts(r.Name, w)
 		})
 	}
 	return rs
 }
 
-// alike compares a text with a word, which may be a short form or a plural.
-func alike(text, word string) bool {
+// Alike compares a text with a word, which may be a short form or a plural.
+func Alike(text, word string) bool {
 	a, b := full(text), full(word)
 	return a == b || len(b) > 3 && !strings.HasSuffix(b, "ss") && a == strings.TrimSuffix(b, "s")
 }

@@ -18,6 +18,9 @@ import (
 type Word struct {
 	// Text is without quotes and punctuation; Lower is the same in lower case.
 	Text, Lower string
+	// Raw is the word as it was written, where Text is not: with the apostrophe
+	// and the s that may belong to a name.
+	Raw string
 	// Start and End are byte offsets in the prompt, quotes included.
 	Start, End int
 	Quoted     bool
@@ -163,8 +166,13 @@ func (s *splitter) plain() {
 	start := s.pos
 	t := strings.TrimRightFunc(rest[:n], separator)
 	s.pos += len(t)
-	for _, part := range expand(ordinary.Replace(t)) {
-		s.words = append(s.words, Word{Text: part, Lower: strings.ToLower(part), Start: start, End: s.pos})
+	parts := expand(ordinary.Replace(t))
+	for _, part := range parts {
+		w := Word{Text: part, Lower: strings.ToLower(part), Start: start, End: s.pos}
+		if len(parts) == 1 && part != t {
+			w.Raw = t
+		}
+		s.words = append(s.words, w)
 	}
 }
 

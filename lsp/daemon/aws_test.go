@@ -553,7 +553,7 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 		t.Errorf("notes: %q", notes)
 	}
 	refused(t, c, CodeNotFound, "", MethodConversationMessages, ConversationParams{ID: "d6b1a3f0-0000-4000-8000-000000000000"})
-	refused(t, c, -32602, "prompt", MethodConversationSend, SendParams{Prompt: strings.Repeat("x", maxPrompt+1)})
+	refused(t, c, -32602, "prompt", MethodConversationSend, SendParams{Prompt: strings.Repeat("x", agent.LongestPrompt+1)})
 
 	// Nothing of it is in the clear, on disk or in the log.
 	if err := end(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/cloudops/cloudops/agent"
 )
 
 func TestMalformedMessagesAreAnsweredAndTheConnectionGoesOn(t *testing.T) {
@@ -178,7 +180,7 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("%q: a message and a refusal, or neither", body)
 		}
 		var p SendParams
-		if err := decodeParams(body, &p); err == nil && p.validate() == nil && len(p.Prompt) > maxPrompt {
+		if err := decodeParams(body, &p); err == nil && p.validate() == nil && len(p.Prompt) > agent.LongestPrompt {
 			t.Fatal("a prompt over the limit passed")
 		}
 	})

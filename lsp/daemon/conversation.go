@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxPrompt bounds one turn, in bytes.
-	maxPrompt = 64 << 10
+	// maxText bounds a command's arguments together, and a reason, in bytes.
+	maxText = 64 << 10
 	// maxLabels bounds the labels of one request.
 	maxLabels = 100
 )
@@ -82,8 +82,8 @@ func conversationMessages(ctx context.Context, x *session, p *Parts, params Conv
 }
 
 func (p SendParams) validate() error {
-	if p.Prompt == "" || len(p.Prompt) > maxPrompt {
-		return invalid(`"prompt" must have 1 to %d bytes`, maxPrompt)
+	if p.Prompt == "" || len(p.Prompt) > agent.LongestPrompt {
+		return invalid(`"prompt" must have 1 to %d bytes`, agent.LongestPrompt)
 	}
 	if len(p.ID) > maxToken || len(p.Token) > maxToken {
 		return invalid(`"conversation_id" or "token" is longer than %d bytes`, maxToken)

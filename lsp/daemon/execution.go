@@ -18,7 +18,7 @@ func (p ProposeParams) validate() error {
 	}
 	byVerb := p.Verb != "" || p.Identifier != ""
 	switch {
-	case len(p.Argv) > 1000 || total > maxPrompt:
+	case len(p.Argv) > 1000 || total > maxText:
 		return invalid(`"argv" is too long`)
 	case len(p.Argv) > 0 && byVerb:
 		return invalid(`"argv" excludes "verb" and "identifier"`)
@@ -111,8 +111,8 @@ func (p DecideParams) validate() error {
 		return invalid(`"plan" must be the id of a plan`)
 	case p.Decision != "ask" && p.Decision != "reject":
 		return invalid(`"decision" must be ask or reject`)
-	case len(p.Reason) > maxPrompt:
-		return invalid(`"reason" is longer than %d bytes`, maxPrompt)
+	case len(p.Reason) > maxText:
+		return invalid(`"reason" is longer than %d bytes`, maxText)
 	}
 	return nil
 }

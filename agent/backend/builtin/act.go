@@ -43,7 +43,7 @@ type plan struct {
 	suggest []step
 	// parts are the requests, to be written again with a choice filled in.
 	parts []part
-	// unknown counts the names that nothing has.
+	// unknown counts the names that nothing has; how sure that is, is said once.
 	unknown int
 	// refused are the resources that the prompt says not to touch.
 	refused []thing
@@ -115,6 +115,9 @@ func (t *turn) conclude(p *plan) agent.Reply {
 			t.mention(s.thing)
 			return t.askBack(fmt.Sprintf("Your message can be read as asking to %s %s, and as asking not to.", s.verb, called(s.thing)), p.steps, true)
 		}
+	}
+	if p.unknown > 0 {
+		p.say("%s", t.complete(prompt.Qualifiers{}))
 	}
 	texts := strings.Join(p.texts, "\n\n")
 	if p.ask != nil {
@@ -289,7 +292,7 @@ func (t *turn) alternatives(p *plan, c clause, near prompt.Qualifiers, earlier [
 			t.trouble(p, c.verb, ph, ths, out)
 			continue
 		}
-		options = append(options, ths...)
+		options = append(options, living(ths)...)
 	}
 	p.parts = append(p.parts, part{verb: c.verb})
 	if len(options) > 0 && p.ask == nil {
@@ -303,6 +306,7 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 	if out != several && out != all {
 		return ths, out
 	}
+	ths = living(ths)
 	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := catalog.For(verb, th.Type); return !ok })
 	if len(can) == 0 {
 		return ths, out
@@ -311,6 +315,16 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 		return can, found
 	}
 	return can, out
+}
+
+// living leaves out what is gone or going, where anything else remains: a
+// terminated namesake is never what is meant.
+func living(ths []thing) []thing {
+	out := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return prompt.Gone(th.State) })
+	if len(out) == 0 {
+		return ths
+	}
+	return out
 }
 
 // cannot says why a verb is not proposed for a resource in its stored state.
@@ -383,7 +397,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 			lines = append(lines, placed(th)+", "+render.Markdown(stateOf(th)))
 		}
 		p.say("Nothing fits “%s”. There is %s.", render.Markdown(ph.said), strings.Join(lines, "; "))
-		for _, th := range ths[:min(len(ths), mostChoices)] {
+		for _, th := range living(ths)[:min(len(living(ths)), mostChoices)] {
 			if _, ok := catalog.For(verb, th.Type); ok {
 				p.suggest = append(p.suggest, step{verb, th})
 			}
@@ -413,9 +427,9 @@ func (t *turn) unknownName(p *plan, verb string, ph phrase) {
 	if p.unknown++; p.unknown > mostDescribed {
 		return
 	}
-	near := t.close(name)
-	if len(near) == 0 {
-		near = t.search(ph.q) // of which the name is a part
+	near, parts := living(t.close(name)), living(t.search(ph.q)) // of which the name is a part
+	if len(near) == 0 || len(ph.q.Words) == 1 && len(parts) > len(near) {
+		near = parts
 	}
 	for _, th := range near[:min(len(near), mostChoices)] {
 		if _, ok := catalog.For(verb, th.Type); ok {

@@ -19,7 +19,7 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 	if asked == nil {
 		return agent.Reply{}, false
 	}
-	words := withoutFillers(items(t.Prompt, t.known))
+	words := withoutFillers(items(prompt.Split(t.Prompt), t.known))
 	const own = prompt.Action | prompt.ActionForm | prompt.Unsupported | prompt.Ask | prompt.Question | prompt.Condition | prompt.Time
 	if slices.ContainsFunc(words, func(it item) bool { return it.is(own) && !it.is(prompt.State) }) {
 		return agent.Reply{}, false
@@ -28,6 +28,9 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 		if len(content(words)) == 0 {
 			return information("All right. Nothing was proposed."), true
 		}
+		return agent.Reply{}, false
+	}
+	if t.newRequest(words, asked.Choices) {
 		return agent.Reply{}, false
 	}
 	picked, described := t.pick(words, asked.Choices)
@@ -65,11 +68,28 @@ func (t *turn) answerToQuestion() (agent.Reply, bool) {
 	return agent.Reply{}, false
 }
 
+// newRequest reports whether a prompt that follows a question holds a word that
+// is no answer to it, such as a mistyped verb: "strat batch-1" asks for something
+// else, whatever was asked about before.
+func (t *turn) newRequest(words []item, choices []agent.Choice) bool {
+	named := names(words)
+	return slices.ContainsFunc(words, func(it item) bool {
+		if it.name != "" || it.Quoted || !it.Plain() || len(numbers([]item{it})) > 0 || len(named) == 0 && len(slips(it)) == 0 {
+			return false
+		}
+		fits := func(th thing) bool { return prompt.Mentions(th.Record, it.Text) }
+		return !slices.ContainsFunc(named, func(n string) bool { return slices.ContainsFunc(t.named[strings.ToLower(n)], fits) }) &&
+			!slices.ContainsFunc(t.before, func(th thing) bool {
+				return fits(th) && slices.ContainsFunc(choices, func(c agent.Choice) bool { return c.Resource == th.Canonical() })
+			})
+	})
+}
+
 // theOther reads "and the other one": what our newest question let choose from,
 // and no turn since then was about.
 func (t *turn) theOther() (agent.Reply, bool) {
 	verb, other := "", false
-	for _, it := range withoutFillers(items(t.Prompt, t.known)) {
+	for _, it := range withoutFillers(items(prompt.Split(t.Prompt), t.known)) {
 		switch {
 		case it.word("other", "others"):
 			other = true

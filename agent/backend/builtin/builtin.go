@@ -50,7 +50,7 @@ func (b *Backend) Answer(ctx context.Context, r agent.Request, stream func(text 
 	if err := ctx.Err(); err != nil {
 		return agent.Reply{}, err
 	}
-	reply := b.turn(r).reply()
+	reply := b.turn(ctx, r).reply()
 	if reply.Information != "" && stream != nil {
 		stream(reply.Information)
 	}
@@ -61,17 +61,21 @@ func (b *Backend) Answer(ctx context.Context, r agent.Request, stream func(text 
 type turn struct {
 	*Backend
 	agent.Request
+	// ctx is that of the turn, which ends with it.
+	ctx context.Context
 	now time.Time
 	// named are the resources by the lower-case texts that name them.
 	named map[string][]thing
 	// before are those that earlier turns mentioned, in their order.
 	before []thing
+	// calledAccounts are the accounts by their ids, once they were asked for.
+	calledAccounts map[string][]string
 	// mentions are the canonical keys of what the reply is about.
 	mentions []string
 }
 
-func (b *Backend) turn(r agent.Request) *turn {
-	t := &turn{Backend: b, Request: r, now: time.Now(), named: map[string][]thing{}}
+func (b *Backend) turn(ctx context.Context, r agent.Request) *turn {
+	t := &turn{Backend: b, Request: r, ctx: ctx, now: time.Now(), named: map[string][]thing{}}
 	for _, res := range r.IdentifiedResources {
 		th := identified(res)
 		texts := []string{res.ID, res.Name, res.ARN}
@@ -134,7 +138,15 @@ func (t *turn) interpret(text string) agent.Reply {
 	if n := len(prompt.Split(text)); n > mostWords {
 		return information(fmt.Sprintf("That has %d words; I read at most %d at once. Nothing was proposed: say what you want without the rest.", n, mostWords))
 	}
-	return t.act(parse(text, t.known))
+	if reply, ok := t.followUp(text); ok {
+		return reply
+	}
+	cs, how := t.mended(text, parse(prompt.Split(text), t.known))
+	reply := t.act(cs)
+	if reply.Information != "" {
+		reply.Information = how + reply.Information
+	}
+	return reply
 }
 
 func information(text string) agent.Reply { return agent.Reply{Information: text} }

@@ -257,9 +257,9 @@ var conversations = [][]struct{ prompt, want, holds string }{
 
 	// What was said before.
 	{{"describe web-2", "information", ""}, {"stop it", stopWeb2, ""}},
-	{{"is pg-instance-main1 running?", "information", "Yes"}, {"please stop that", stopMain, ""}},
+	{{"is pg-instance-main1 running?", "information", "was available 5 min ago"}, {"please stop that", stopMain, ""}},
 	{{"list databases in us-west-2", "information", ""}, {"stop the first one", "stop-db-cluster aurora-main " + prod + "/us-west-2", ""}},
-	{{"is web-2 running? Stop it.", "clarification 1", "Yes"}, {"yes", stopWeb2, ""}},
+	{{"is web-2 running? Stop it.", "clarification 1", "was running 5 min ago"}, {"yes", stopWeb2, ""}},
 	{{"stop it", "clarification", "Which"}},
 	{{"yes", "information", "approved on their card"}},
 
@@ -290,12 +290,12 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"stop web-2 tomorrow at 5pm", "information", "can't wait"}},
 	{{"is web-2 running? If so, stop it", "information", ""}},
 	{{"should I stop web-2?", "information", "Nothing was proposed"}},
-	{{"what happens if I stop pg-instance-main1?", "information", "env=production"}},
+	{{"what happens if I stop pg-instance-main1?", "information", "it is production"}},
 	{{"how do I stop pg-instance-main1?", "information", "aws rds stop-db-instance"}},
 	{{"how to stop web-2", "information", "aws ec2 stop-instances"}},
 	{{"can I stop web-2?", "information", ""}},
-	{{"is pg-staging stopped?", "information", "Yes"}},
-	{{"is web-2 stopped?", "information", "No"}},
+	{{"is pg-staging stopped?", "information", "was stopped 5 min ago"}},
+	{{"is web-2 stopped?", "information", "was running 5 min ago"}},
 	{{"why was pg-staging stopped?", "information", "stopped"}},
 	{{"did you stop web-2?", "information", "Nothing that ran in this conversation"}},
 	{{"stop rebooting web-2", "clarification 1", "did not understand"}},
@@ -376,7 +376,7 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"list instances in ap-south-1", "information", "never scanned"}},
 	{{"list clusters in eu-west-1", "information", "no RDS clusters"}},
 	{{"list databases in eu-west-1", "information", "denied"}},
-	{{"list instances not in us-west-2", "information", "can only list"}},
+	{{"list instances not in us-west-2", "information", "1 EC2 instance, not in us-west-2"}},
 	{{"overview", "information", "The estate has"}},
 	{{"how old is this data?", "information", "AWS was last listed "}},
 	{{"when was the last scan?", "information", "cloudops scan"}},
@@ -392,7 +392,7 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"list t3.micro instances", "information", "11 EC2 instances"}},
 	{{"how many databases per region?", "information", "account 111122223333 (prod), eu-west-1: 1 RDS instance"}},
 	{{"is orders-db stopped?", "information", "account 444455556666"}},
-	{{"is web-1 in staging up?", "information", "Yes: `web-1` (`i-0b1b1b1b1b1b1b1b1`)"}},
+	{{"is web-1 in staging up?", "information", "`web-1` (`i-0b1b1b1b1b1b1b1b1`), an EC2 instance in eu-west-1, account 444455556666 (staging), was running"}},
 	{{"why can't I start web-2?", "information", "already running"}},
 	{{"why can't I stop web-2?", "information", "Say “Stop i-0c2c2c2c2c2c2c2c2 in us-west-2”"}},
 	{{"please approve the plan", "information", "Plans are approved on their card"}},
@@ -404,7 +404,7 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"hello", "information", "Hello"}},
 	{{"thank you", "information", "welcome"}},
 	{{"banana", "information", "did not understand"}},
-	{{"Stoppe bitte web-2", "information", ""}},
+	{{"Stoppe bitte web-2", "clarification 1", "did not understand"}},
 }
 
 // codeSpan matches what Markdown shows as it is.

@@ -72,7 +72,7 @@ func has(items []item, c prompt.Class) bool {
 }
 
 // parse takes a prompt apart. known says which texts are names.
-func parse(text string, known func(string) bool) []clause {
+func parse(words []prompt.Word, known func(string) bool) []clause {
 	var cs []clause
 	sentence := 0
 	var parts [][]item
@@ -94,7 +94,7 @@ func parse(text string, known func(string) bool) []clause {
 			part, joint = []item{}, ""
 		}
 	}
-	for _, it := range withoutFillers(items(text, known)) {
+	for _, it := range withoutFillers(items(words, known)) {
 		if it.word("and", "&", "+", "or", "but", "then", "plus") {
 			flush()
 			if joint == "" || it.Lower == "or" || it.Lower == "but" {
@@ -118,11 +118,26 @@ func parse(text string, known func(string) bool) []clause {
 	flush()
 	end(false)
 	settle(cs)
-	return cs
+	return whole(cs)
 }
 
-func items(text string, known func(string) bool) []item {
-	words := prompt.Split(text)
+// whole takes a list apart by "and" together again: "stopped and open instances"
+// lists, and opens nothing.
+func whole(cs []clause) []clause {
+	var out []clause
+	for _, c := range cs {
+		n := len(out)
+		lists := n > 0 && out[n-1].sentence == c.sentence && (out[n-1].mode == ask || out[n-1].mode == question)
+		if lists && c.mode == unsupported && c.joint != "" && c.joint != "," && len(names(slices.Concat(out[n-1].items, c.items))) == 0 && has(c.items, prompt.Kind) {
+			out[n-1].items = append(out[n-1].items, c.items...)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func items(words []prompt.Word, known func(string) bool) []item {
 	spans := prompt.Names(words, known)
 	var out []item
 	for i := 0; i < len(words); i++ {
@@ -249,6 +264,8 @@ func (c *clause) read() {
 		c.mode = wish
 	case head[0].word("wait") && (c.joint == "and" || c.joint == "then"):
 		c.mode = conditional
+	case describes(head):
+		c.mode = ask
 	case head[0].is(prompt.Condition) && !(head[0].word("when") && len(head) > 1 && head[1].is(prompt.Question)):
 		c.mode = conditional
 	case has(head, prompt.Condition) && !interested:
@@ -285,15 +302,32 @@ func (c *clause) read() {
 		}
 	case c.verb != "", has(head, prompt.ActionForm) && !has(head, prompt.State):
 		c.mode = wish
-	case slip(head[0]) != "":
+	case len(slips(head[0])) > 0:
 		c.mode = statement
 	case has(head, prompt.Person|prompt.Want|prompt.Unsupported):
 		c.mode = statement
 	case slices.ContainsFunc(head, func(it item) bool { return it.name != "" || it.is(prompt.Kind|prompt.Noun|prompt.State|prompt.Pronoun) }):
 		c.mode = ask
+	case narrows(head):
+		c.mode = ask
 	default:
 		c.mode = statement
 	}
+}
+
+// narrows reads "unencrypted" and "in prod", which say what is to be listed.
+func narrows(head []item) bool {
+	q := prompt.Read(plainWords(head))
+	return len(q.Facets)+len(q.In)+len(q.Regions)+len(q.Accounts)+len(q.AccountNames)+len(q.Tags) > 0 || q.Order != ""
+}
+
+// describes reads "instances without a Name tag" and "databases older than a day":
+// the "not" and the time are of what is to be listed, not of anything to be done.
+func describes(head []item) bool {
+	const acts = prompt.Action | prompt.Negation | prompt.Person | prompt.Condition | prompt.Question | prompt.Ask | prompt.Cancel | prompt.Time
+	return has(head, prompt.Negation|prompt.Condition|prompt.Time) && has(head, prompt.Kind) && !head[0].is(acts) && !slices.ContainsFunc(head, func(it item) bool {
+		return it.name != "" || it.is(prompt.Action) || (it.is(prompt.Unsupported) || it.is(prompt.ActionForm)) && !it.is(prompt.Label|prompt.State)
+	})
 }
 
 // obliged reads "web-1 should be stopped", which says it without asking for it.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cloudops/cloudops/agent/prompt"
 )
 
 var modes = map[mode]string{statement: "statement", request: "request", wish: "wish", refusal: "refusal", conditional: "conditional",
@@ -16,7 +18,7 @@ func reading(text string, names ...string) string {
 		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s) })
 	}
 	var out []string
-	for _, c := range parse(text, known) {
+	for _, c := range parse(prompt.Split(text), known) {
 		s := modes[c.mode]
 		if c.mode == request {
 			s += " " + c.verb

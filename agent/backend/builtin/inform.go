@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 const helpText = `I find the AWS resources that you name, tell what is known of them, and propose commands. Nothing runs until you approve it.
@@ -47,6 +49,9 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 	case refusal:
 		p.refused = append(p.refused, subjects...)
 		if c.verb == "" {
+			if len(subjects) == 0 && has(c.items, prompt.Kind) {
+				t.lost(p, c, nil)
+			}
 			break
 		}
 		what := "anything"
@@ -99,7 +104,7 @@ func (t *turn) subjects(c clause, earlier []thing) []thing {
 			out = append(out, t.named[strings.ToLower(it.name)]...)
 		}
 		refers = refers || it.word("it", "its", "them", "they", "these", "those", "both", "this", "same", "itself") ||
-			it.word("that") && c.mode != ask || it.word("undo", "revert", "rollback") || it.is(prompt.Ordinal)
+			it.word("that") && c.mode != ask || it.is(prompt.Ordinal)
 	}
 	if len(out) > 1 {
 		q := prompt.Read(plainWords(c.items))
@@ -153,7 +158,10 @@ func (p *plan) about(t *turn, ths []thing) {
 // text is a clause as written.
 func (c clause) text() string {
 	var out []string
-	for _, it := range c.items {
+	for i, it := range c.items {
+		if i > 0 && it.joint != "" && it.joint != "," {
+			out = append(out, it.joint)
+		}
 		if it.name != "" {
 			out = append(out, it.name)
 			continue
@@ -210,14 +218,10 @@ func verbOfForm(items []item) string {
 }
 
 func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
-	if said := strings.ToLower(c.said); said == "undo" || said == "revert" || said == "rollback" {
-		if t.undo(p, subjects) {
-			return
-		}
-	}
-	switch said := strings.ToLower(c.said); {
-	case said == "undo" || said == "revert" || said == "rollback":
-		p.say("Nothing that ran in this conversation can be undone by a command that I know; `cloudops executions` lists what ran. Nothing was proposed.")
+	said := strings.ToLower(c.said)
+	switch {
+	case undoes(c):
+		t.undo(p, c)
 		return
 	case len(subjects) == 0 && slices.Contains([]string{"approve", "run", "execute"}, said):
 		p.say("Plans are approved on their card, never in the chat; `cloudops approvals` shows those that wait. Nothing was proposed.")
@@ -233,66 +237,47 @@ func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
 	}
 }
 
-// undo asks back about the inverse of what ran last in this conversation.
-func (t *turn) undo(p *plan, subjects []thing) bool {
-	for i := len(t.ChatHistory) - 1; i >= 0; i-- {
-		lines := t.ChatHistory[i].Executed
-		if len(lines) == 0 {
-			continue
-		}
-		argv, err := executor.Words(lines[len(lines)-1])
-		if err != nil {
-			return false
-		}
-		ran, err := executor.Parse(argv)
-		if err != nil {
-			return false
-		}
-		inverse, ok := ran.Inverse()
-		if !ok {
-			return false
-		}
-		op, _ := catalog.Find(inverse.Service, inverse.Operation)
-		for _, th := range subjects {
-			if th.Type == op.Type {
-				p.wishes = append(p.wishes, step{op.Verb, th})
-			}
-		}
-		return len(p.wishes) > 0
-	}
-	return false
-}
-
 // lost says that a clause was not understood, and what it might have meant.
 func (t *turn) lost(p *plan, c clause, subjects []thing) {
 	if len(subjects) == 0 && asksAge(c.items) {
 		p.say("%s", t.freshness())
 		return
 	}
-	p.say("I did not understand “%s”, so nothing was proposed for it. Ask “what can you do?” for what I understand.", render.Markdown(shorten(c.text())))
+	if len(subjects) == 0 {
+		if r := t.understand(behindFillers(c.items)); len(r.unread) > 0 {
+			p.say("%s", t.notUnderstood(c, understood{unread: r.unread}))
+			return
+		}
+	}
+	english := ""
+	if notEnglish(c.items) {
+		english = " I read English only."
+	}
+	p.say("I did not understand “%s”, so nothing was proposed for it.%s Ask “what can you do?” for what I understand.", render.Markdown(shorten(c.text())), english)
 	p.about(t, subjects)
-	for _, it := range behindFillers(c.items)[:min(1, len(behindFillers(c.items)))] {
-		if verb := slip(it); verb != "" {
-			for _, th := range subjects {
-				if t.cannot(verb, th, false) == "" {
-					p.wishes = append(p.wishes, step{verb, th})
-				}
+	head := behindFillers(c.items)
+	if len(head) == 0 {
+		return
+	}
+	switch verbs := slips(head[0]); len(verbs) {
+	case 0:
+	case 1:
+		for _, th := range subjects {
+			if t.cannot(verbs[0], th, false) == "" {
+				p.wishes = append(p.wishes, step{verbs[0], th})
 			}
 		}
+	default:
+		p.say("%s could be meant as %s: say which.", render.Code(head[0].Text), enumerate(verbs, "or"))
 	}
 }
 
-// slip is the verb that a mistyped word could be.
-func slip(it item) string {
-	if it.name != "" || it.Quoted || len(it.Lower) < 4 {
-		return ""
+// slips are the verbs that a mistyped word could be.
+func slips(it item) []string {
+	if it.name != "" {
+		return nil
 	}
-	for _, verb := range []string{"stop", "start", "reboot", "restart"} {
-		if distance(it.Lower, verb, 1) == 1 {
-			return verbs[verb]
-		}
-	}
-	return ""
+	return prompt.Slip(it.Word)
 }
 
 func shorten(s string) string {
@@ -320,7 +305,14 @@ func (t *turn) answer(c clause, subjects []thing) string {
 	if verb != "" && word("how") && !word("many", "much") {
 		return t.howTo(verb, subjects, c)
 	}
-	if q := prompt.Read(plainWords(head)); len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
+	q := prompt.Read(plainWords(head))
+	if vague := vagueStates(head); len(vague) > 0 && len(subjects) > 0 {
+		return t.unknownStates(vague, subjects)
+	}
+	if len(subjects) > 0 && len(q.Facets) == 1 && first("is", "are", "does", "do", "has", "have", "check", "tell", "what") {
+		return t.property(q.Facets[0], subjects)
+	}
+	if len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
 		return t.yesOrNo(q, subjects)
 	}
 	switch {
@@ -330,10 +322,21 @@ func (t *turn) answer(c clause, subjects []thing) string {
 		return t.past(subjects)
 	case verb != "" && len(subjects) > 0:
 		return t.consequences(verb, subjects)
-	case verb != "" && c.verb != "":
+	case verb != "" && c.verb != "" && word("if", "happens", "should", "would", "could"):
 		return t.consequences(verb, t.phrasesOf(c))
 	}
 	return t.tell(c, subjects)
+}
+
+// vagueStates are the words of a question that ask for more than a state tells.
+func vagueStates(head []item) []string {
+	var out []string
+	for _, it := range head {
+		if it.word("healthy", "unhealthy", "health", "idle", "busy", "responding", "reachable", "slow", "broken", "working") {
+			out = append(out, it.Lower)
+		}
+	}
+	return out
 }
 
 // phrasesOf are the few resources that a question describes.
@@ -379,6 +382,8 @@ func (t *turn) howTo(verb string, subjects []thing, c clause) string {
 	return strings.Join(out, "\n\n")
 }
 
+// yesOrNo answers a question about the state of named resources: by what AWS
+// says now, else by what it said when it was last asked.
 func (t *turn) yesOrNo(q prompt.Qualifiers, subjects []thing) string {
 	var out []string
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
@@ -386,7 +391,39 @@ func (t *turn) yesOrNo(q prompt.Qualifiers, subjects []thing) string {
 		if (prompt.Qualifiers{States: q.States}).Match(th.Record) {
 			yes = "Yes"
 		}
-		out = append(out, fmt.Sprintf("%s: %s is %s (%s).", yes, placed(th)+",", render.Markdown(stateOf(th)), t.confirmed(th)))
+		switch {
+		case th.live && th.State == agent.StateGone:
+			out = append(out, fmt.Sprintf("No: %s, is gone; AWS was asked just now.", placed(th)))
+		case th.live:
+			out = append(out, fmt.Sprintf("%s: %s, is %s; AWS was asked just now.", yes, placed(th), render.Markdown(stateOf(th))))
+		default:
+			out = append(out, t.dated(th))
+		}
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// dated says how a resource was when AWS was last asked, and why not now.
+func (t *turn) dated(th thing) string {
+	s := fmt.Sprintf("%s, was %s %s.", placed(th), render.Markdown(stateOf(th)), render.Ago(th.age, t.now))
+	if th.age.IsZero() {
+		s = fmt.Sprintf("%s, was %s when it was stored.", placed(th), render.Markdown(stateOf(th)))
+	}
+	if th.unasked != "" {
+		s += " How it is now is not known, AWS was not asked: " + render.Markdown(shorten(th.unasked)) + "."
+	}
+	return s
+}
+
+// unknownStates answers "is web-1 healthy?": what is known is the state.
+func (t *turn) unknownStates(words []string, subjects []thing) string {
+	out := []string{fmt.Sprintf("Whether it is %s is not known: this version reads the state, not what runs inside.", enumerate(words, "or"))}
+	for _, th := range subjects[:min(len(subjects), mostChoices)] {
+		if th.live {
+			out = append(out, fmt.Sprintf("%s, is %s; AWS was asked just now.", placed(th), render.Markdown(stateOf(th))))
+		} else {
+			out = append(out, t.dated(th))
+		}
 	}
 	return strings.Join(out, "\n\n")
 }
@@ -410,18 +447,11 @@ func (t *turn) past(subjects []thing) string {
 	var out []string
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
 		out = append(out, t.line(th)+".")
-		ran := false
-		for _, h := range t.ChatHistory {
-			if contains(h.Resources, th.Canonical()) {
-				for _, line := range h.Executed {
-					ran = true
-					out = append(out, fmt.Sprintf("In this conversation ran %s.", render.Code(line)))
-				}
-			}
-		}
-		if !ran {
+		here := t.ranHere([]thing{th})
+		if len(here) == 0 {
 			out = append(out, fmt.Sprintf("Nothing that ran in this conversation touched %s; who else changed it, and why, is not known here. `cloudops audit` lists what cloudops ever ran.", called(th)))
 		}
+		out = append(out, here...)
 	}
 	return strings.Join(out, "\n\n")
 }
@@ -436,8 +466,8 @@ func (t *turn) consequences(verb string, subjects []thing) string {
 			continue
 		}
 		s := fmt.Sprintf("%s. If you %s it: %s", t.line(th), verb, op.Effect)
-		if env := environment(th); env != "" {
-			s += fmt.Sprintf(" It is tagged %s.", render.Code(env))
+		if env := index.Environment(th.Tags); env != "" {
+			s += fmt.Sprintf(" Its tags say that it is %s.", env)
 		}
 		out = append(out, s+" Nothing was proposed.")
 	}
@@ -445,14 +475,4 @@ func (t *turn) consequences(verb string, subjects []thing) string {
 		return "Name the resource and I tell what is known. Nothing was proposed."
 	}
 	return strings.Join(out, "\n\n")
-}
-
-func environment(th thing) string {
-	for k, v := range th.Tags {
-		switch strings.ToLower(k) {
-		case "env", "environment", "stage":
-			return k + "=" + v
-		}
-	}
-	return ""
 }

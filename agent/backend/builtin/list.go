@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 const (
@@ -27,50 +28,103 @@ func (t *turn) tell(c clause, subjects []thing) string {
 	if len(subjects) == 0 && asksAge(head) {
 		return t.freshness()
 	}
-	q := prompt.Read(t.about(head))
-	if len(subjects) == 0 && q.Kind == "" && len(q.Regions)+len(q.Accounts) == 0 && slices.ContainsFunc(head, func(it item) bool { return it.word("regions", "accounts", "profiles") }) {
-		return t.where()
+	if s, ok := t.session(head); ok && len(subjects) == 0 {
+		return s
 	}
-	if listing := q.Plural || has(head, prompt.Quantifier) && q.Kind != "" || startsAny(head, "list", "count"); listing && !has(head, prompt.Pronoun) {
+	if asksRan(head) && len(names(head)) == 0 {
+		return t.told()
+	}
+	r := t.understand(head)
+	if listing := r.q.Plural || has(head, prompt.Quantifier) && r.q.Kind != "" || startsAny(head, "list", "count"); listing && !refers(head) {
 		for _, it := range head {
 			if it.name != "" {
-				q.Words = append(q.Words, it.name) // "list production databases", where something is named production
+				r.q.Words = append(r.q.Words, it.name) // "list production databases", where something is named production
 			}
 		}
-		return t.list(c, q)
+		return t.list(c, r)
+	}
+	if len(subjects) > 0 && asksMade(head) {
+		return t.when(subjects)
 	}
 	if len(subjects) > 0 {
-		return t.describe(subjects)
+		s := t.describe(subjects)
+		if beyond := t.beyond(r, subjects); len(beyond) > 0 {
+			return fmt.Sprintf("I can't tell about %s; this is what is known.\n\n%s", codes(beyond, "and"), s)
+		}
+		return s
 	}
+	q := r.q
 	rest := q
-	rest.Words = nil
+	rest.Words, rest.In = nil, nil
+	nameless := q.Kind == "" && len(q.Words) > 0 && onlyStates(rest)
 	switch {
-	case starts(head, "what", "do") && slices.ContainsFunc(head, func(it item) bool { return it.word("have") }) && q.Empty():
-		return t.overview()
-	case q.Kind == "" && (len(q.Words) > 1 || len(q.Words) == 1 && wondering(head)) && rest.Empty() && len(t.search(q)) == 0 && !slices.ContainsFunc(q.Words, identifierLike):
-		var words []string
-		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
-			words = append(words, render.Code(w))
-		}
-		return fmt.Sprintf("I can't answer “%s”: nothing in the estate is called %s. Ask “what can you do?” for what I understand.",
-			render.Markdown(shorten(c.text())), enumerate(words, "or"))
-	case q.Kind == "" && len(q.Words) > 0 && onlyStates(rest) && len(t.search(q)) == 0:
-		var out []string
-		for _, w := range q.Words[:min(len(q.Words), mostDescribed)] {
-			s := t.notThere(w)
-			if near := t.close(w); len(near) > 0 {
-				t.mention(near...)
-				s += " There is " + nameAll(near) + "."
-			}
-			out = append(out, s)
-		}
-		return strings.Join(out, "\n\n")
+	case nameless && len(q.Words) == 1 && len(r.lost) == 1 && r.lost[0] == q.Words[0] && !wondering(head):
+		r.lost, r.absent = nil, q.Words // "describe nosuch" is about a name
+		return t.notUnderstood(c, r)
+	case !r.whole():
+		return t.notUnderstood(c, r)
+	case q.Kind == "" && len(q.Regions)+len(q.Accounts) == 0 && slices.ContainsFunc(head, func(it item) bool { return it.word("regions", "accounts", "profiles") }):
+		return t.where()
 	case !q.Empty():
-		return t.list(c, q)
-	case c.mode == ask || has(head, prompt.Noun|prompt.Kind|prompt.Quantifier):
+		return t.list(c, r)
+	case starts(head, "what", "do") && slices.ContainsFunc(head, func(it item) bool { return it.word("have") }),
+		c.mode == ask || has(head, prompt.Noun|prompt.Kind|prompt.Quantifier):
 		return t.overview()
 	}
 	return fmt.Sprintf("I can't answer “%s”. Ask “what can you do?” for what I understand. Nothing was proposed.", render.Markdown(shorten(c.text())))
+}
+
+// refers reports whether words mean what was said before: "that are running"
+// does not.
+func refers(head []item) bool {
+	return slices.ContainsFunc(head, func(it item) bool { return it.is(prompt.Pronoun) && !it.word("that", "one", "ones") })
+}
+
+// asksMade reports whether words ask how old a resource is.
+func asksMade(head []item) bool {
+	for i, it := range head {
+		if it.word("created", "made", "launched", "born", "age") || it.word("old") && i > 0 && head[i-1].word("how") {
+			return true
+		}
+	}
+	return false
+}
+
+// when says when resources were made.
+func (t *turn) when(ths []thing) string {
+	whole := t.whole(ths)
+	var out []string
+	for _, th := range ths[:min(len(ths), mostChoices)] {
+		if r := whole[th.Canonical()]; r.CreatedAt != nil {
+			out = append(out, fmt.Sprintf("%s, was made %s, at %s.", placed(th), render.Ago(*r.CreatedAt, t.now), render.Clock(*r.CreatedAt)))
+		} else {
+			out = append(out, fmt.Sprintf("When %s was made is not known: it was not read.", called(th)))
+		}
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// beyond are the words of a question about named resources that nothing here
+// answers.
+func (t *turn) beyond(r understood, subjects []thing) []string {
+	return slices.DeleteFunc(slices.Concat(r.unread, r.lost), func(w string) bool {
+		return slices.ContainsFunc(subjects, func(th thing) bool { return prompt.Mentions(th.Record, w) }) ||
+			slices.Contains([]string{"it", "them", "its", "doing", "about", "more", "ip", "address", "dns", "hostname", "ips", "addresses"}, strings.ToLower(w))
+	})
+}
+
+// asksRan reports whether words ask what was run.
+func asksRan(head []item) bool {
+	return slices.ContainsFunc(head, func(it item) bool { return it.word("commands", "executions", "ran", "history", "audit") })
+}
+
+// told says what became of what this conversation proposed.
+func (t *turn) told() string {
+	lines := t.ranHere(nil)
+	if len(lines) == 0 {
+		return "This conversation has run nothing. `cloudops executions` lists what ran elsewhere, `cloudops audit` all that was proposed and decided."
+	}
+	return "Of this conversation, the newest first:\n\n- " + strings.Join(lines, "\n- ") + "\n\n`cloudops executions` lists what ran elsewhere."
 }
 
 // wondering reports whether a question is about more than what and where
@@ -91,11 +145,19 @@ func onlyStates(q prompt.Qualifiers) bool {
 	return q.Empty()
 }
 
-// asksAge reports whether words ask how old the estate is, or for a scan.
+// asksAge reports whether words ask how old the estate is, or for a scan;
+// "stale instances" asks for instances.
 func asksAge(items []item) bool {
+	whole := slices.ContainsFunc(items, func(it item) bool {
+		return it.word("data", "estate", "this", "it", "information", "inventory", "everything", "list")
+	})
 	for i, it := range items {
-		if it.word("scan", "scanned", "scans", "rescan", "refresh", "refreshed", "fresh", "stale", "outdated", "synced", "sync") ||
-			it.word("old") && i > 0 && items[i-1].word("how") || it.word("date") && i > 1 && items[i-1].word("to") && items[i-2].word("up") {
+		switch {
+		case i+1 < len(items) && items[i+1].is(prompt.Kind):
+		case it.word("scan", "scanned", "scans", "rescan", "refresh", "refreshed", "synced", "sync"),
+			whole && it.word("fresh", "stale", "outdated"),
+			it.word("old") && i > 0 && items[i-1].word("how"),
+			it.word("date") && i > 1 && items[i-1].word("to") && items[i-2].word("up"):
 			return true
 		}
 	}
@@ -157,17 +219,6 @@ func startsAny(head []item, words ...string) bool {
 	return len(head) > 0 && head[0].word(words...)
 }
 
-// about is the words of a clause that can describe resources.
-func (t *turn) about(head []item) []prompt.Word {
-	var out []prompt.Word
-	for _, it := range head {
-		if it.name == "" && !it.word("is", "are", "do", "have", "many", "much", "there", "me", "tell") {
-			out = append(out, it.Word)
-		}
-	}
-	return out
-}
-
 func (t *turn) describe(ths []thing) string {
 	if len(ths) > mostDescribed {
 		return fmt.Sprintf("That is %s:\n\n%s", count(len(ths), ths), t.lines(ths))
@@ -179,6 +230,9 @@ func (t *turn) describe(ths []thing) string {
 			s += fmt.Sprintf(". It is **%s**", render.Markdown(th.State))
 		}
 		s += fmt.Sprintf(" (%s).", t.confirmed(th))
+		if !th.made.IsZero() {
+			s += "\n- made " + render.Clock(th.made)
+		}
 		if th.Summary != "" {
 			s += "\n- " + render.Markdown(th.Summary)
 		}
@@ -208,23 +262,31 @@ func (t *turn) lines(ths []thing) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// list answers a question over the estate.
-func (t *turn) list(c clause, q prompt.Qualifiers) string {
-	if has(c.items, prompt.Negation) {
-		return "I can only list what something is, not what it is not. Ask, for example, “list stopped instances”."
+// list answers a question over the estate. What it says of how many there are is
+// said only of a question that was understood to its last word.
+func (t *turn) list(c clause, r understood) string {
+	if !r.whole() {
+		return t.notUnderstood(c, r)
 	}
+	q := r.q
 	// "instances" alone are those of EC2; beside a name it may be a database's.
-	if base := strings.TrimSuffix(q.Kind, "s"); base == "instance" || base == "server" || base == "host" || base == "node" {
-		q.Types = []string{"ec2_instance"}
+	if alone, all := index.Called(q.Kind); len(alone) > 0 && slices.Equal(q.Types, all) {
+		q.Types = alone
 	}
-	ths := t.search(q)
+	ths, doubtful := t.sift(q)
 	if len(ths) == 0 {
-		return t.nothingFits(q)
+		return strings.Join(append([]string{t.nothingFits(q)}, r.notes...), "\n\n")
 	}
 	t.mention(ths[:min(len(ths), mostListed)]...)
-	s := fmt.Sprintf("%s%s.", count(len(ths), ths), narrowing(q))
+	s := fmt.Sprintf("%s%s.", count(len(ths), ths), t.narrowing(q, len(ths)))
+	if doubt := t.doubt(q, doubtful); doubt != "" {
+		s += " " + doubt
+	}
 	if gaps := t.gaps(q); gaps != "" {
 		s += " More could be " + gaps
+	}
+	for _, note := range r.notes {
+		s += "\n\n" + note
 	}
 	by := slices.ContainsFunc(c.items, func(it item) bool { return it.word("per", "by") }) &&
 		slices.ContainsFunc(c.items, func(it item) bool { return it.word("region", "regions", "account", "accounts") })

@@ -16,6 +16,11 @@ import (
 type thing struct {
 	storage.Record
 	age time.Time
+	// live: AWS was asked for it in this turn; unasked is why it could not be.
+	live    bool
+	unasked string
+	// made is when it was made, where a question is about that.
+	made time.Time
 }
 
 func identified(r agent.IdentifiedResource) thing {
@@ -26,6 +31,7 @@ func identified(r agent.IdentifiedResource) thing {
 		Service: text("service"), AccountName: text("account_name"), Summary: text("summary"),
 	}}
 	th.age, _ = time.Parse(time.RFC3339, r.LastSynced)
+	th.live, th.unasked = r.Live, r.NotAsked
 	return th
 }
 
@@ -35,32 +41,6 @@ func (b *Backend) things(rs []storage.Record) []thing {
 		out[i] = thing{Record: r, age: b.ledger.Age(r)}
 	}
 	return out
-}
-
-// search lists what a description fits, in a stable order.
-func (b *Backend) search(q prompt.Qualifiers) []thing {
-	types := q.Types
-	if len(types) == 0 {
-		types = []string{""}
-	}
-	var out []storage.Record
-	for _, typ := range types {
-		f := storage.Filter{Type: typ}
-		if len(q.Regions) == 1 {
-			f.Region = q.Regions[0]
-		}
-		if len(q.Accounts) == 1 {
-			f.AccountID = q.Accounts[0]
-		}
-		rs, _ := b.estate.Search("", f, math.MaxInt32)
-		out = append(out, slices.DeleteFunc(rs, func(r storage.Record) bool { return !q.Match(r) })...)
-	}
-	out = q.Closest(out)
-	slices.SortFunc(out, func(x, y storage.Record) int {
-		return cmp.Or(strings.Compare(x.Type, y.Type), strings.Compare(x.AccountID, y.AccountID),
-			strings.Compare(x.Region, y.Region), strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
-	})
-	return b.things(out)
 }
 
 // outcome is what looking up a phrase came to.
@@ -136,11 +116,15 @@ func (t *turn) byName(p phrase, near prompt.Qualifiers) ([]thing, outcome) {
 		return t.named[strings.ToLower(p.name)], tooMany
 	}
 	ths := t.named[strings.ToLower(p.name)]
+	p.q, _ = t.placed(p.q)
 	fit := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !p.q.Match(th.Record) })
 	switch {
 	case len(fit) == 0:
 		return ths, elsewhere
+	case len(living(fit)) == 1:
+		return living(fit), found
 	case len(fit) > 1:
+		fit = living(fit)
 		rs := make([]storage.Record, len(fit))
 		for i, th := range fit {
 			rs[i] = th.Record
@@ -172,6 +156,7 @@ func (t *turn) byReference(p phrase, earlier []thing) ([]thing, outcome) {
 	if len(ths) == 0 {
 		ths = t.before
 	}
+	p.q, _ = t.placed(p.q)
 	fit := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !p.q.Match(th.Record) })
 	switch {
 	case len(ths) == 0:
@@ -205,7 +190,7 @@ func (b *Backend) close(name string) []thing {
 		for _, id := range []string{r.Name, r.ID} {
 			id = strings.ToLower(id)
 			if id != "" {
-				best = min(best, distance(low, id, limit))
+				best = min(best, prompt.Distance(low, id, limit))
 				if len(low) >= 4 && len(id) > len(low) && strings.HasPrefix(id, low) {
 					best = min(best, limit)
 				}
@@ -214,6 +199,9 @@ func (b *Backend) close(name string) []thing {
 		if best <= limit {
 			out = append(out, near{r, best})
 		}
+	}
+	if living := slices.DeleteFunc(slices.Clone(out), func(n near) bool { return prompt.Gone(n.State) }); len(living) > 0 {
+		out = living
 	}
 	slices.SortStableFunc(out, func(x, y near) int {
 		return cmp.Or(x.distance-y.distance, strings.Compare(x.Name, y.Name), strings.Compare(x.Canonical(), y.Canonical()))
@@ -225,37 +213,4 @@ func (b *Backend) close(name string) []thing {
 		}
 	}
 	return b.things(records)
-}
-
-// distance is how many letters must be changed, added, dropped or swapped with
-// their neighbour; more than limit is limit+1.
-func distance(a, b string, limit int) int {
-	const longest = 64
-	if len(a) > longest || len(b) > longest || len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	var rows [3][longest + 1]int
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur, prev, older := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
-		cur[0] = i
-		least := i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], older[j-2]+1)
-			}
-			least = min(least, cur[j])
-		}
-		if least > limit {
-			return limit + 1
-		}
-	}
-	return min(rows[len(a)%3][len(b)], limit+1)
 }

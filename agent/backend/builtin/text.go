@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +104,9 @@ func placed(th thing) string {
 }
 
 func (t *turn) confirmed(th thing) string {
+	if th.live {
+		return "AWS was asked just now"
+	}
 	if th.age.IsZero() {
 		return "never confirmed"
 	}
@@ -114,6 +118,9 @@ func (t *turn) line(th thing) string {
 	what := render.Markdown(kind(th.Type, 1))
 	if th.State != "" {
 		what += ", " + render.Markdown(th.State)
+	}
+	if !th.made.IsZero() {
+		what += ", made " + render.Clock(th.made)
 	}
 	return fmt.Sprintf("%s: %s, %s, %s, %s", called(th), what, render.Markdown(region(th)), accountMarkdown(th), t.confirmed(th))
 }
@@ -170,7 +177,7 @@ func (t *turn) severalText(ph phrase, ths []thing) string {
 }
 
 // wanted is a description in words, as Markdown.
-func wanted(q prompt.Qualifiers) string {
+func (t *turn) wanted(q prompt.Qualifiers) string {
 	what := "resources"
 	if len(q.Types) > 0 {
 		var ks []string
@@ -179,11 +186,11 @@ func wanted(q prompt.Qualifiers) string {
 		}
 		what = enumerate(ks, "or")
 	}
-	return what + narrowing(q)
+	return what + t.narrowing(q, 2)
 }
 
-// narrowing is what follows the type in a description.
-func narrowing(q prompt.Qualifiers) string {
+// narrowing is what follows the type in a description of n resources.
+func (t *turn) narrowing(q prompt.Qualifiers, n int) string {
 	// These are words of the lexicon, codes of regions and digits: not foreign.
 	var s string
 	if len(q.StateWords) > 0 {
@@ -193,38 +200,87 @@ func narrowing(q prompt.Qualifiers) string {
 		s += " in " + enumerate(q.Regions, "or")
 	}
 	if len(q.Accounts) > 0 {
-		s += " in account " + enumerate(q.Accounts, "or")
+		s += " in " + t.accountsSaid(q.Accounts)
 	}
-	var tags, words, accounts []string
-	for _, n := range q.AccountNames {
-		accounts = append(accounts, render.Code(n))
+	if len(q.AccountNames) > 0 {
+		s += " in the account " + codes(q.AccountNames, "or")
 	}
-	if len(accounts) > 0 {
-		s += " in the account " + enumerate(accounts, "or")
+	if len(q.Tags) > 0 {
+		s += " tagged " + tagsSaid(q.Tags)
 	}
-	for k, v := range q.Tags {
-		tags = append(tags, render.Code(k+"="+v))
+	if len(q.Words) > 0 {
+		s += " matching " + codes(q.Words, "and")
 	}
-	if slices.Sort(tags); len(tags) > 0 {
-		s += " tagged " + enumerate(tags, "and")
+	for i, f := range q.Facets {
+		s += []string{" that ", " and "}[min(i, 1)] + said(f, n)
 	}
-	for _, w := range q.Words {
-		words = append(words, render.Code(w))
+	for _, not := range q.Not {
+		if len(not.Tags) > 0 {
+			s += " without a tag " + tagsSaid(not.Tags)
+		} else {
+			s += ", not" + t.narrowing(not, n)
+		}
 	}
-	if len(words) > 0 {
-		s += " matching " + enumerate(words, "and")
+	if q.Order != "" {
+		s += ", the " + q.Order + " first"
 	}
 	return s
 }
 
-// nothingFits says that a description fits nothing, as far as is known.
-func (t *turn) nothingFits(q prompt.Qualifiers) string {
-	return strings.TrimSpace(fmt.Sprintf("The estate has no %s. %s", wanted(q), t.complete(q)))
+func tagsSaid(tags map[string]string) string {
+	var out []string
+	for k, v := range tags {
+		if v != "" {
+			k += "=" + v
+		}
+		out = append(out, render.Code(k))
+	}
+	slices.Sort(out)
+	return enumerate(out, "and")
 }
 
-// notThere says that a name is not in the estate, as far as is known.
+// accountsSaid are accounts with their names.
+func (t *turn) accountsSaid(ids []string) string {
+	var out []string
+	for _, id := range ids {
+		s := "account " + render.Markdown(id)
+		for _, n := range t.calledAccounts[id] {
+			if n != "" && n != id {
+				s += " (" + render.Markdown(n) + ")"
+				break
+			}
+		}
+		out = append(out, s)
+	}
+	return enumerate(out, "or")
+}
+
+// nothingFits says that a description fits nothing, as far as is known.
+func (t *turn) nothingFits(q prompt.Qualifiers) string {
+	if strange := t.strange(q); len(strange) > 0 {
+		return fmt.Sprintf("I don't know what %s %s here, and nothing in the estate is called so. %s", codes(strange, "and"), means(len(strange)), canList)
+	}
+	if _, doubtful := t.sift(q); len(doubtful) > 0 {
+		return fmt.Sprintf("Of what was read, the estate has no %s. %s", t.wanted(q), t.doubt(q, doubtful))
+	}
+	return strings.TrimSpace(fmt.Sprintf("The estate has no %s. %s", t.wanted(q), t.complete(q)))
+}
+
+// strange are the words of a description that mean nothing here.
+func (t *turn) strange(q prompt.Qualifiers) []string {
+	if len(q.Words) == 0 {
+		return nil
+	}
+	all, _ := t.estate.Search("", storage.Filter{}, math.MaxInt32)
+	return slices.DeleteFunc(slices.Clone(q.Words), func(w string) bool {
+		return prompt.Vocabulary(w) || identifierLike(w) || len(t.accountsCalled(w)) > 0 ||
+			slices.ContainsFunc(all, func(r storage.Record) bool { return prompt.Mentions(r, w) })
+	})
+}
+
+// notThere says that a name is not in the estate; complete says how sure that is.
 func (t *turn) notThere(name string) string {
-	return strings.TrimSpace(fmt.Sprintf("%s is not in the estate. %s", render.Code(name), t.complete(prompt.Qualifiers{})))
+	return render.Code(name) + " is not in the estate."
 }
 
 // complete says how old and complete that part of the estate is that a
