@@ -6,19 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 const (
+	// sessionSource is the source of keys that the session brought.
+	sessionSource = "EnvConfigCredentials"
 	// application names cloudops in the user agent.
 	application = "cloudops"
 	// maxAccesses bounds the profiles kept ready, of all sessions together.
@@ -33,12 +37,12 @@ type access struct {
 	source    string
 	endpoints endpoints
 	config    aws.Config
-	// ignoresProxy: the session names a proxy in a variable that isn't followed.
-	ignoresProxy bool
 	// files are those that it was made of, as they were then.
 	files []fileState
 	// logins are the tokens that it reads while it is used.
 	logins []string
+	// proxies are the session's variables of proxies, which don't count.
+	proxies []string
 
 	// asking lets one caller at a time ask who the credentials belong to.
 	asking chan struct{}
@@ -81,7 +85,7 @@ func (s *Scanner) access(ctx context.Context, env Environment, profile string) (
 	}
 	a := s.ready(key, files)
 	if a == nil {
-		if a, err = s.newAccess(ctx, env, files, profile); err != nil {
+		if a, err = s.newAccess(env, files, profile); err != nil {
 			s.mu.Lock()
 			delete(s.accesses, key)
 			s.mu.Unlock()
@@ -135,53 +139,45 @@ func (a *access) current(files sharedFiles) bool {
 
 // newAccess reads a profile without the help of config.LoadDefaultConfig, which
 // would mix in the variables of this process.
-func (s *Scanner) newAccess(ctx context.Context, env Environment, files sharedFiles, profile string) (*access, error) {
-	known, err := profiles(env, files)
+func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*access, error) {
+	all, err := files.load()
 	if err != nil {
 		return nil, err
 	}
-	shared := config.SharedConfig{Profile: profile}
-	fromSession := profile == environmentProfile && env.AccessKeyID != ""
-	if !fromSession {
-		found := false
-		for _, p := range known {
-			found = found || p.Name == profile
-		}
-		if !found {
-			return nil, unknownProfile(profile, known)
-		}
-		shared, err = config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
-			o.ConfigFiles, o.CredentialsFiles = paths(files.config), paths(files.credentials)
-		})
-		if err != nil {
-			return nil, explained(ErrNoCredentials, codeProfile, "profile "+profile+" is incomplete: "+scrub(err.Error()),
-				"compare it with the output of: aws configure list --profile "+profile, err)
-		}
+	fromSession := name == environmentProfile && env.AccessKeyID != ""
+	if fromSession && env.SecretAccessKey == "" {
+		return nil, explained(ErrNoCredentials, codeCredentials, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY",
+			"set both, or unset AWS_ACCESS_KEY_ID to use the profiles", nil)
 	}
-
-	a := &access{profile: profile, region: "us-east-1", files: files.states, asking: make(chan struct{}, 1)}
-	for _, region := range []string{env.Region, shared.Region} {
-		if region != "" {
-			if err := checkRegion(region); err != nil {
-				return nil, err
-			}
-			a.region = region
-			break
-		}
-	}
-	if a.endpoints, err = s.endpoints(env, shared); err != nil {
+	p, err := all.used(env, name)
+	if err != nil {
 		return nil, err
 	}
-	bundle := files.bundle
-	if bundle == "" && shared.CustomCABundle != "" {
-		resolved, info, err := env.trusted(shared.CustomCABundle)
+	a := &access{profile: name, region: "us-east-1", files: files.states, asking: make(chan struct{}, 1)}
+	if s.config.HTTPSProxy == "" {
+		a.proxies = env.IgnoredProxies()
+	}
+	if region, from := env.region(p); region != "" {
+		if err := checkRegion(region, from); err != nil {
+			return nil, err
+		}
+		a.region = region
+	}
+	if a.endpoints, err = s.endpoints(env, all, p); err != nil {
+		return nil, err
+	}
+	bundle := files.bundle.resolved
+	if own := p.get("ca_bundle"); bundle == "" && own != "" {
+		resolved, info, err := env.trusted(own)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, p.refuse("ca_bundle", "has a ca_bundle that does not exist", "correct ca_bundle, or remove the line")
+		}
 		if err != nil {
-			return nil, explained(ErrNoCredentials, codeCredentials, "the CA bundle of profile "+profile+" is refused: "+scrub(err.Error()), "correct ca_bundle", err)
+			return nil, explained(ErrNoCredentials, codeCredentials, "the CA bundle of profile "+p.name+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
 		}
 		bundle = resolved
-		a.files = append(a.files, stateOfInfo(resolved, info))
+		a.files = append(slices.Clip(a.files), stateOfInfo(resolved, info))
 	}
-	a.ignoresProxy = env.ProxyVariable && s.config.HTTPSProxy == ""
 	client, err := s.httpClient(bundle)
 	if err != nil {
 		return nil, err
@@ -193,74 +189,67 @@ func (s *Scanner) newAccess(ctx context.Context, env Environment, files sharedFi
 		AppID:      application,
 		Retryer:    func() aws.Retryer { return retryer(3) },
 		// Only what the profile says about endpoints is left for the clients to look up.
-		ConfigSources: []any{a.endpoints, fipsAndDualStack{shared}},
+		ConfigSources: []any{a.endpoints, variants{env.variant(env.UseFIPS, p, "use_fips_endpoint"), env.variant(env.UseDualStack, p, "use_dualstack_endpoint")}},
 	}
 	if a.endpoints.base != "" {
 		a.config.BaseEndpoint = aws.String(a.endpoints.base)
 	}
 
-	var provider aws.CredentialsProvider
-	if fromSession {
-		a.source = "EnvConfigCredentials"
-		provider = credentials.NewStaticCredentialsProvider(env.AccessKeyID, env.SecretAccessKey, env.SessionToken)
-	} else if provider, a.source, err = a.chain(a.config, env, shared); err != nil {
+	w := env.way()
+	if !fromSession {
+		if w, err = (&resolver{env: env, shared: all}).way(p, false); err != nil {
+			return nil, err
+		}
+	}
+	credentials, err := w.provider(env, a.config)
+	if err != nil {
 		return nil, err
 	}
-	a.config.Credentials = aws.NewCredentialsCache(explainedProvider{provider, profile, ""}, func(o *aws.CredentialsCacheOptions) {
+	a.source, a.logins = credentials.source, credentials.logins
+	a.config.Credentials = aws.NewCredentialsCache(credentials, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = time.Minute
 	})
 	return a, nil
 }
 
-// fipsAndDualStack passes on two settings of a profile and nothing else of it.
-type fipsAndDualStack struct{ shared config.SharedConfig }
-
-func (f fipsAndDualStack) GetUseFIPSEndpoint(ctx context.Context) (aws.FIPSEndpointState, bool, error) {
-	return f.shared.UseFIPSEndpoint, f.shared.UseFIPSEndpoint != aws.FIPSEndpointStateUnset, nil
-}
-
-func (f fipsAndDualStack) GetUseDualStackEndpoint(ctx context.Context) (aws.DualStackEndpointState, bool, error) {
-	return f.shared.UseDualStackEndpoint, f.shared.UseDualStackEndpoint != aws.DualStackEndpointStateUnset, nil
-}
-
-// paths is never nil: for nil the SDK would read its default files.
-func paths(path string) []string {
-	if path == "" {
-		return []string{}
-	}
-	return []string{path}
-}
-
-// endpoints is the session's endpoint, else what the profile says, else AWS.
-func (s *Scanner) endpoints(env Environment, shared config.SharedConfig) (endpoints, error) {
-	var e endpoints
-	if env.EndpointURL != "" {
-		base, err := s.config.endpoint(env.EndpointURL)
-		e.base = base
-		return e, err
-	}
-	if aws.ToBool(shared.IgnoreConfiguredEndpoints) {
-		return e, nil
-	}
-	if shared.BaseEndpoint != "" {
-		base, err := s.config.endpoint(shared.BaseEndpoint)
-		if err != nil {
-			return e, err
-		}
-		e.base = base
-	}
-	e.service = map[string]string{}
-	for name, settings := range shared.Services.ServiceValues {
-		if raw := settings["endpoint_url"]; raw != "" {
-			u, err := s.config.endpoint(raw)
-			if err != nil {
-				return e, err
-			}
-			e.service[name] = u
+// used is the profile of a name. For the keys of the session it has what goes
+// with them, such as the region.
+func (all shared) used(env Environment, name string) (profile, error) {
+	asked := env.Profile != "" || name != env.selected()
+	if name == environmentProfile && env.AccessKeyID != "" {
+		name, asked = env.beside(), env.SettingsProfile != ""
+		if !asked {
+			return all.profiles[name], nil
 		}
 	}
-	return e, nil
+	p, known := all.profiles[name]
+	if !known {
+		return p, unknownProfile(env, name, asked, all.list(env))
+	}
+	return p, nil
 }
+
+// variants are the two other kinds of endpoints that AWS has.
+type variants struct{ fips, dualStack bool }
+
+func (v variants) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return aws.FIPSEndpointStateEnabled, v.fips, nil
+}
+
+func (v variants) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	return aws.DualStackEndpointStateEnabled, v.dualStack, nil
+}
+
+// variant is a switch that a variable turns, else the profile.
+func (env Environment) variant(variable string, p profile, name string) bool {
+	if variable == "" {
+		variable = p.word(name)
+	}
+	return isTrue(variable)
+}
+
+// isTrue reads a switch as the AWS CLI does.
+func isTrue(s string) bool { return strings.EqualFold(s, "true") }
 
 // explain says what an error of a call to a region means, and names the
 // endpoint, profile or region that it is about.
@@ -282,20 +271,53 @@ func (a *access) explain(region string, err error) error {
 	}
 	switch named.code {
 	case codeUnreachable:
-		where := a.endpoints.base
-		if where == "" {
-			where = "AWS"
-			if a.ignoresProxy && connection(err) {
-				named.hint += "; HTTPS_PROXY is set, which cloudops does not follow: name the proxy as aws.https_proxy in config.yaml"
-			}
-		}
+		where := a.where(err)
 		named.message = where + ": " + f.message
+		if proxies := a.bypassed(where); proxies != "" && connection(err) {
+			named.hint += "; " + proxies + " is set and does not count here: name the proxy as aws.https_proxy in config.yaml"
+		}
 	case codeCredentials:
-		if !strings.Contains(f.message, "profile "+a.profile) {
-			named.message = "profile " + a.profile + ": " + f.message
+		if owner := a.owner(); !strings.Contains(f.message, "profile ") && !strings.Contains(f.message, owner) {
+			named.message = owner + ": " + f.message
 		}
 	}
 	return &named
+}
+
+// owner says whose credentials these are.
+func (a *access) owner() string {
+	if a.source == sessionSource {
+		return "AWS_ACCESS_KEY_ID"
+	}
+	return "profile " + a.profile
+}
+
+// where is what an error says that it did not reach.
+func (a *access) where(err error) string {
+	there := a.endpoints.base
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		there = a.endpoints.of(serviceID(operation.ServiceID))
+	}
+	if there != "" {
+		return there
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		if u, err := url.Parse(request.URL); err == nil && u.Host != "" {
+			return "AWS (" + u.Host + ")"
+		}
+	}
+	return "AWS"
+}
+
+// bypassed names the variables of proxies that other programs would go by to
+// the same place.
+func (a *access) bypassed(where string) string {
+	if u, err := url.Parse(where); err == nil && loopback(u.Hostname()) {
+		return ""
+	}
+	return strings.Join(a.proxies, ", ")
 }
 
 // in is the configuration for a region.

@@ -188,10 +188,10 @@ func TestAnIgnoredProxyIsNamed(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{&access{ignoresProxy: true}, away, true},
+		{&access{proxies: []string{"HTTPS_PROXY"}}, away, true},
 		{&access{}, away, false},
-		{&access{ignoresProxy: true, endpoints: endpoints{base: "http://127.0.0.1:1"}}, away, false},
-		{&access{ignoresProxy: true}, answered("EC2", "DescribeInstances", 403, "AccessDenied", "", 0), false},
+		{&access{proxies: []string{"HTTPS_PROXY"}, endpoints: endpoints{base: "http://127.0.0.1:1"}}, away, false},
+		{&access{proxies: []string{"HTTPS_PROXY"}}, answered("EC2", "DescribeInstances", 403, "AccessDenied", "", 0), false},
 	} {
 		if p := Explain(c.a.explain("us-west-2", c.err)); strings.Contains(p.Hint, "HTTPS_PROXY") != c.want {
 			t.Errorf("%+v: %v", c.a.endpoints, p)

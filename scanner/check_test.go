@@ -25,6 +25,7 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 		{"relative", func(t *testing.T, env *Environment) { env.ConfigFile = "config" }, "absolute"},
 		{"a folder", func(t *testing.T, env *Environment) { env.ConfigFile = filepath.Dir(env.ConfigFile) }, "ordinary"},
 		{"in a workspace", func(t *testing.T, env *Environment) { env.Workspaces = []string{filepath.Dir(env.ConfigFile)} }, "inside the workspace"},
+		{"no file at all", func(t *testing.T, env *Environment) { env.ConfigFile, env.CredentialsFile = os.DevNull, os.DevNull }, ""},
 		{"linked into a workspace", func(t *testing.T, env *Environment) {
 			workspace := t.TempDir()
 			evil := filepath.Join(workspace, "evil")
@@ -61,7 +62,11 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "inside the workspace"},
-		{"region", func(t *testing.T, env *Environment) { env.Region = "evil.example/" }, "not the name of a region"},
+		{"region", func(t *testing.T, env *Environment) { env.Region = "evil.example/" }, "AWS_REGION is \"evil.example/\", which is not the name of a region"},
+		{"older region", func(t *testing.T, env *Environment) { env.Region, env.RegionVariable = "x", "AWS_DEFAULT_REGION" }, "AWS_DEFAULT_REGION is \"x\""},
+		{"a service's endpoint", func(t *testing.T, env *Environment) {
+			env.ServiceEndpoints = map[string]string{"s3": "https://evil.example"}
+		}, "AWS_ENDPOINT_URL_S3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			env := session(t, "[default]\nregion = us-west-2\n", "")
@@ -71,6 +76,88 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Of a file behind a link both names are said, and a way out that the person
+// does not see in use already.
+func TestARefusedLinkSaysWhereItLeads(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, target string) (path string)
+		hint string
+	}{
+		{"the file is a link", func(t *testing.T, target string) string {
+			link := filepath.Join(t.TempDir(), "config")
+			if err := os.Symlink(target, link); err != nil {
+				t.Fatal(err)
+			}
+			return link
+		}, "cp --remove-destination"},
+		{"its folder is a link", func(t *testing.T, target string) string {
+			link := filepath.Join(t.TempDir(), "aws")
+			if err := os.Symlink(filepath.Dir(target), link); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Join(link, filepath.Base(target))
+		}, "move it"},
+	} {
+		workspace := t.TempDir()
+		target := filepath.Join(workspace, "awsconfig")
+		if err := os.WriteFile(target, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		path := c.make(t, target)
+		p := Explain(bare().Check(Environment{ConfigFile: path, Workspaces: []string{workspace}}))
+		if !strings.Contains(p.Message, path) || !strings.Contains(p.Message, target) || !strings.Contains(p.Hint, c.hint) {
+			t.Errorf("%s: %+v", c.name, p)
+		}
+	}
+}
+
+// What is wrong with a region is said with where it stands, and never a key
+// that was put there by mistake.
+func TestAWrongRegionIsFound(t *testing.T) {
+	secret := "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	for _, c := range []struct {
+		config, variable string
+		says             string
+		hint             string
+	}{
+		{"[profile p]\nregion = US-WEST-2\n", "", "the region of profile p (CONFIG, line 2) is \"US-WEST-2\"", "us-west-2"},
+		{"[profile p]\noutput = json\nregion = us west 2\n", "", "the region of profile p (CONFIG, line 3)", "write it like"},
+		{"[profile p]\nregion = us-west-2\n  output = json\n", "", "the region of profile p (CONFIG, line 2)", "write it like"},
+		{"[DEFAULT]\nregion = nowhere\n[profile p]\n", "", "the region of profile p (CONFIG, line 2)", "write it like"},
+		{"[profile p]\n", "us-west-2\r", `AWS_REGION is "us-west-2\r"`, "carriage return"},
+		{"[profile p]\n", " us-west-2 ", `AWS_REGION is " us-west-2 "`, "blanks"},
+		{"[profile p]\nregion = " + secret + "\n", "", "the region of profile p (CONFIG, line 2)", ""},
+		{"[profile p]\n", secret, "AWS_REGION", ""},
+		{"[profile p]\nregion = AKIAIOSFODNN7EXAMPLE\n", "", "the region of profile p (CONFIG, line 2)", ""},
+		{"[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n[sso-session s]\nsso_start_url = https://x.example\nsso_region = evil.example/\n", "", "the sso_region of profile p (CONFIG, line 7)", ""},
+		{"[profile p]\nregion = us-west-2 # the office's\n[profile q]\nregion = wrong\n", "", "", ""},
+	} {
+		env := session(t, c.config, "[p]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = x\n")
+		if strings.Contains(c.config, "sso_session") {
+			env.CredentialsFile = os.DevNull
+		}
+		env.Region = c.variable
+		_, err := bare().access(t.Context(), env, "p")
+		if c.says == "" {
+			if err != nil {
+				t.Errorf("%q: %v", c.config, err)
+			}
+			continue
+		}
+		p := Explain(err)
+		says := strings.ReplaceAll(c.says, "CONFIG", env.ConfigFile)
+		if !errors.Is(err, ErrSettings) || !strings.Contains(p.Message, says) || !strings.Contains(p.Hint, c.hint) || p.Hint == "" {
+			t.Errorf("%q: %v, want %q", c.config+c.variable, err, says)
+		}
+		for _, key := range []string{secret, "AKIAIOSFODNN7EXAMPLE"} {
+			if strings.Contains(err.Error(), key) {
+				t.Errorf("a key is quoted: %v", err)
+			}
+		}
 	}
 }
 
@@ -149,7 +236,7 @@ func TestEndpointsAreAWSLoopbackOrNamed(t *testing.T) {
 		{"http://", ""},
 		{"http://%zz", ""},
 	} {
-		got, err := s.config.endpoint(c.url)
+		got, err := s.config.endpoint(c.url, "AWS_ENDPOINT_URL")
 		if got != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s: %q %v, want %q", c.url, got, err, c.want)
 		}

@@ -107,12 +107,12 @@ func TestCredentialProcesses(t *testing.T) {
 	printed := `{"Version":1,"AccessKeyId":"AKIAPLANTED","SecretAccessKey":"planted-secret"`
 	write(t, env.ConfigFile, fmt.Sprintf(`
 [profile good]
-credential_process = env > %[1]s/variables; echo '%[2]s}'
+credential_process = sh -c "env > %[1]s/variables; echo '%[2]s}'"
 [profile wrong]
-credential_process = echo '%[2]s'; echo planted-secret >&2
+credential_process = sh -c "echo '%[2]s'; echo planted-secret >&2"
 [profile fails]
-credential_process = echo planted-secret >&2; exit 3
-`, dir, printed))
+credential_process = sh -c "echo planted-secret >&2; exit 3"
+`, dir, strings.ReplaceAll(printed, `"`, `\"`)))
 
 	stderr := os.Stderr
 	defer func() { os.Stderr = stderr }()
@@ -154,6 +154,75 @@ credential_process = echo planted-secret >&2; exit 3
 	}
 }
 
+// Each way in which a credential process fails has its own reason, which says
+// where the command stands and nothing of what the process printed.
+func TestEachFailureOfACredentialProcessHasItsReason(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	env := f.environment(t)
+	env.ConfigFile = filepath.Join(filepath.Dir(env.CredentialsFile), "config")
+	// What the profiles run: a folder with a blank in its name, and a program
+	// that answers with its first argument.
+	dir := filepath.Join(t.TempDir(), "with space")
+	script := filepath.Join(dir, "creds.sh")
+	write(t, script, "#!/bin/sh\nprintf '%s' \"$1\"\necho planted-secret >&2\nexit ${2:-0}\n")
+	if err := os.Chmod(script, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "plain"), "")
+	write(t, filepath.Join(dir, "broken"), "\x7fELFplanted")
+	if err := os.Chmod(filepath.Join(dir, "broken"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	object := `{\"Version\":1,\"AccessKeyId\":\"AKIAPLANTED\",\"SecretAccessKey\":\"planted-secret\"`
+	run := `"` + script + `" `
+	for _, c := range []struct{ command, says string }{
+		{run + `"` + object + `}"`, ""},
+		{`'` + script + `' "` + object + `,\"Expiration\":\"2099-01-01T00:00:00Z\",\"SessionToken\":null}"`, ""},
+		{`creds.sh "` + object + `}"`, ""},
+		{"mycreds --planted", "names the program mycreds, which was not found in " + dir + ":/usr/bin:/bin"},
+		{dir + "-absent/creds --planted", "a program that is not found there"},
+		{`"` + dir + `/absent"`, "a program that is not found there"},
+		{`"` + dir + `/plain"`, "may not be run"},
+		{`"` + dir + `/broken"`, "could not be started"},
+		{"~/bin/creds", "no shell expands there"},
+		{"./creds.sh", "does not begin with /"},
+		{`"` + script, "a quotation is not closed"},
+		{"", "it is empty"},
+		{run + "planted 3", "failed with exit code 3"},
+		{"sh -c 'kill -9 $$'", "was ended by a signal"},
+		{run, "printed nothing"},
+		{run + "planted", "something else than a JSON object"},
+		{run + "[1]", "something else than a JSON object"},
+		{run + `"` + object + `"`, "something else than a JSON object"},
+		{run + `"{\"AccessKeyId\":\"AKIAPLANTED\",\"SecretAccessKey\":\"planted-secret\"}"`, `without "Version": 1`},
+		{run + `"{\"Version\":2,\"AccessKeyId\":\"AKIAPLANTED\",\"SecretAccessKey\":\"planted-secret\"}"`, `without "Version": 1`},
+		{run + `"{\"Version\":1,\"SecretAccessKey\":\"planted-secret\"}"`, "printed no AccessKeyId"},
+		{run + `"{\"Version\":1,\"AccessKeyId\":\"AKIAPLANTED\"}"`, "printed no SecretAccessKey"},
+		{run + `"` + object + `,\"Expiration\":\"planted\"}"`, "is no time"},
+		{run + `"` + object + `,\"Expiration\":\"2001-01-01T00:00:00Z\"}"`, "have expired already"},
+		{"head -c 100000 /dev/zero", "far more than credentials"},
+	} {
+		write(t, env.ConfigFile, "# one line above\n[profile p]\ncredential_process = "+c.command+"\n")
+		id, err := h.Identity(within(t, time.Minute), env, "p")
+		if c.says == "" {
+			if err != nil || id.Source != "ProcessProvider" {
+				t.Errorf("%s: %+v %v", c.command, id, err)
+			}
+			continue
+		}
+		p := scanner.Explain(err)
+		want := "the credential_process of profile p (" + env.ConfigFile + ", line 3) "
+		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.HasPrefix(p.Message, want) || !strings.Contains(p.Message, c.says) || p.Hint == "" {
+			t.Errorf("%s: %v, want %q", c.command, err, c.says)
+		}
+		if strings.Contains(p.Message+p.Hint, "lanted") {
+			t.Errorf("%s shows what the process got or printed: %v", c.command, err)
+		}
+	}
+}
+
 func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
 	f := newFakeAWS(t)
 	h := newHome(t, scanner.Config{})
@@ -163,7 +232,7 @@ func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
 	// It ends with the test, which takes the file away.
 	held := filepath.Join(t.TempDir(), "held")
 	write(t, held, "")
-	write(t, env.ConfigFile, "[profile hangs]\ncredential_process = while test -e "+held+"; do sleep 0.1; done\n")
+	write(t, env.ConfigFile, "[profile hangs]\ncredential_process = sh -c 'while test -e "+held+"; do sleep 0.1; done'\n")
 	began := time.Now()
 	_, err := h.Identity(within(t, time.Minute), env, "hangs")
 	if err == nil || scanner.Explain(err).Hint == "" || time.Since(began) > 10*time.Second {

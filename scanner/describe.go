@@ -37,7 +37,7 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 	if region == "" {
 		region = a.region
 	}
-	if err := checkRegion(region); err != nil {
+	if err := checkRegion(region, ""); err != nil {
 		return storage.Resource{}, err
 	}
 	reading, cancel := context.WithTimeout(ctx, s.wait.describe)
@@ -99,7 +99,7 @@ func (s *Scanner) keep(ctx context.Context, c services.Collector, r *storage.Res
 // Empty means the session's own profile and that profile's region.
 func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region string) (aws.Config, Identity, error) {
 	if region != "" {
-		if err := checkRegion(region); err != nil {
+		if err := checkRegion(region, ""); err != nil {
 			return aws.Config{}, Identity{}, err
 		}
 	}

@@ -14,6 +14,11 @@ import (
 // do: customers choose names below amazonaws.com, for buckets, APIs and hosts.
 var awsHost = regexp.MustCompile(`^(ec2|rds|s3|sts|sso|oidc|portal\.sso|signin)(-fips)?(\.dualstack)?(\.[a-z]{2}(-[a-z]+)+-[0-9]{1,2})?\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$`)
 
+// called are the services that cloudops calls, by the SDK's ids. The endpoints
+// of others don't matter, and must not bind a home: a shell may have them for
+// other programs.
+var called = []string{"ec2", "rds", "s3", "sts", "sso", "sso_oidc", "signin"}
+
 // endpoints is where a session's profile reaches the services.
 type endpoints struct {
 	// base serves all services; "" means AWS.
@@ -22,9 +27,20 @@ type endpoints struct {
 	service map[string]string
 }
 
+// serviceID is the SDK's id of a service as variables and files write it.
+func serviceID(sdkID string) string { return strings.ReplaceAll(strings.ToLower(sdkID), " ", "_") }
+
+// of is where a service is reached; "" means AWS.
+func (e endpoints) of(service string) string {
+	if u := e.service[service]; u != "" {
+		return u
+	}
+	return e.base
+}
+
 // GetServiceBaseEndpoint tells the SDK's clients the exception for a service.
 func (e endpoints) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
-	u, ok := e.service[strings.ReplaceAll(strings.ToLower(sdkID), " ", "_")]
+	u, ok := e.service[serviceID(sdkID)]
 	return u, ok, nil
 }
 
@@ -48,9 +64,64 @@ func (e endpoints) shown() string {
 	return ""
 }
 
-// endpoint checks a URL and brings it to one form.
-func (c Config) endpoint(raw string) (string, error) {
-	u, err := parseEndpoint(raw)
+// endpointPrefix begins the variables of endpoints of single services.
+const endpointPrefix = "AWS_ENDPOINT_URL_"
+
+// EndpointVariables are the variables of endpoints of single services, with the
+// SDK's ids of these.
+func EndpointVariables() map[string]string {
+	variables := map[string]string{}
+	for _, service := range called {
+		variables[endpointPrefix+strings.ToUpper(service)] = service
+	}
+	return variables
+}
+
+// endpoints reads where each service is: for that a variable of its own counts
+// first, then AWS_ENDPOINT_URL, then what the profile says of the service, and
+// of all.
+func (s *Scanner) endpoints(env Environment, all shared, p profile) (endpoints, error) {
+	e := endpoints{service: map[string]string{}}
+	if env.variant(env.IgnoreEndpoints, p, "ignore_configured_endpoint_urls") {
+		return e, nil
+	}
+	var err error
+	for _, name := range called {
+		if raw := env.ServiceEndpoints[name]; raw != "" {
+			if e.service[name], err = s.config.endpoint(raw, endpointPrefix+strings.ToUpper(name)); err != nil {
+				return e, err
+			}
+		}
+	}
+	if env.EndpointURL != "" {
+		e.base, err = s.config.endpoint(env.EndpointURL, "AWS_ENDPOINT_URL")
+		return e, err
+	}
+	if own := p.word("endpoint_url"); own != "" {
+		if e.base, err = s.config.endpoint(own, p.settings["endpoint_url"].where()); err != nil {
+			return e, err
+		}
+	}
+	if !p.has("services") {
+		return e, nil
+	}
+	section := all.services[p.get("services")]
+	if len(section) == 0 {
+		return e, p.refuse("services", "names services that there are not", "add the section [services NAME], or remove the line")
+	}
+	for _, name := range called {
+		if raw := section[name].nested["endpoint_url"]; raw != "" && e.service[name] == "" {
+			if e.service[name], err = s.config.endpoint(raw, section[name].where()); err != nil {
+				return e, err
+			}
+		}
+	}
+	return e, nil
+}
+
+// endpoint checks a URL and brings it to one form. from says where it stands.
+func (c Config) endpoint(raw, from string) (string, error) {
+	u, err := parseEndpoint(raw, from)
 	if err != nil {
 		return "", err
 	}
@@ -61,20 +132,20 @@ func (c Config) endpoint(raw string) (string, error) {
 		return u.String(), nil
 	}
 	for _, allowed := range c.Endpoints {
-		if a, err := parseEndpoint(allowed); err == nil && a.Scheme == u.Scheme && a.Host == u.Host {
+		if a, err := parseEndpoint(allowed, "aws.endpoints"); err == nil && a.Scheme == u.Scheme && a.Host == u.Host {
 			return u.String(), nil
 		}
 	}
 	return "", explained(ErrEndpoint, codeEndpoint,
-		fmt.Sprintf("the endpoint %s is neither AWS nor on this machine", u),
+		fmt.Sprintf("the endpoint %s (%s) is neither AWS nor on this machine", u, from),
 		"if you trust it, name it under aws.endpoints in config.yaml", nil)
 }
 
 // parseEndpoint reads a URL of scheme, host and path; a malformed one is not
 // repeated in the error, since it may hold a password.
-func parseEndpoint(raw string) (*url.URL, error) {
+func parseEndpoint(raw, from string) (*url.URL, error) {
 	refuse := func(why string) (*url.URL, error) {
-		return nil, explained(ErrEndpoint, codeEndpoint, "the endpoint "+why,
+		return nil, explained(ErrEndpoint, codeEndpoint, "the endpoint ("+from+") "+why,
 			"write it like http://127.0.0.1:4566", nil)
 	}
 	u, err := url.Parse(strings.TrimSpace(raw))

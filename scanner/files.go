@@ -13,12 +13,29 @@ import (
 // maxSharedFile bounds the AWS files that are read; real ones are far smaller.
 const maxSharedFile = 4 << 20
 
-// sharedFiles are the resolved paths of a session's AWS files; "" where there
-// is none.
+// sharedFiles are a session's AWS files.
 type sharedFiles struct {
-	config, credentials, bundle string
+	config, credentials, bundle sharedFile
 	// states are the files as they are now, in a fixed order.
 	states []fileState
+}
+
+// sharedFile is an AWS file that was checked; the zero value is none.
+type sharedFile struct {
+	// path is what the session calls it, resolved where its links lead.
+	path, resolved string
+}
+
+// sections reads the file; none where there is none.
+func (f sharedFile) sections() ([]section, error) {
+	if f.resolved == "" {
+		return nil, nil
+	}
+	content, err := readShared(f.resolved)
+	if err != nil {
+		return nil, err
+	}
+	return readINI(f.path, content)
 }
 
 // fileState tells one version of a file from another without its content.
@@ -46,7 +63,7 @@ func stateOf(path string) fileState {
 func (env Environment) files() (sharedFiles, error) {
 	var f sharedFiles
 	for _, one := range []struct {
-		path *string
+		file *sharedFile
 		from string
 		name string
 	}{
@@ -63,6 +80,9 @@ func (env Environment) files() (sharedFiles, error) {
 		case strings.HasPrefix(path, "~/") && env.Home != "":
 			path = filepath.Join(env.Home, path[2:])
 		}
+		if path == os.DevNull {
+			continue // the usual way to say that there is no such file
+		}
 		resolved, info, err := env.trusted(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			if one.name == "" {
@@ -74,7 +94,7 @@ func (env Environment) files() (sharedFiles, error) {
 		if err != nil {
 			return f, err
 		}
-		*one.path = resolved
+		*one.file = sharedFile{path, resolved}
 		f.states = append(f.states, stateOfInfo(resolved, info))
 	}
 	return f, nil
@@ -82,8 +102,9 @@ func (env Environment) files() (sharedFiles, error) {
 
 // trusted follows links and refuses a file that someone else could have written.
 func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
+	called := path
 	refuse := func(why, hint string) (string, fs.FileInfo, error) {
-		return "", nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s is refused: %s", path, why), hint, nil)
+		return "", nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s is refused: %s", called, why), hint, nil)
 	}
 	if !filepath.IsAbs(path) {
 		return refuse("its path is not absolute", "give a path that begins with /")
@@ -94,6 +115,14 @@ func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
 	}
 	if err != nil {
 		return refuse("it can't be reached", "check the folders above it")
+	}
+	link, err := os.Lstat(path)
+	linked := err == nil && link.Mode()&fs.ModeSymlink != 0
+	switch {
+	case linked:
+		called = path + ", a link to " + resolved + ","
+	case resolved != filepath.Clean(path):
+		called = path + ", by a linked folder " + resolved + ","
 	}
 	info, err := os.Stat(resolved)
 	if err != nil {
@@ -109,7 +138,7 @@ func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
 		return refuse("it belongs to another user", "use a file of your own")
 	}
 	if writableByOthers(info) {
-		return refuse("others can write it", "run: chmod go-w "+path)
+		return refuse("others can write it", "run: chmod go-w "+resolved)
 	}
 	if dir, err := os.Stat(filepath.Dir(resolved)); err != nil || (writableByAll(dir) && dir.Mode()&fs.ModeSticky == 0) {
 		return refuse("everyone can write its folder", "run: chmod o-w "+filepath.Dir(resolved))
@@ -119,7 +148,11 @@ func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
 			if home := UserHome(); home != "" && inside(home, workspace) && inside(resolved, filepath.Join(home, ".aws")) {
 				continue // the home folder itself is open; its .aws is still the user's
 			}
-			return refuse("it lies inside the workspace "+workspace+", and a repository must not choose credentials", "move it, for example to ~/.aws")
+			hint := "move it, for example to ~/.aws"
+			if linked {
+				hint = "put a copy in the place of the link (cp --remove-destination " + resolved + " " + path + "), or close that folder in your editors"
+			}
+			return refuse("it lies inside the workspace "+workspace+", and a repository must not choose credentials", hint)
 		}
 	}
 	return resolved, info, nil

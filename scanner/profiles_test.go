@@ -119,6 +119,45 @@ func TestMalformedFileIsNamedByLineWithoutContent(t *testing.T) {
 	}
 }
 
+func TestWhoNamesNoProfileIsToldWhichThereAre(t *testing.T) {
+	env := session(t, "[profile dev]\nregion = x\n[profile 'Two Words']\nregion = x\n", "")
+	for _, c := range []struct{ named, says string }{
+		{"", "no profile is chosen, and none is called default"},
+		{"prod", `"prod"`},
+	} {
+		env.Profile = c.named
+		_, err := bare().access(t.Context(), env, "")
+		if p := Explain(err); !strings.Contains(p.Message, c.says) || !strings.Contains(p.Hint, "Two Words, dev") || errors.Is(err, ErrUnknownProfile) != (c.named != "") {
+			t.Errorf("%q: %v", c.named, err)
+		}
+	}
+}
+
+func TestNoCredentialsAtAllSaysWhatDoesNotCount(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "absent")
+	for _, c := range []struct {
+		env  Environment
+		says []string
+	}{
+		{Environment{}, []string{"there are no AWS profiles and no keys"}},
+		{Environment{ConfigFile: os.DevNull, CredentialsFile: os.DevNull}, []string{"there are no AWS profiles and no keys"}},
+		{Environment{CredentialsFile: absent}, []string{"AWS_SHARED_CREDENTIALS_FILE names " + absent + ", which is not there"}},
+		{Environment{SecretAccessKey: "x"}, []string{"AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID"}},
+		{Environment{Ignored: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "made-up"}}, []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI does not count"}},
+	} {
+		_, err := bare().access(t.Context(), c.env, "")
+		for _, says := range c.says {
+			if !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "made-up") {
+				t.Errorf("%+v: %v, want %q", c.env, err, says)
+			}
+		}
+	}
+	_, err := bare().access(t.Context(), Environment{AccessKeyID: "AKIAENV"}, "")
+	if !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "without AWS_SECRET_ACCESS_KEY") || strings.Contains(err.Error(), "--profile") {
+		t.Errorf("half a pair of keys: %v", err)
+	}
+}
+
 func TestMissingFilesAreNoProfiles(t *testing.T) {
 	list, err := bare().Profiles(Environment{Home: t.TempDir()})
 	if err != nil || len(list) != 0 {
@@ -137,15 +176,21 @@ func FuzzSharedFile(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		sections, err := parseShared("file", content)
+		sections, err := readINI("file", content)
 		if err != nil {
-			if p := Explain(err); p.Code != codeProfile || !strings.Contains(p.Message, "at line ") {
+			if p := Explain(err); p.Code != codeProfile || !strings.Contains(p.Message, "the AWS file file is ") || p.Hint == "" {
 				t.Errorf("explained as %+v", p)
 			}
 			return
 		}
 		for _, s := range sections {
-			profileName(s.Name(), true)
+			strictName(s.name)
+			looseName(s.name)
+			for name, value := range s.settings {
+				if name != strings.ToLower(name) || value.line < 1 || value.line > len(content)+1 {
+					t.Errorf("%q of %q: %+v", name, s.name, value)
+				}
+			}
 		}
 	})
 }

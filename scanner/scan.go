@@ -66,8 +66,8 @@ func (u unit) shard() Shard {
 
 // host is what is unreachable when the unit's calls get no answer.
 func (u unit) host() string {
-	if base := u.account.access.endpoints.base; base != "" {
-		return base
+	if there := u.account.access.endpoints.of(u.collector.Service); there != "" {
+		return there
 	}
 	return u.collector.Service + " " + u.region
 }
@@ -112,7 +112,7 @@ func (s *scan) all(ctx context.Context, env Environment, o Options, concurrency 
 		return err
 	}
 	for _, region := range s.regions {
-		if err := checkRegion(region); err != nil {
+		if err := checkRegion(region, ""); err != nil {
 			return err
 		}
 	}
@@ -171,6 +171,7 @@ func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error)
 	if len(named) == 0 {
 		named = s.config.Profiles
 	}
+	byDefault := len(named) == 0 && env.Profile == ""
 	if len(named) == 0 {
 		named = []string{env.selected()}
 	}
@@ -189,12 +190,12 @@ func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error)
 			continue
 		}
 		if !slices.ContainsFunc(known, func(p Profile) bool { return p.Name == name }) {
-			return nil, unknownProfile(name, known)
+			return nil, unknownProfile(env, name, !byDefault, known)
 		}
 		chosen = append(chosen, name)
 	}
 	if len(chosen) == 0 {
-		return nil, unknownProfile("*", nil)
+		return nil, noProfiles(env)
 	}
 	unique := []string{}
 	for _, name := range chosen {

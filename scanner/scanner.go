@@ -28,6 +28,8 @@ var (
 	ErrNoCredentials = errors.New("no usable AWS credentials")
 	// ErrUnknownProfile: no shared file has it.
 	ErrUnknownProfile = errors.New("unknown AWS profile")
+	// ErrSettings: a variable or an AWS file says something that can't be.
+	ErrSettings = errors.New("the AWS settings can't be used")
 	// ErrDenied: AWS refused the call.
 	ErrDenied = errors.New("access denied by AWS")
 	// ErrUnreachable: AWS, or its endpoint, did not answer.
@@ -66,18 +68,30 @@ type Config struct {
 // Environment is the AWS side of the session that asks: what its AWS_*
 // variables said. The daemon's own environment is never consulted.
 type Environment struct {
-	Profile         string `json:"profile,omitempty"`
-	Region          string `json:"region,omitempty"`
-	EndpointURL     string `json:"endpoint_url,omitempty"`
+	Profile string `json:"profile,omitempty"`
+	Region  string `json:"region,omitempty"`
+	// RegionVariable is the variable that Region comes from, for messages.
+	RegionVariable string `json:"region_variable,omitempty"`
+	EndpointURL    string `json:"endpoint_url,omitempty"`
+	// ServiceEndpoints are the endpoints of single services, by the SDK's id
+	// such as "sso_oidc".
+	ServiceEndpoints map[string]string `json:"service_endpoints,omitempty"`
+	// The switches are as the variables have them; "" leaves them to the profile.
+	IgnoreEndpoints string `json:"ignore_endpoints,omitempty"`
+	UseFIPS         string `json:"use_fips,omitempty"`
+	UseDualStack    string `json:"use_dualstack,omitempty"`
 	ConfigFile      string `json:"config_file,omitempty"`
 	CredentialsFile string `json:"credentials_file,omitempty"`
 	CABundle        string `json:"ca_bundle,omitempty"`
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"`
 	SessionToken    string `json:"session_token,omitempty"`
-	// ProxyVariable: HTTPS_PROXY names a proxy. It is not followed, and an error
-	// that comes of it says so.
-	ProxyVariable bool `json:"proxy_variable,omitempty"`
+	// SettingsProfile is the profile whose region and endpoints go with the
+	// keys above; "" means default.
+	SettingsProfile string `json:"settings_profile,omitempty"`
+	// Ignored are the names of variables that are set and don't count here,
+	// though other programs follow them, such as HTTPS_PROXY.
+	Ignored []string `json:"ignored,omitempty"`
 	// Home is the user's home directory, for the default files.
 	Home string `json:"home,omitempty"`
 	// Workspaces are the folders the session has open; AWS files inside them are refused.
@@ -226,17 +240,13 @@ func (s *Scanner) Check(env Environment) error {
 	if _, err := env.files(); err != nil {
 		return err
 	}
-	if env.Region != "" {
-		if err := checkRegion(env.Region); err != nil {
+	if region, from := env.region(profile{}); region != "" {
+		if err := checkRegion(region, from); err != nil {
 			return err
 		}
 	}
-	if env.EndpointURL != "" {
-		if _, err := s.config.endpoint(env.EndpointURL); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.endpoints(env, shared{}, profile{})
+	return err
 }
 
 // Ledger lists what is known of every shard ever asked for, and of those that
@@ -282,11 +292,27 @@ func filterOf(s Shard) storage.Filter {
 var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
 
 // checkRegion refuses what can't be a region: names become parts of host names.
-func checkRegion(name string) error {
+// from says where the name stands; "" means that it was asked for.
+func checkRegion(name, from string) error {
 	if regionForm.MatchString(name) {
 		return nil
 	}
-	return explained(ErrOptions, codeFailed, fmt.Sprintf("%q is not the name of a region", name), "write it like us-west-2", nil)
+	// It may be a key that was put there by mistake.
+	shown := scrub(fmt.Sprintf("%q", name))
+	hint := "write it like us-west-2"
+	switch plain := strings.ToLower(trimSpace(name)); {
+	case !regionForm.MatchString(plain):
+	case strings.HasSuffix(name, "\r"):
+		hint = "take the carriage return off its end, which a file with the line ends of Windows brings"
+	case plain != strings.ToLower(name):
+		hint = "take the blanks around it away"
+	default:
+		hint = "write it in small letters: " + plain
+	}
+	if from == "" {
+		return explained(ErrOptions, codeFailed, shown+" is not the name of a region", hint, nil)
+	}
+	return explained(ErrSettings, codeProfile, from+" is "+shown+", which is not the name of a region", hint, nil)
 }
 
 // Validate refuses settings that can't work.
@@ -297,12 +323,12 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, r := range c.Regions {
-		if err := checkRegion(r); err != nil {
+		if err := checkRegion(r, ""); err != nil {
 			return fmt.Errorf("reading the scanner's settings: regions: %w", err)
 		}
 	}
 	for _, e := range c.Endpoints {
-		if _, err := parseEndpoint(e); err != nil {
+		if _, err := parseEndpoint(e, "aws.endpoints"); err != nil {
 			return fmt.Errorf("reading the scanner's settings: endpoints: %w", err)
 		}
 	}

@@ -141,7 +141,7 @@ source_profile = nowhere
 		{"mfa", "needs MFA"},
 		{"sso", "aws sso login --profile sso"},
 		{"machine", "credential_source"},
-		{"broken", "aws configure list --profile broken"},
+		{"broken", `the source_profile "nowhere", which there is not`},
 	} {
 		_, err := h.Identity(within(t, time.Minute), env, c.profile)
 		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), c.hint) {
@@ -187,6 +187,50 @@ func TestEndpointsOfTheFiles(t *testing.T) {
 	}
 	if _, err := h.Identity(within(t, time.Minute), env, "evil"); !errors.Is(err, scanner.ErrEndpoint) {
 		t.Errorf("an endpoint of the files that nobody allowed: %v", err)
+	}
+}
+
+// The variables of single services count as AWS_ENDPOINT_URL does: they are
+// checked alike, bind the home, and are shown. Those of services that cloudops
+// does not call are another program's.
+func TestEndpointsOfVariables(t *testing.T) {
+	e := seeded(t)
+	p := proxied(t, e)
+	h := newHome(t, scanner.Config{})
+	env := e.Environment("prod", "")
+	env.ServiceEndpoints = map[string]string{"rds": p.URL}
+	r := mustScan(t, h, env, scanner.Options{Regions: []string{awstest.West}})
+	if n := len(p.Calls("rds", "", "")); r.Resources != 9 || n == 0 || n != len(p.Calls("", "", "")) {
+		t.Errorf("%+v; the service's own endpoint got %v", r, p.Calls("", "", ""))
+	}
+	id, err := h.Identity(within(t, time.Minute), env, "")
+	if err != nil || !strings.Contains(id.Endpoint, "rds="+p.URL) {
+		t.Errorf("cards show %q: %v", id.Endpoint, err)
+	}
+	env.ServiceEndpoints = map[string]string{"rds": p.URL, "dynamodb": "http://evil.example"}
+	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+		t.Errorf("with the endpoint of a service that is not called: %v", err)
+	}
+	for service := range map[string]bool{"ec2": true, "rds": true, "s3": true, "sts": true, "sso": true, "sso_oidc": true, "signin": true} {
+		env.ServiceEndpoints = map[string]string{service: "https://evil.example"}
+		want := "AWS_ENDPOINT_URL_" + strings.ToUpper(service)
+		for what, ask := range map[string]func() error{
+			"check":    func() error { return h.Check(env) },
+			"identity": func() error { _, err := h.Identity(within(t, time.Minute), env, ""); return err },
+		} {
+			if err := ask(); !errors.Is(err, scanner.ErrEndpoint) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s with the %s of a stranger: %v", what, want, err)
+			}
+		}
+		env.IgnoreEndpoints = "true"
+		if err := h.Check(env); err != nil {
+			t.Errorf("an endpoint that is ignored: %v", err)
+		}
+		env.IgnoreEndpoints = ""
+	}
+	env.ServiceEndpoints = nil
+	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrEndpoint) {
+		t.Errorf("the same home without the variable: %v", err)
 	}
 }
 

@@ -83,8 +83,11 @@ func (a *app) examine(ctx context.Context) []finding {
 	if !add("configuration", message, err) {
 		return found
 	}
-	if environment(cfg).ProxyVariable && cfg.AWS.HTTPSProxy == "" {
-		warn("proxy", "HTTPS_PROXY is set, and cloudops does not follow it", "if AWS is reached by that proxy only, name it as aws.https_proxy in config.yaml")
+	switch proxies := environment(cfg).IgnoredProxies(); {
+	case cfg.AWS.HTTPSProxy != "":
+		add("proxy", "AWS is called by "+cfg.AWS.Shown().HTTPSProxy, nil)
+	case len(proxies) > 0:
+		warn("proxy", strings.Join(proxies, ", ")+" is set, and cloudops does not follow it", "if AWS is reached by that proxy only, name it as aws.https_proxy in config.yaml")
 	}
 	client, err := a.connect(ctx, nil)
 	if err != nil {

@@ -65,8 +65,10 @@ func (a *app) profilesCommand() *cobra.Command {
 				}
 				return a.print(r, func(w io.Writer) {
 					fmt.Fprintf(w, "%s is used where AWS_PROFILE says nothing else.\n", render.Terminal(given[0]))
-					if now := firstEnv("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); now != "" && now != given[0] {
-						fmt.Fprintf(w, "Here it says %s, which counts.\n", render.Terminal(now))
+					if here := environment(cfg); here.AccessKeyID != "" {
+						fmt.Fprintln(w, "Here keys are set in variables, which count.")
+					} else if here.Profile != given[0] {
+						fmt.Fprintf(w, "Here a variable says %s, which counts.\n", render.Terminal(here.Profile))
 					}
 				})
 			},

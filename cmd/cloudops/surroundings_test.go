@@ -18,10 +18,11 @@ import (
 // of them approves anything.
 var variables = map[string][]string{
 	"cmd/cloudops/config.go": {"CLOUDOPS_HOME"},
+	// And those of scanner.EndpointVariables; of ProxyVariables and
+	// MachineVariables whether they are set.
 	"cmd/cloudops/environment.go": {"AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION",
-		"AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE",
-		// Only whether it is set.
-		"HTTPS_PROXY"},
+		"AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN",
+		"AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT"},
 	"cmd/cloudops/scan.go":          {"TERM"},
 	"lsp/daemon/socket.go":          {"XDG_RUNTIME_DIR"},
 	"storage/seal/keychain_unix.go": {"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"},
@@ -30,8 +31,8 @@ var variables = map[string][]string{
 	// The variable that config.yaml names for the API key of a remote Qdrant.
 	"storage/seal/secret.go": {},
 	// What a started process gets of the environment.
-	"lsp/daemon/start.go":    {},
-	"scanner/credentials.go": {},
+	"lsp/daemon/start.go": {},
+	"scanner/process.go":  {"DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"},
 }
 
 var variableName = regexp.MustCompile(`^[A-Z][A-Z0-9]*_[A-Z0-9_]+$`)

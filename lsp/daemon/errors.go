@@ -72,6 +72,7 @@ func meanings() []struct {
 		{scanner.ErrUnknownProfile, CodeNotFound, ""},
 		{agent.ErrPrompt, int(jsonrpc2.InvalidParams), ""},
 		{scanner.ErrOptions, int(jsonrpc2.InvalidParams), ""},
+		{scanner.ErrSettings, int(jsonrpc2.InvalidParams), ""},
 		{scanner.ErrNoCredentials, CodeDenied, ""},
 		{scanner.ErrDenied, CodeDenied, ""},
 		{scanner.ErrUnreachable, CodeUnavailable, ""},

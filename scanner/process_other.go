@@ -1,0 +1,6 @@
+//go:build !windows
+
+package scanner
+
+// commandWords splits a command as a POSIX shell does.
+func commandWords(s string) ([]string, error) { return splitWords(s) }
