@@ -64,7 +64,8 @@ func (w *world) open(t *testing.T, b agent.Backend, policy executor.Config) {
 	if w.scanner, err = scanner.New(scanner.Config{}, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}
-	if w.executor, err = executor.New(policy, w.home, w.scanner, w.store.Estate, keys); err != nil {
+	settings := executor.Settings{Policy: policy, Reading: func(int) time.Duration { return 0 }}
+	if w.executor, err = executor.New(settings, w.home, w.scanner, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}
 	if b == nil {
@@ -235,14 +236,13 @@ func checkRequest(t *testing.T, r agent.Request) {
 	}
 }
 
-// approve answers a plan's prompt as a person would, once it is armed.
+// approve answers a plan's prompt as a person would, who reads at once.
 func (w *world) approve(t *testing.T, p executor.Plan) executor.Execution {
 	t.Helper()
 	prompt, err := w.executor.Prompt(p.ID, executor.SurfaceTerminal)
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(prompt.ArmAfter)
 	approved, err := prompt.Answer(t.Context(), prompt.Run, prompt.Plan.Digest)
 	if err != nil {
 		t.Fatal(err)

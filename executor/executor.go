@@ -33,10 +33,16 @@ import (
 var (
 	// ErrRefused: vetting or policy does not let the command run.
 	ErrRefused = errors.New("refused")
-	// ErrRejected: the person said no, or did not answer in time.
+	// ErrRejected: the person said no.
 	ErrRejected = errors.New("rejected")
+	// ErrUndecided: there was no answer that counts, and the plan goes on waiting.
+	ErrUndecided = errors.New("undecided")
+	// ErrEarly comes with ErrUndecided: the answer came faster than a person reads.
+	ErrEarly = errors.New("the answer came faster than a person reads")
 	// ErrVoid: the target, identity or plan changed after it was shown.
 	ErrVoid = errors.New("approval void")
+	// ErrLate: AWS may have the command already.
+	ErrLate = errors.New("too late to stop it")
 	// ErrNoPlan: no such pending plan; it was decided, or expired.
 	ErrNoPlan = errors.New("no such plan")
 )
@@ -155,10 +161,13 @@ type Prompt struct {
 	// Reject is the answer shown first.
 	Reject  string  `json:"reject"`
 	Surface Surface `json:"surface"`
-	// ArmAfter is how long answers are taken for type-ahead and do not approve.
-	ArmAfter time.Duration `json:"-"`
+	// ArmAfterMS is how long the whole card has to be seen before an answer counts,
+	// in milliseconds; a sooner one is taken for type-ahead and decides nothing.
+	ArmAfterMS int64 `json:"arm_after_ms"`
+	// Waiting is how many other plans of the same session wait for a decision.
+	Waiting int `json:"waiting,omitempty"`
 
-	question *question
+	asked *asked
 }
 
 // Approved is a plan that may run once, until the plan expires. Its zero value
@@ -239,6 +248,8 @@ type Executor struct {
 
 	mu      sync.Mutex          // guards what follows
 	pending map[string]*pending // by plan id
+	// taken are the plans that somebody decided on and that did not end yet.
+	taken map[string]*pending
 	// acting holds the canonical keys that a run acts on.
 	acting   map[string]bool
 	running  int
@@ -250,19 +261,32 @@ type Executor struct {
 
 // times are the clock and the delays.
 type times struct {
-	now      func() time.Time
+	clock    Clock
+	reading  func(characters int) time.Duration
 	validity time.Duration // of a plan
-	arm      time.Duration // of a message
 	call     time.Duration // the longest a call to AWS takes
 	wait     time.Duration // the longest wait for a state
 	poll     time.Duration // the first pause between looks at a state
+}
+
+// now is the time of day, for records.
+func (t times) now() time.Time { return t.clock.now().wall }
+
+// Settings are what an executor is run with; the zero value is the product's.
+type Settings struct {
+	Policy Config
+	// Clock and Reading are for tests: the machine's clock, and how long a person
+	// needs for a card of so many characters.
+	Clock   Clock
+	Reading func(characters int) time.Duration
 }
 
 // New opens the audit log in the home and returns an executor. Steps that were
 // claimed and not finished are recorded as unknown, plans that were not decided
 // as expired. An audit log that does not hold is no error: Verify says what is
 // wrong with it, what can be read is listed, and nothing runs.
-func New(cfg Config, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
+func New(set Settings, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
+	cfg := set.Policy
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("reading the executor's policy: %w", err)
 	}
@@ -271,9 +295,16 @@ func New(cfg Config, home string, sc *scanner.Scanner, estate *storage.Estate, k
 	}
 	e := &Executor{
 		cfg: cfg, scanner: sc, estate: estate, view: newView(),
-		times: times{now: time.Now, validity: 5 * time.Minute, arm: 500 * time.Millisecond,
+		times: times{clock: set.Clock, reading: set.Reading, validity: AskTime,
 			call: 2 * time.Minute, wait: 15 * time.Minute, poll: 500 * time.Millisecond},
-		pending: map[string]*pending{}, acting: map[string]bool{}, watchers: map[chan struct{}]struct{}{},
+		pending: map[string]*pending{}, taken: map[string]*pending{},
+		acting: map[string]bool{}, watchers: map[chan struct{}]struct{}{},
+	}
+	if e.times.clock.Wall == nil {
+		e.times.clock = system()
+	}
+	if e.times.reading == nil {
+		e.times.reading = Reading
 	}
 	e.log = openAudit(home, keys, time.Now(), e.view.note)
 	e.settle()
@@ -335,10 +366,9 @@ func (e *Executor) usable() error {
 func (e *Executor) Pending() []Plan {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.times.now()
 	plans := []Plan{}
 	for _, p := range e.pending {
-		if p.recorded && now.Before(p.plan.Expires) {
+		if p.recorded && !e.times.clock.passed(p.expires) {
 			plans = append(plans, p.plan)
 		}
 	}
@@ -454,7 +484,7 @@ func (e *Executor) Close() error {
 	e.draining = true
 	for _, p := range e.pending {
 		if p.recorded {
-			p.timer.Stop()
+			p.disarm()
 		}
 	}
 	e.mu.Unlock()

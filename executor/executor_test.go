@@ -262,7 +262,6 @@ func TestMissingSaysWhereElse(t *testing.T) {
 
 func TestOnlyTheExactRunTitleApproves(t *testing.T) {
 	w := newWorld(t, Config{}, "prod", "")
-	w.times.arm = 0
 	for name, answer := range map[string]func(q, other *Prompt) string{
 		"nothing":             func(_, _ *Prompt) string { return "" },
 		"reject":              func(q, _ *Prompt) string { return q.Reject },
@@ -279,7 +278,7 @@ func TestOnlyTheExactRunTitleApproves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := w.ask(p)
+		other := w.ask(p) // the time to read it goes by for both
 		a, err := q.Answer(t.Context(), answer(q, other), p.Digest)
 		if !errors.Is(err, ErrRejected) {
 			t.Errorf("%s: %v", name, err)
@@ -298,8 +297,11 @@ func TestOnlyTheExactRunTitleApproves(t *testing.T) {
 	q := w.ask(p)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := q.Answer(gone, q.Run, p.Digest); !errors.Is(err, ErrRejected) {
-		t.Errorf("an editor that went away approved: %v", err)
+	if _, err := q.Answer(gone, q.Run, p.Digest); !errors.Is(err, ErrUndecided) {
+		t.Errorf("an editor that went away: %v", err)
+	}
+	if len(w.Pending()) != 1 {
+		t.Error("an editor that went away decided")
 	}
 	if stateOf(t, awstest.MainDB) != "available" {
 		t.Error("something ran")
@@ -359,55 +361,110 @@ func TestApprovalsAreBoundAndUsedOnce(t *testing.T) {
 	}
 }
 
+// An answer counts once the whole card could be read, wherever it is shown; to
+// reject is never too soon. A dismissal that comes as early was meant for what
+// stood there before.
 func TestEarlyAnswersApproveNothing(t *testing.T) {
 	w := newWorld(t, Config{}, "prod", "")
-	p := w.plan(stopDB(awstest.MainDB)...)
-	q, err := w.Prompt(p.ID, SurfaceMessage)
-	if err != nil || q.ArmAfter != 500*time.Millisecond {
-		t.Fatalf("%+v, %v", q, err)
+	const before, armed = -time.Millisecond, 0
+	titles := map[string]func(*Prompt) string{
+		"run":            func(q *Prompt) string { return q.Run },
+		"dismissed":      func(*Prompt) string { return "" },
+		"something else": func(*Prompt) string { return "yes" },
+		"reject":         func(q *Prompt) string { return q.Reject },
 	}
-	if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), "ask again") {
-		t.Errorf("%v", err)
-	}
-	if len(w.Pending()) != 1 {
-		t.Error("the plan is gone")
-	}
-	w.later(time.Second)
-	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err == nil {
-		t.Error("a prompt that was used up approved")
-	}
-	q, err = w.Prompt(p.ID, SurfaceMessage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.later(time.Second)
-	if _, err := q.Answer(t.Context(), q.Run, p.Digest); err != nil {
-		t.Error(err)
+	for _, c := range []struct {
+		title string
+		// at is when, counted from when the card could be read; its opening is atOnce.
+		at   time.Duration
+		want error
+	}{
+		{"run", -time.Hour, ErrEarly}, {"run", before, ErrEarly}, {"run", armed, nil},
+		{"dismissed", -time.Hour, ErrEarly}, {"dismissed", before, ErrEarly}, {"dismissed", armed, ErrRejected},
+		{"something else", before, ErrEarly}, {"something else", armed, ErrRejected},
+		{"reject", -time.Hour, ErrRejected}, {"reject", armed, ErrRejected},
+	} {
+		for _, on := range []Surface{SurfaceTerminal, SurfaceMessage, SurfaceCard} {
+			name := fmt.Sprintf("%s at %v on a %s", c.title, c.at, on)
+			p := w.plan(stopDB(awstest.MainDB)...)
+			q, err := w.Prompt(p.ID, on)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reading := time.Duration(q.ArmAfterMS) * time.Millisecond
+			if reading < time.Second || reading > 3*time.Second {
+				t.Fatalf("%s: a card is read in %v", name, reading)
+			}
+			q.asked.clock.Boot = func() time.Duration { return q.asked.opened + max(0, reading+c.at) }
+			_, err = q.Answer(t.Context(), titles[c.title](q), p.Digest)
+			if !errors.Is(err, c.want) || c.want == nil && err != nil {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+			waits := len(w.Pending()) == 1
+			if early := c.want == ErrEarly; waits != early || early && !errors.Is(err, ErrUndecided) {
+				t.Errorf("%s: the plan waits: %t (%v)", name, waits, err)
+			}
+			if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+				t.Errorf("%s: a prompt takes a second answer: %v", name, err)
+			}
+			if waits {
+				// Asked again, and read this time, it can be approved.
+				if _, err := w.ask(p).Answer(t.Context(), "", ""); !errors.Is(err, ErrRejected) {
+					t.Errorf("%s: asked again: %v", name, err)
+				}
+			}
+		}
 	}
 }
 
+func TestLongerCardsTakeLonger(t *testing.T) {
+	short, long := Reading(500), Reading(3000)
+	if Reading(0) != time.Second || short >= long || Reading(1<<20) != 3*time.Second {
+		t.Errorf("%v, %v, %v, %v", Reading(0), short, long, Reading(1<<20))
+	}
+	few, many := Plan{Targets: make([]Target, 1)}, Plan{Targets: make([]Target, 40)}
+	if few.length() >= many.length() {
+		t.Error("the length of a card does not grow with what it lists")
+	}
+}
+
+// A person sets one clock and a machine that sleeps stops the other: whichever
+// says so ends a plan, an approval and a question.
 func TestPlansExpire(t *testing.T) {
 	w := newWorld(t, Config{}, "prod", "")
-	p := w.plan(stopDB(awstest.MainDB)...)
-	q := w.ask(p)
-	w.later(5*time.Minute + time.Second)
-	if len(w.Pending()) != 0 {
-		t.Error("an expired plan waits")
+	const over = 5*time.Minute + time.Second
+	for name, c := range map[string]struct{ wall, boot time.Duration }{
+		"time goes by":             {over, over},
+		"the machine slept":        {over, 0},
+		"the time was turned back": {-time.Hour, over},
+	} {
+		p := w.plan(stopDB(awstest.MainDB)...)
+		q := w.ask(p)
+		asking, cancel := q.Until(t.Context())
+		defer cancel()
+		w.move(c.wall, c.boot)
+		if len(w.Pending()) != 0 {
+			t.Errorf("%s: an expired plan waits", name)
+		}
+		if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
+			t.Errorf("%s: the answer: %v", name, err)
+		}
+		<-asking.Done()
+		if !errors.Is(context.Cause(asking), context.DeadlineExceeded) {
+			t.Errorf("%s: the question ended with %v", name, context.Cause(asking))
+		}
+		if w.status() != "expired" {
+			t.Errorf("%s: %s", name, w.status())
+		}
+		a := w.approve(w.plan(stopDB(awstest.MainDB)...))
+		w.move(c.wall, c.boot)
+		if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "expired") {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.plan(stopDB(awstest.MainDB)...)
+		w.move(c.wall, c.boot)
+		eventually(t, name+": a plan expires by itself", func() bool { return w.status() == "expired" })
 	}
-	if _, err := q.Answer(t.Context(), q.Run, p.Digest); !errors.Is(err, ErrNoPlan) {
-		t.Error(err)
-	}
-	if w.status() != "expired" {
-		t.Error(w.status())
-	}
-	a := w.approve(w.plan(stopDB(awstest.MainDB)...))
-	w.later(5*time.Minute + time.Second)
-	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "expired") {
-		t.Error(err)
-	}
-	w.times.validity = 10 * time.Millisecond
-	w.plan(stopDB(awstest.MainDB)...)
-	eventually(t, "a plan expires by itself", func() bool { return w.status() == "expired" })
 }
 
 func TestAChangeVoidsTheApproval(t *testing.T) {
@@ -521,7 +578,7 @@ func TestPolicy(t *testing.T) {
 		t.Error(err)
 	}
 	w.plan(describe...)
-	if _, err := New(Config{Reads: "always"}, w.home, w.scanner, w.estate, w.keys); err == nil {
+	if _, err := New(Settings{Policy: Config{Reads: "always"}}, w.home, w.scanner, w.estate, w.keys); err == nil {
 		t.Error("an unknown policy is taken")
 	}
 }
@@ -1062,7 +1119,7 @@ func runUntilKilled(home string) error {
 	if err != nil {
 		return err
 	}
-	e, _, err := open(ctx, home, Config{}, keys)
+	e, _, err := open(ctx, home, Settings{Reading: func(int) time.Duration { return 0 }}, keys)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,11 +30,17 @@ type pending struct {
 	env   scanner.Environment
 	bound bound
 	exec  Execution
+	// expires is the plan's Expires on both clocks.
+	expires instant
 	// What follows is guarded by Executor.mu. Before recorded is set the plan
-	// only holds its place; asking counts the open prompts.
+	// only holds its place; asking counts the open prompts; disarm stops its expiry.
 	recorded bool
 	asking   int
-	timer    *time.Timer
+	disarm   func()
+	// stopped is why an approved plan must not run any more; called: AWS may have
+	// the command.
+	stopped string
+	called  bool
 }
 
 // Plan vets a command, describes its targets and judges the risk. Besides
@@ -77,12 +82,12 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 			return Plan{}, err
 		}
 	}
-	now := e.times.now()
-	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), e.cfg.hash()}}
+	now := e.times.clock.now()
+	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), e.cfg.hash()}, expires: now.add(e.times.validity)}
 	p.plan = Plan{
 		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
 		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
-		Identity: id, Endpoint: id.Endpoint, Origin: o, Created: now, Expires: now.Add(e.times.validity),
+		Identity: id, Endpoint: id.Endpoint, Origin: o, Created: now.wall, Expires: p.expires.wall,
 	}
 	if undo, ok := c.Inverse(); ok {
 		p.plan.Undo = undo.String()
@@ -91,7 +96,7 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 	p.plan.Digest = p.plan.digest(p.bound)
 	p.exec = Execution{
 		ID: random(16), PlanID: p.plan.ID, Command: c, Line: p.plan.Line, Risk: p.plan.Risk, Targets: targets,
-		Identity: id, Origin: o, Status: "planned", StateBefore: states(targets), Planned: now,
+		Identity: id, Origin: o, Status: "planned", StateBefore: states(targets), Planned: now.wall,
 	}
 	if err := e.add(p); err != nil {
 		return Plan{}, err
@@ -308,7 +313,7 @@ func (e *Executor) add(p *pending) error {
 		return refuse("the plan could not be recorded: %v", err)
 	}
 	p.recorded = true
-	p.timer = time.AfterFunc(e.times.validity, func() { e.expire(p.plan.ID, "nobody decided in time") })
+	p.disarm = e.times.clock.after(p.expires, func() { e.expire(p.plan.ID, "nobody decided in time") })
 	return nil
 }
 
@@ -364,7 +369,8 @@ func (e *Executor) take(id string) (*pending, error) {
 		return nil, err
 	}
 	delete(e.pending, id)
-	p.timer.Stop()
+	e.taken[id] = p
+	p.disarm()
 	return p, nil
 }
 
@@ -379,12 +385,20 @@ func (e *Executor) expire(id, why string) {
 
 // end records that a plan will not run.
 func (e *Executor) end(p *pending, kind, why string) (Execution, error) {
+	defer e.forget(p)
 	x := p.exec
 	x.Status, x.Finished, x.Error = kind, e.times.now(), why
 	if err := e.record(kind, x); err != nil {
 		return x, refuse("the decision could not be recorded: %v", err)
 	}
 	return x, nil
+}
+
+// forget lets go of a plan that was taken.
+func (e *Executor) forget(p *pending) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.taken, p.plan.ID)
 }
 
 // title says in a few words what a plan does. Only ids stand in it: names are

@@ -3,17 +3,17 @@ package executor
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 )
 
-// question is the daemon's side of a prompt.
-type question struct {
-	owner  *Executor
-	opened time.Time
-	used   atomic.Bool
+// asked is the daemon's side of a prompt.
+type asked struct {
+	Question
+	owner *Executor
+	used  atomic.Bool
 }
 
 // Prompt opens the question for a plan on a surface. Each prompt has a run
@@ -28,47 +28,76 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Prompt{
-		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
-		Run:      fmt.Sprintf("Run: %s (%s)", p.plan.Title, random(3)),
-		question: &question{owner: e, opened: e.times.now()},
-	}
 	switch on {
-	case SurfaceTerminal:
-		// A terminal throws type-ahead away before it asks.
+	case SurfaceTerminal, SurfaceCard:
 	case SurfaceMessage:
 		if p.plan.Risk == RiskCritical {
 			return nil, refuse("a critical plan is not decided in a message; run `cloudops approvals` in a terminal")
 		}
-		q.ArmAfter = e.times.arm
-	case SurfaceCard:
-		q.ArmAfter = e.times.arm
 	default:
 		return nil, refuse("nobody can be asked on the surface %s", show(string(on)))
+	}
+	q := &Prompt{
+		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
+		Run:   fmt.Sprintf("Run: %s (%s)", p.plan.Title, random(3)),
+		asked: &asked{owner: e, Question: e.times.question(p.plan.length(), p.expires)},
+	}
+	q.ArmAfterMS = q.asked.Reading().Milliseconds()
+	for id, other := range e.pending {
+		if id != planID && other.recorded && other.plan.Origin.Session == p.plan.Origin.Session {
+			q.Waiting++
+		}
 	}
 	p.asking++
 	return q, nil
 }
 
-// Answer takes the person's answer and the digest shown with it. Anything but
-// the exact run title is a rejection and decides the plan, as does a cancelled
-// ctx (ErrRejected). A run title that comes before the prompt is armed is taken
-// for type-ahead: it approves nothing, uses the prompt up and leaves the plan
-// waiting (ErrRejected). A digest of another plan voids this one (ErrVoid). Of
-// several answers to one plan the first counts (ErrNoPlan).
+// length is about how many characters a card of the plan has.
+func (p Plan) length() int {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return 1 << 20 // the longest time, to be safe
+	}
+	return len(b)
+}
+
+// Until is a context that ends when the plan expires.
+func (p *Prompt) Until(ctx context.Context) (context.Context, context.CancelFunc) {
+	return p.asked.Until(ctx)
+}
+
+// Withdraw uses the prompt up without an answer; its plan goes on waiting.
+func (p *Prompt) Withdraw() {
+	if p.asked.used.CompareAndSwap(false, true) {
+		p.asked.owner.closed(p.Plan.ID)
+	}
+}
+
+// Answer takes the person's answer and the digest shown with it. The reject
+// title decides at any time, all else once the card could be read: the exact run
+// title approves, and anything else is a rejection (ErrRejected). What comes
+// sooner is taken for type-ahead (ErrEarly), and what comes when ctx has ended
+// for nobody's (ErrUndecided): it uses the prompt up and leaves the plan waiting.
+// A digest of another plan voids this one (ErrVoid). Of several answers to one
+// plan the first counts (ErrNoPlan).
 func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, error) {
-	if p == nil || p.question == nil {
+	if p == nil || p.asked == nil {
 		return Approved{}, fmt.Errorf("%w: the daemon did not open this prompt", ErrRejected)
 	}
-	q, e := p.question, p.question.owner
+	q, e := p.asked, p.asked.owner
 	if !q.used.CompareAndSwap(false, true) {
 		return Approved{}, fmt.Errorf("%w: this prompt was answered already", ErrNoPlan)
 	}
-	now := e.times.now()
-	run := subtle.ConstantTimeCompare([]byte(title), []byte(p.Run)) == 1 && ctx.Err() == nil
-	if run && now.Before(q.opened.Add(p.ArmAfter)) {
+	rejects := title == p.Reject
+	run := subtle.ConstantTimeCompare([]byte(title), []byte(p.Run)) == 1
+	switch {
+	case rejects, e.times.clock.passed(q.ends):
+	case ctx.Err() != nil:
 		e.closed(p.Plan.ID)
-		return Approved{}, fmt.Errorf("%w: the answer came faster than a person reads; nothing was decided, ask again", ErrRejected)
+		return Approved{}, fmt.Errorf("%w: the question was taken back before it was answered", ErrUndecided)
+	case q.Early():
+		e.closed(p.Plan.ID)
+		return Approved{}, fmt.Errorf("%w: %w, so it was not taken", ErrUndecided, ErrEarly)
 	}
 	if run {
 		if err := e.ready(); err != nil {
@@ -81,17 +110,15 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 		return Approved{}, err
 	}
 	switch {
-	case !now.Before(taken.plan.Expires):
+	case e.times.clock.passed(taken.expires):
 		_, err := e.end(taken, "expired", "nobody decided in time")
 		return Approved{}, errors.Join(fmt.Errorf("%w: it expired before the answer; ask for a new one", ErrNoPlan), err)
 	case !run:
 		why := "rejected " + p.where()
 		switch {
-		case ctx.Err() != nil:
-			why = "cancelled " + p.where()
 		case title == "":
 			why = "dismissed " + p.where()
-		case title != p.Reject:
+		case !rejects:
 			why = "answered " + p.where() + " with something else than its choices"
 		}
 		return Approved{}, e.rejected(taken, why)
@@ -176,6 +203,7 @@ func (e *Executor) rejected(p *pending, why string) error {
 func (e *Executor) grant(p *pending, decision string) (Approved, error) {
 	p.exec.Decision = decision
 	if err := e.record("approved", p.exec); err != nil {
+		e.forget(p)
 		return Approved{}, refuse("the approval could not be recorded: %v", err)
 	}
 	return Approved{&grant{owner: e, plan: p}}, nil

@@ -33,6 +33,9 @@ func (e *Executor) Run(ctx context.Context, a Approved, report func(Event)) (Exe
 	}
 	defer e.finish(p)
 	cfg, err := e.check(ctx, p)
+	if err == nil {
+		err = e.commit(p)
+	}
 	if err != nil {
 		return e.void(p, err)
 	}
@@ -82,9 +85,42 @@ func (e *Executor) finish(p *pending) {
 			delete(e.acting, t.Canonical())
 		}
 	}
+	delete(e.taken, p.plan.ID)
 	if e.running--; e.running == 0 && e.idle != nil {
 		close(e.idle)
 	}
+}
+
+// commit is the last moment in which a plan can be stopped.
+func (e *Executor) commit(p *pending) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.stopped != "" {
+		return errors.New(p.stopped)
+	}
+	p.called = true
+	return nil
+}
+
+// Stop keeps an approved plan from running. Nil is the word that AWS was not
+// called and will not be. ErrLate means that AWS may have the command,
+// ErrUndecided that nobody approved the plan, which goes on waiting, and
+// ErrNoPlan that it ended before.
+func (e *Executor) Stop(planID, why string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch p := e.taken[planID]; {
+	case p == nil:
+	case p.called:
+		return fmt.Errorf("%w: AWS has the command already and goes on with it; `cloudops executions` shows how it ends", ErrLate)
+	default:
+		p.stopped = cut(why, 500)
+		return nil
+	}
+	if _, err := e.waiting(planID); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: nothing ran", ErrUndecided)
 }
 
 // void records that an approval came to nothing.
@@ -95,7 +131,7 @@ func (e *Executor) void(p *pending, why error) (Execution, error) {
 
 // check makes sure that everything is still as it was approved.
 func (e *Executor) check(ctx context.Context, p *pending) (aws.Config, error) {
-	if !e.times.now().Before(p.plan.Expires) {
+	if e.times.clock.passed(p.expires) {
 		return aws.Config{}, errors.New("it expired before it ran; ask for a new plan")
 	}
 	cfg, id, err := e.scanner.AWS(ctx, p.env, p.plan.Command.Profile, p.plan.Command.Region)

@@ -75,12 +75,12 @@ type world struct {
 	env    scanner.Environment
 	store  *storage.Service
 
-	mu   sync.Mutex // guards what follows
-	skew time.Duration
+	mu         sync.Mutex // guards what follows
+	wall, boot time.Duration
 }
 
 // open makes or reopens a home. endpoint "" is the emulator itself.
-func open(ctx context.Context, home string, cfg Config, keys *seal.Keys) (*Executor, *storage.Service, error) {
+func open(ctx context.Context, home string, set Settings, keys *seal.Keys) (*Executor, *storage.Service, error) {
 	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys)
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +89,7 @@ func open(ctx context.Context, home string, cfg Config, keys *seal.Keys) (*Execu
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
-	e, err := New(cfg, home, sc, store.Estate, keys)
+	e, err := New(set, home, sc, store.Estate, keys)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
@@ -108,12 +108,11 @@ func newWorld(t *testing.T, cfg Config, profile, endpoint string) *world {
 
 func (w *world) start(cfg Config) {
 	w.t.Helper()
-	e, store, err := open(w.t.Context(), w.home, cfg, w.keys)
+	e, store, err := open(w.t.Context(), w.home, Settings{Policy: cfg, Clock: w.clock()}, w.keys)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.Executor, w.store, w.estate = e, store, store.Estate
-	w.times.now = w.now
 	w.times.poll = 20 * time.Millisecond
 }
 
@@ -127,17 +126,23 @@ func (w *world) stop() {
 	w.store = nil
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return time.Now().Add(w.skew)
+// clock is the machine's, and what the test moved it by.
+func (w *world) clock() Clock {
+	return Clock{
+		Wall: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return time.Now().Add(w.wall) },
+		Boot: func() time.Duration { w.mu.Lock(); defer w.mu.Unlock(); return sinceBoot() + w.boot },
+	}
 }
 
 // later moves the clock.
-func (w *world) later(d time.Duration) {
+func (w *world) later(d time.Duration) { w.move(d, d) }
+
+// move moves each of the two clocks.
+func (w *world) move(wall, boot time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.skew += d
+	w.wall += wall
+	w.boot += boot
 }
 
 func (w *world) command(argv ...string) Command {
@@ -168,13 +173,14 @@ func (w *world) refused(argv ...string) error {
 	return err
 }
 
-// ask opens a prompt that is armed.
+// ask opens a prompt on a card that the person has read.
 func (w *world) ask(p Plan) *Prompt {
 	w.t.Helper()
 	q, err := w.Prompt(p.ID, SurfaceTerminal)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.move(0, time.Duration(q.ArmAfterMS)*time.Millisecond)
 	return q
 }
 

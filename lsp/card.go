@@ -37,6 +37,10 @@ type cardParams struct {
 	Reject string `json:"reject"`
 	// Expires is when the question ends by itself.
 	Expires int64 `json:"expires_ms"`
+	// ArmAfter is how long the whole card has to be seen before an answer counts.
+	ArmAfter int64 `json:"arm_after_ms"`
+	// Waiting is how many other plans of the editor wait.
+	Waiting int `json:"waiting,omitempty"`
 }
 
 // showsCards reads the capability.
@@ -54,19 +58,20 @@ func showsCards(experimental protocol.LSPAny) bool {
 func (s *server) card(ctx context.Context, p executor.Prompt) (daemon.PromptResult, error) {
 	none := daemon.PromptResult{Digest: p.Plan.Digest}
 	if s.forbids(p) {
-		return none, nil
+		return forbidden(p), nil
 	}
 	raw, err := json.Marshal(cardParams{
 		Plan: p.Plan.ID, Digest: p.Plan.Digest, Title: render.Plain(p.Plan.Title), Line: render.Plain(p.Plan.Line),
 		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotice(p), Dialog: render.CardDialog(p.Plan),
 		Conversation: p.Plan.Origin.Conversation, Run: p.Run, Reject: p.Reject, Expires: p.Plan.Expires.UnixMilli(),
+		ArmAfter: p.ArmAfterMS, Waiting: p.Waiting,
 	})
 	if err != nil {
 		return none, err
 	}
 	var got daemon.PromptResult
 	if err := protocol.Call(ctx, s.conn, daemon.MethodPrompt, jsonrpc2.RawMessage(raw), &got); err != nil {
-		return none, nil
+		return none, err // it can't ask, which decides nothing
 	}
 	return got, nil
 }

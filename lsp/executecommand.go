@@ -227,42 +227,32 @@ func propose(s *server, ctx context.Context, argument []byte, _ protocol.Progres
 	return encode(res)
 }
 
-// maxAsked is how often a plan is put before the person whose answers come
-// faster than anybody reads.
-const maxAsked = 3
-
 // decide has the daemon ask the person here about a plan, shows what became of
 // it, and says whether it ran well.
 func (s *server) decide(plan executor.Plan) bool {
 	ctx, p := s.startProgress(s.ctx, nil, render.Notification("CloudOps: "+plan.Title))
 	var res daemon.DecideResult
 	err := s.link.call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: plan.ID, Decision: "ask"}, &res)
-	for asked := 1; asked < maxAsked && errors.Is(err, executor.ErrRejected) && s.waits(ctx, plan); asked++ {
-		err = s.link.call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: plan.ID, Decision: "ask"}, &res)
-	}
 	switch {
 	case err == nil:
 		p.done(res.Execution.Status)
 		s.showExecution(res.Execution)
 		return res.Execution.Status == "succeeded"
 	case s.ctx.Err() != nil:
-	case ctx.Err() != nil:
+	case errors.Is(err, context.Canceled):
 		p.done("cancelled")
+		s.show(protocol.MessageTypeInfo, render.Notification("CloudOps: "+err.Error()))
 	case errors.Is(err, executor.ErrRejected):
 		p.done("rejected")
 		s.show(protocol.MessageTypeInfo, render.Notification("CloudOps: nothing ran: "+err.Error()))
+	case errors.Is(err, executor.ErrUndecided):
+		p.done("it waits")
+		s.showError(err)
 	default:
 		p.done("not run")
 		s.showError(err)
 	}
 	return false
-}
-
-// waits says whether a plan is still undecided.
-func (s *server) waits(ctx context.Context, plan executor.Plan) bool {
-	var res daemon.PendingResult
-	err := s.link.call(ctx, daemon.MethodExecutionPending, struct{}{}, &res)
-	return err == nil && slices.ContainsFunc(res.Plans, func(p executor.Plan) bool { return p.ID == plan.ID })
 }
 
 // showExecution tells what became of a command, and what a read brought.

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.lsp.dev/protocol"
@@ -11,6 +12,10 @@ import (
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
+
+// maxAsked is how often a plan is put before the person whose answers come
+// faster than anybody reads.
+const maxAsked = 3
 
 // arming is how long an answer that runs something is taken for one that was
 // meant for whatever stood there before. The daemon counts from when it asks, a
@@ -26,16 +31,16 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 	}
 	if p.Plan.Risk == executor.RiskCritical || p.Surface != executor.SurfaceMessage {
 		s.show(protocol.MessageTypeWarning, "CloudOps: this command is too dangerous for a message; decide it with `cloudops approvals` in a terminal.")
-		return none, nil
+		return none, errors.New("this plan is not decided in a message")
 	}
 	if s.forbids(p) {
-		return none, nil
+		return forbidden(p), nil
 	}
 	select {
 	case s.asking <- struct{}{}:
 		defer func() { <-s.asking }()
 	case <-ctx.Done():
-		return none, nil
+		return none, ctx.Err()
 	}
 	for range maxAsked {
 		shown := time.Now()
@@ -45,14 +50,21 @@ func (s *server) prompt(ctx context.Context, p executor.Prompt) (daemon.PromptRe
 			Actions: []protocol.MessageActionItem{{Title: p.Reject}, {Title: p.Run}},
 		})
 		switch {
-		case err != nil || got == nil:
+		case err != nil:
+			return none, err // it can't ask, which decides nothing
+		case got == nil:
 			return none, nil
 		case got.Title == p.Run && time.Since(shown) < s.arming:
 			continue
 		}
 		return daemon.PromptResult{Title: got.Title, Digest: p.Plan.Digest}, nil
 	}
-	return none, nil
+	return none, executor.ErrEarly
+}
+
+// forbidden is the answer to a plan that the editor's settings reject.
+func forbidden(p executor.Prompt) daemon.PromptResult {
+	return daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest, Reason: "the editor's setting readOnly"}
 }
 
 // forbids says, to the person too, that the editor's settings reject a plan.

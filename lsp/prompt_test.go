@@ -32,22 +32,24 @@ func TestPromptAnswers(t *testing.T) {
 		answer any
 		err    error
 		want   string
+		// failed: nobody was asked, which decides nothing.
+		failed bool
 	}{
 		"run":              {answer: map[string]any{"title": run}, want: run},
 		"reject":           {answer: map[string]any{"title": "Reject"}, want: "Reject"},
 		"null":             {},
-		"an error":         {err: errors.New("no window")},
+		"an error":         {err: errors.New("no window"), failed: true},
 		"an invented one":  {answer: map[string]any{"title": "Yes"}, want: "Yes"},
 		"no title":         {answer: map[string]any{}},
-		"of a wrong type":  {answer: 7},
-		"title of no type": {answer: map[string]any{"title": true}},
+		"of a wrong type":  {answer: 7, failed: true},
+		"title of no type": {answer: map[string]any{"title": true}, failed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := probed(t, io.Discard, nil)
 			e.Answer(func(method string, _ json.RawMessage) (any, error) { return c.answer, c.err })
 			var got struct{ Title, Digest string }
-			e.Call("test/prompt", question(executor.RiskHigh), &got)
-			if got.Title != c.want || got.Digest != "d1" {
+			err := e.Try("test/prompt", question(executor.RiskHigh), &got)
+			if (err != nil) != c.failed || got.Title != c.want || !c.failed && got.Digest != "d1" {
 				t.Errorf("got %+v, want the title %q", got, c.want)
 			}
 			var asked struct {
@@ -78,8 +80,7 @@ func TestCriticalPlansAreNotAskedInAMessage(t *testing.T) {
 	terminal.Surface = executor.SurfaceTerminal
 	for _, q := range []executor.Prompt{question(executor.RiskCritical), terminal} {
 		var got struct{ Title string }
-		e.Call("test/prompt", q, &got)
-		if got.Title != "" {
+		if err := e.Try("test/prompt", q, &got); err == nil {
 			t.Errorf("answered %q", got.Title)
 		}
 	}
@@ -96,7 +97,7 @@ func TestReadOnlyRejectsWhatChangesAWS(t *testing.T) {
 	for _, c := range []struct {
 		q    executor.Prompt
 		want string
-	}{{question(executor.RiskLow), ""}, {read, run}} {
+	}{{question(executor.RiskLow), "Reject"}, {read, run}} {
 		var got struct{ Title string }
 		e.Call("test/prompt", c.q, &got)
 		if got.Title != c.want {
@@ -166,9 +167,8 @@ func TestAnAnswerFasterThanAPersonReadsRunsNothing(t *testing.T) {
 		return map[string]any{"title": run}, nil
 	})
 	var got struct{ Title string }
-	e.Call("test/prompt", question(executor.RiskLow), &got)
-	if got.Title != "" || asked.Load() < 2 {
-		t.Errorf("answered %q after %d questions, want the question again and then no answer", got.Title, asked.Load())
+	if err := e.Try("test/prompt", question(executor.RiskLow), &got); err == nil || asked.Load() < 2 {
+		t.Errorf("answered %q after %d questions, want the question again and then none", got.Title, asked.Load())
 	}
 	e.Answer(func(string, json.RawMessage) (any, error) { return map[string]any{"title": "Reject"}, nil })
 	e.Call("test/prompt", question(executor.RiskLow), &got)

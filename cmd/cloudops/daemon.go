@@ -130,7 +130,7 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ex, err := executor.New(cfg.Policy, cfg.home, sc, store.Estate, keys)
+	ex, err := executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, sc, store.Estate, keys)
 	if err != nil {
 		return nil, err
 	}

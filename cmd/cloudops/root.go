@@ -237,7 +237,7 @@ func classify(err error) (code int, name string) {
 		return exitError, "cancelled"
 	case errors.As(err, &remote):
 		switch remote.Code {
-		case daemon.CodeRefused, daemon.CodeRejected:
+		case daemon.CodeRefused, daemon.CodeRejected, daemon.CodeUndecided:
 			return exitRefused, "refused"
 		case daemon.CodeNotFound:
 			return exitNotFound, "not_found"

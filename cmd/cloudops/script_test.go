@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -189,6 +190,16 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		ts.Check(err)
 		if fmt.Sprint(code) != args[0] {
 			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[end+1:], code, args[0], shown)
+		}
+	},
+	// hammers ANSWER ARG...: runs cloudops on a terminal where something types ANSWER
+	// all the time, as yes(1) does, and wants it to be refused.
+	"hammers": func(ts *testscript.TestScript, neg bool, args []string) {
+		shown, code, err := hammered(ts, args[0], args[1:])
+		ts.Check(os.WriteFile(ts.MkAbs("terminal"), []byte(shown), 0o600))
+		ts.Check(err)
+		if code != exitRefused {
+			ts.Fatalf("cloudops %v: exit code %d, want %d\n%s", args[1:], code, exitRefused, shown)
 		}
 	},
 	// eventually PATTERN ARG...: runs cloudops again and again until what it prints
@@ -421,6 +432,45 @@ var question = regexp.MustCompile(`anything else rejects: |five words: |once mor
 // onTerminal runs cloudops with a controlling terminal. The last answer is given
 // again and again.
 func onTerminal(ts *testscript.TestScript, answers []string, args []string) (shown string, code int, err error) {
+	answered := 0
+	return atTerminal(ts, args, func(tty *os.File, seen []byte) {
+		if len(question.FindAll(seen, -1)) > answered {
+			fmt.Fprint(tty, answers[min(answered, len(answers)-1)]+"\r") // as the Enter key does
+			answered++
+		}
+	})
+}
+
+// hammered runs cloudops with a controlling terminal at which something types
+// from its start to its end.
+func hammered(ts *testscript.TestScript, answer string, args []string) (shown string, code int, err error) {
+	var typing sync.WaitGroup
+	defer typing.Wait()
+	ended := make(chan struct{})
+	defer close(ended)
+	started := false
+	return atTerminal(ts, args, func(tty *os.File, _ []byte) {
+		if started {
+			return
+		}
+		started = true
+		typing.Go(func() {
+			for pause := time.NewTicker(3 * time.Millisecond); ; {
+				select {
+				case <-ended:
+					pause.Stop()
+					return
+				case <-pause.C:
+					fmt.Fprint(tty, answer+"\r")
+				}
+			}
+		})
+	})
+}
+
+// atTerminal runs cloudops with a controlling terminal; typist is called at the
+// start and whenever the terminal shows more, with all that it showed.
+func atTerminal(ts *testscript.TestScript, args []string, typist func(tty *os.File, seen []byte)) (shown string, code int, err error) {
 	cmd := exec.Command(ts.Getenv("CLOUDOPS"), args...)
 	cmd.Env = environ(ts)
 	cmd.Dir = ts.MkAbs(".")
@@ -432,15 +482,11 @@ func onTerminal(ts *testscript.TestScript, answers []string, args []string) (sho
 	kill := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer kill.Stop()
 	var seen bytes.Buffer
-	answered := 0
 	b := make([]byte, 4096)
 	for {
+		typist(tty, seen.Bytes())
 		n, rerr := tty.Read(b)
 		seen.Write(b[:n])
-		if len(question.FindAll(seen.Bytes(), -1)) > answered {
-			fmt.Fprint(tty, answers[min(answered, len(answers)-1)]+"\r") // as the Enter key does
-			answered++
-		}
 		if rerr != nil {
 			if !errors.Is(rerr, io.EOF) && !errors.Is(rerr, syscall.EIO) {
 				return seen.String(), 0, rerr

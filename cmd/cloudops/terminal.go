@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -31,46 +33,93 @@ func openTerminal() *terminal {
 	return &terminal{tty: tty}
 }
 
-// ask prints the card and reads the decision. What was typed before the card
-// was shown is dropped. Critical plans want the target's id, others "yes".
+// ask shows the card and reads the decision. Critical plans want the target's id,
+// others "yes".
 func (t *terminal) ask(ctx context.Context, p executor.Prompt) (daemon.PromptResult, error) {
 	want := "yes"
 	if p.Plan.Risk == executor.RiskCritical && len(p.Plan.Targets) > 0 {
 		want = p.Plan.Targets[0].ID
 	}
-	fmt.Fprintf(t.tty, "\n%s\n", render.CardTerminal(p.Plan, t.columns()))
-	if err := dropTypeAhead(t.tty); err != nil {
-		return daemon.PromptResult{}, fmt.Errorf("reading the terminal: %w", err)
+	answer := daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest}
+	card := render.CardTerminal(p.Plan, t.columns())
+	line, err := t.answer(ctx, card, p.Plan.Title, "Type "+want+" to run it", p.ArmAfterMS)
+	if line == want {
+		answer.Title = p.Run
 	}
-	fmt.Fprintf(t.tty, "Type %s to run it; anything else rejects: ", render.Terminal(want))
-	line, err := readLine(ctx, bufio.NewReader(t.tty))
-	if err != nil {
-		fmt.Fprintln(t.tty)
-		return daemon.PromptResult{}, err
-	}
-	if line != want {
-		return daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
-	}
-	return daemon.PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
+	return answer, err
 }
 
-// confirm prints the card of an act upon what cloudops keeps and reads what the
+// confirm shows the card of an act upon what cloudops keeps and reads what the
 // person types.
 func (t *terminal) confirm(ctx context.Context, p daemon.ConfirmParams) (daemon.ConfirmResult, error) {
-	fmt.Fprintf(t.tty, "\n%s\n", render.Terminal(p.Title))
+	card := render.Terminal(p.Title)
 	for _, d := range p.Details {
-		fmt.Fprintf(t.tty, "  %s\n", render.Terminal(d))
+		card += "\n  " + render.Terminal(d)
 	}
-	if err := dropTypeAhead(t.tty); err != nil {
-		return daemon.ConfirmResult{}, fmt.Errorf("reading the terminal: %w", err)
+	line, err := t.answer(ctx, card, p.Title, "Type "+p.Word+" to do it", p.ArmAfterMS)
+	return daemon.ConfirmResult{Nonce: p.Nonce, Word: line}, err
+}
+
+// answer is the one way in which a decision is read here: the whole card, the
+// time to read it, and only then the question and a line. What was typed before
+// the question is thrown away.
+func (t *terminal) answer(ctx context.Context, card, title, question string, armAfterMS int64) (string, error) {
+	fmt.Fprintf(t.tty, "\n%s\n", card)
+	// What it acts on stands in view of the question, however long the card is.
+	if strings.Count(card, "\n")+4 > t.rows() {
+		fmt.Fprintf(t.tty, "\n%s\n", render.Terminal(title))
 	}
-	fmt.Fprintf(t.tty, "Type %s to do it; anything else rejects: ", render.Terminal(p.Word))
+	reading := max(executor.Reading(len(card)), time.Duration(armAfterMS)*time.Millisecond)
+	if err := t.read(ctx, reading); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(t.tty, "%s; anything else rejects: ", render.Terminal(question))
 	line, err := readLine(ctx, bufio.NewReader(t.tty))
 	if err != nil {
 		fmt.Fprintln(t.tty)
-		return daemon.ConfirmResult{}, err
+		return "", err
 	}
-	return daemon.ConfirmResult{Nonce: p.Nonce, Word: line}, nil
+	return line, nil
+}
+
+// errTyping: what types does not wait for the question, as no person would.
+var errTyping = errors.New("something keeps typing at this terminal and does not wait for the question, so nothing was asked and nothing was decided")
+
+// read gives a person the time to read what was shown, without a key touched: a
+// key begins it anew. Input that does not pause is refused.
+func (t *terminal) read(ctx context.Context, reading time.Duration) (err error) {
+	const patience, glance = 5 * time.Second, 20 * time.Millisecond
+	undo, err := mute(t.tty)
+	if err != nil {
+		return fmt.Errorf("reading the terminal: %w", err)
+	}
+	defer func() { err = errors.Join(err, undo()) }()
+	fmt.Fprintf(t.tty, "Read it first: the question follows in %.0f s, and what is typed before it does not count.\n", math.Ceil(reading.Seconds()))
+	if _, err := dropTypeAhead(t.tty); err != nil { // it stood there before
+		return fmt.Errorf("reading the terminal: %w", err)
+	}
+	look := time.NewTicker(glance)
+	defer look.Stop()
+	begun := time.Now()
+	for quiet := begun; time.Since(quiet) < reading; {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			fmt.Fprintln(t.tty)
+			return ctx.Err()
+		}
+		typed, err := dropTypeAhead(t.tty)
+		switch {
+		case err != nil:
+			return fmt.Errorf("reading the terminal: %w", err)
+		case typed && time.Since(begun) > reading+patience:
+			fmt.Fprintln(t.tty, render.Terminal("Not asked: "+errTyping.Error()+"."))
+			return errTyping
+		case typed:
+			quiet = time.Now()
+		}
+	}
+	return nil
 }
 
 // secret reads a line that is not shown. It comes from the terminal and from
@@ -83,7 +132,7 @@ func (t *terminal) secret(ctx context.Context, question string) (string, error) 
 		return "", fmt.Errorf("reading the terminal: %w", err)
 	}
 	defer func() { _ = term.Restore(fd, before) }()
-	if err := dropTypeAhead(t.tty); err != nil {
+	if _, err := dropTypeAhead(t.tty); err != nil {
 		return "", fmt.Errorf("reading the terminal: %w", err)
 	}
 	type result struct {
@@ -116,6 +165,15 @@ func (t *terminal) columns() int {
 		return 0
 	}
 	return columns
+}
+
+// rows is how high the terminal is; many where it does not say.
+func (t *terminal) rows() int {
+	_, rows, err := term.GetSize(int(t.tty.Fd()))
+	if err != nil || rows == 0 {
+		return math.MaxInt
+	}
+	return rows
 }
 
 // readLine reads one line, or fails when ctx ends first. A last line without an

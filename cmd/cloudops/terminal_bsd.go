@@ -2,16 +2,17 @@
 
 package main
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
+const (
+	getTermios      = unix.TIOCGETA
+	setTermios      = unix.TIOCSETA
+	setTermiosFlush = unix.TIOCSETAF
+	countInput      = 0x4004667f // FIONREAD of sys/filio.h
 )
 
-const terminalPath = "/dev/tty"
-
-// dropTypeAhead forgets what was typed and not yet read.
-func dropTypeAhead(tty *os.File) error {
+// dropInput forgets what was typed and not yet read.
+func dropInput(fd int) error {
 	const flushRead = 1 // FREAD of sys/fcntl.h
-	return unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCFLUSH, flushRead)
+	return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, flushRead)
 }

@@ -1,14 +1,13 @@
 package main
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
+const (
+	getTermios      = unix.TCGETS
+	setTermios      = unix.TCSETS
+	setTermiosFlush = unix.TCSETSF
+	countInput      = unix.TIOCINQ
 )
 
-const terminalPath = "/dev/tty"
-
-// dropTypeAhead forgets what was typed and not yet read.
-func dropTypeAhead(tty *os.File) error {
-	return unix.IoctlSetInt(int(tty.Fd()), unix.TCFLSH, unix.TCIFLUSH)
-}
+// dropInput forgets what was typed and not yet read.
+func dropInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func realParts(home string) func(context.Context) (*Parts, error) {
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
-		ex, err := executor.New(executor.Config{}, home, sc, store.Estate, keys)
+		ex, err := executor.New(executor.Settings{Reading: reading}, home, sc, store.Estate, keys)
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
@@ -125,7 +126,12 @@ func refused(t *testing.T, c *Client, code int, words, method string, params any
 	}
 }
 
+// reading is how long a person of these tests needs for a card.
+func reading(int) time.Duration { return 100 * time.Millisecond }
+
+// approve is a person who reads the card before they run it.
 func approve(_ context.Context, p executor.Prompt) (PromptResult, error) {
+	<-time.After(time.Duration(p.ArmAfterMS) * time.Millisecond)
 	return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
 }
 
@@ -388,6 +394,8 @@ func TestACommandRunsAfterAPersonApproves(t *testing.T) {
 	refused(t, c, CodeNotFound, "", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
 }
 
+// Whatever a client answers when, only a person who read the card approves: on
+// every surface there is.
 func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 	e, home := seeded(t)
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
@@ -395,33 +403,71 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 	proposer := dialing(t, ClientConfig{Home: home, Environment: env})
 	scanned(t, proposer)
 
-	answers := map[string]struct {
-		kind   string
-		prompt func(context.Context, executor.Prompt) (PromptResult, error)
-	}{
-		"reject": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
-			return PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
-		}},
-		"nothing": {"terminal", func(context.Context, executor.Prompt) (PromptResult, error) { return PromptResult{}, nil }},
-		"an error": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
-			return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, errors.New("the window was closed")
-		}},
-		"a panic": {"terminal", func(context.Context, executor.Prompt) (PromptResult, error) { panic("no window") }},
-		"run without the random part": {"terminal", func(_ context.Context, p executor.Prompt) (PromptResult, error) {
-			title, _, _ := strings.Cut(p.Run, " (")
-			return PromptResult{Title: title, Digest: p.Plan.Digest}, nil
-		}},
-		"faster than a person reads": {"editor", approve},
-	}
-	for name, a := range answers {
-		plan := stop(t, proposer)
-		c := dialing(t, ClientConfig{Home: home, Kind: a.kind, Environment: env, Prompt: a.prompt})
-		err := c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
-		var refusal *Error
-		if !errors.As(err, &refusal) || refusal.Code != CodeRejected {
-			t.Errorf("%s: %v, want a rejection", name, err)
+	type prompter func(context.Context, executor.Prompt) (PromptResult, error)
+	titled := func(title func(executor.Prompt) string) prompter {
+		return func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+			return PromptResult{Title: title(p), Digest: p.Plan.Digest}, nil
 		}
-		_ = c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "reject"}, nil)
+	}
+	read := func(then prompter) prompter {
+		return func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+			<-time.After(time.Duration(p.ArmAfterMS) * time.Millisecond)
+			return then(ctx, p)
+		}
+	}
+	run := titled(func(p executor.Prompt) string { return p.Run })
+	reject := titled(func(p executor.Prompt) string { return p.Reject })
+	dismiss := titled(func(executor.Prompt) string { return "" })
+	for name, c := range map[string]struct {
+		prompt prompter
+		code   int
+		asked  int32
+		waits  bool
+	}{
+		"run at once, again and again": {run, CodeUndecided, mostAsked, true},
+		"dismissed at once":            {dismiss, CodeUndecided, mostAsked, true},
+		"reject at once":               {reject, CodeRejected, 1, false},
+		"reject":                       {read(reject), CodeRejected, 1, false},
+		"dismissed":                    {read(dismiss), CodeRejected, 1, false},
+		"run without the random part": {read(titled(func(p executor.Prompt) string {
+			title, _, _ := strings.Cut(p.Run, " (")
+			return title
+		})), CodeRejected, 1, false},
+		"it can't ask": {func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+			return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, errors.New("no window")
+		}, CodeUndecided, 1, true},
+		"a panic": {func(context.Context, executor.Prompt) (PromptResult, error) { panic("no window") }, CodeUndecided, 1, true},
+	} {
+		for _, surface := range []executor.Surface{executor.SurfaceTerminal, executor.SurfaceMessage, executor.SurfaceCard} {
+			name := name + " on a " + string(surface)
+			kind := "editor"
+			if surface == executor.SurfaceTerminal {
+				kind = "terminal"
+			}
+			plan := stop(t, proposer)
+			var asked atomic.Int32
+			client := dialing(t, ClientConfig{Home: home, Kind: kind, Cards: surface == executor.SurfaceCard, Environment: env,
+				Prompt: func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+					asked.Add(1)
+					if p.Surface != surface {
+						t.Errorf("%s: asked on a %s", name, p.Surface)
+					}
+					return c.prompt(ctx, p)
+				}})
+			err := client.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+			var refusal *Error
+			if !errors.As(err, &refusal) || refusal.Code != c.code || asked.Load() != c.asked {
+				t.Errorf("%s: %v after %d questions, want code %d after %d", name, err, asked.Load(), c.code, c.asked)
+			}
+			if c.waits && !strings.Contains(refusal.Hint, "cloudops approvals") {
+				t.Errorf("%s: %q does not say where it is decided", name, refusal.Hint)
+			}
+			waiting := call[PendingResult](t, proposer, MethodExecutionPending, nil).Plans
+			if (len(waiting) == 1) != c.waits {
+				t.Errorf("%s: %d plans wait", name, len(waiting))
+			}
+			client.Close()
+		}
 	}
 
 	plan := stop(t, proposer)
@@ -429,28 +475,95 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 	for _, d := range []string{"approve", "run", "", "ASK"} {
 		refused(t, proposer, -32602, "ask or reject", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: d})
 	}
-	r := rawPeer(t, home)
-	r.send(strings.Replace(helloBody, `"interactive":false`, `"interactive":true`, 1))
-	r.next()
-	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"cloudops/execution/decide","params":{"plan":%q,"decision":"ask"}}`, plan.ID)
-	r.send(body)
-	if m := r.next(); m.Method != MethodPrompt {
-		t.Fatalf("got %+v, want to be asked", m)
-	}
-	// A hang-up while the question is open decides against.
-	r.nc.Close()
-	eventually(t, "the plan is rejected", func() bool {
-		l := call[ExecutionListResult](t, proposer, MethodExecutionList, ExecutionListParams{Limit: 1})
-		return l.Executions[0].PlanID == plan.ID && l.Executions[0].Status == "rejected"
-	})
-
-	plan = stop(t, proposer)
 	done := call[DecideResult](t, proposer, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "reject", Reason: "not today"}).Execution
 	if done.Status != "rejected" || !strings.Contains(done.Decision, "not today") {
 		t.Errorf("reject: %+v", done)
 	}
 	if s := state(t, proposer); s != "available" {
 		t.Fatalf("the database is %s", s)
+	}
+}
+
+// An editor that is reloaded while it asks, or that takes the question back,
+// finds the plan where it was and decides it then.
+func TestAQuestionThatNobodyAnsweredIsAskedAgain(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	env := e.Environment("prod", "")
+	proposer := dialing(t, ClientConfig{Home: home, Environment: env})
+	scanned(t, proposer)
+	answer := call[agent.Answer](t, proposer, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB})
+	plan := answer.Plans[0]
+	for name, leave := range map[string]func(c *Client, cancel func()){
+		"the editor is gone":     func(c *Client, _ func()) { c.Close() },
+		"it takes the call back": func(_ *Client, cancel func()) { cancel() },
+	} {
+		asked, ended := make(chan struct{}), make(chan struct{})
+		editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Cards: true, Environment: env,
+			Prompt: func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+				close(asked)
+				<-ctx.Done() // the question is taken from the screen, too
+				close(ended)
+				return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
+			}})
+		ctx, cancel := context.WithCancel(t.Context())
+		decided := make(chan error, 1)
+		go func() {
+			decided <- editor.Call(ctx, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+		}()
+		<-asked
+		leave(editor, cancel)
+		<-ended
+		err := <-decided
+		cancel()
+		if name == "it takes the call back" && (!errors.Is(err, executor.ErrUndecided) || !strings.Contains(err.Error(), "nothing ran")) {
+			t.Errorf("%s: it is told %v", name, err)
+		}
+		waiting := call[PendingResult](t, proposer, MethodExecutionPending, nil).Plans
+		if len(waiting) != 1 || waiting[0].ID != plan.ID || waiting[0].Origin.Conversation != answer.Conversation {
+			t.Fatalf("%s: %+v waits", name, waiting)
+		}
+	}
+	reloaded := dialing(t, ClientConfig{Home: home, Kind: "editor", Cards: true, Environment: env, Prompt: approve})
+	done := call[DecideResult](t, reloaded, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
+	if done.Status != "succeeded" {
+		t.Errorf("%+v", done)
+	}
+}
+
+// Where questions stand alone, a newer one takes the place of the one that
+// stands there, and both say so.
+func TestANewerQuestionTakesTheOlderBack(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	shown := make(chan executor.Prompt, 2)
+	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Environment: e.Environment("prod", ""),
+		Prompt: func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+			shown <- p
+			if p.Waiting == 0 {
+				<-ctx.Done()
+				return PromptResult{}, ctx.Err()
+			}
+			<-time.After(time.Duration(p.ArmAfterMS) * time.Millisecond)
+			return PromptResult{Title: p.Reject, Digest: p.Plan.Digest}, nil
+		}})
+	scanned(t, editor)
+	older, first := stop(t, editor), make(chan error, 1)
+	go func() {
+		first <- editor.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: older.ID, Decision: "ask"}, nil)
+	}()
+	<-shown
+	newer := call[ProposeResult](t, editor, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
+	refused(t, editor, CodeRejected, "rejected", MethodExecutionDecide, DecideParams{Plan: newer.ID, Decision: "ask"})
+	if p := <-shown; p.Plan.ID != newer.ID || p.Waiting != 1 {
+		t.Errorf("asked about %s with %d others waiting, want %s and 1", p.Plan.ID, p.Waiting, newer.ID)
+	}
+	var told *Error
+	if err := <-first; !errors.As(err, &told) || told.Code != CodeUndecided || !strings.Contains(told.Message, "newer") || !strings.Contains(told.Hint, older.Title) {
+		t.Errorf("the older one is told %+v", told)
+	}
+	if waiting := call[PendingResult](t, editor, MethodExecutionPending, nil).Plans; len(waiting) != 1 || waiting[0].ID != older.ID {
+		t.Errorf("%+v waits", waiting)
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	answerTime = helloTime + 4*time.Second
 	// handoverTime is how long a client waits for an older daemon to end.
 	handoverTime = drainTime + 2*endTime
+	// settleTime is how long a daemon may take to say whether it stopped a command.
+	settleTime = 10 * time.Second
 	// healTime is how long a lost connection is redialed without being asked.
 	healTime = 2 * time.Minute
 	// fullTime is how long a client waits for room at a daemon with too many
@@ -174,6 +176,9 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 			return decodeResult(method, answer, result)
 		}
 		if ctx.Err() != nil {
+			if method == MethodExecutionDecide {
+				return c.settle(ctx, conn, raw)
+			}
 			return ctx.Err()
 		}
 		if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok && wire.Code != 0 {
@@ -189,6 +194,23 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 				"the daemon restarted during the request; nothing was repeated")
 		}
 	}
+}
+
+// settle says what became of a plan whose caller went away while it was asked
+// about or was about to run: only the daemon knows whether AWS has it.
+func (c *Client) settle(ctx context.Context, conn *conn, params []byte) error {
+	var p DecideParams
+	if jsonv2.Unmarshal(params, &p) != nil || p.Decision != "ask" {
+		return ctx.Err()
+	}
+	asking, cancel := context.WithTimeout(c.ctx, settleTime)
+	defer cancel()
+	err := conn.call(asking, MethodExecutionDecide, DecideParams{Plan: p.Plan, Decision: "stop"}, nil)
+	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok && wire.Code != 0 {
+		return fromWire(wire)
+	}
+	return refusef(CodeUnavailable, "look at what it did with: cloudops executions",
+		"the daemon did not say whether it was stopped in time")
 }
 
 // keepProfile makes a selection outlive the daemon: the next handshake brings it.

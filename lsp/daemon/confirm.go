@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/cloudops/cloudops/executor"
 )
@@ -15,9 +15,6 @@ import (
 // conversation or the store, before the person at a terminal. The daemon sends
 // it to no other client.
 const MethodConfirm = "cloudops/confirm"
-
-// confirmTime is how long a person may think about an act.
-const confirmTime = 5 * time.Minute
 
 // ConfirmParams is the card of an act.
 type ConfirmParams struct {
@@ -30,6 +27,9 @@ type ConfirmParams struct {
 	Word string `json:"word"`
 	// Nonce belongs to this question; the answer carries it.
 	Nonce string `json:"nonce"`
+	// ArmAfterMS is how long the card has to be seen before an answer counts, in
+	// milliseconds; the daemon takes none that comes sooner.
+	ArmAfterMS int64 `json:"arm_after_ms"`
 }
 
 // ConfirmResult is what the person typed.
@@ -40,8 +40,8 @@ type ConfirmResult struct {
 
 // confirm asks the person at this terminal about an act and records the answer
 // in the audit log, durable before it returns nil. Any error means that the act
-// must not be done: nobody could be asked (CodeRefused), or the answer was
-// something else (executor.ErrRejected). ex is nil only where no store is open.
+// must not be done: nobody could be asked (CodeRefused), there was no answer that
+// counts (executor.ErrUndecided), or it was something else (executor.ErrRejected).
 func (x *session) confirm(ctx context.Context, ex *executor.Executor, title, word string, details ...string) error {
 	x.mu.Lock()
 	// A script may say that it is a terminal; the kernel knows better.
@@ -50,25 +50,44 @@ func (x *session) confirm(ctx context.Context, ex *executor.Executor, title, wor
 	if !asked {
 		return refusef(CodeRefused, "run it at a terminal", "this is decided at a terminal, and there is none at this connection")
 	}
-	asking, cancel := context.WithTimeout(ctx, confirmTime)
-	defer cancel()
-	question := ConfirmParams{Title: title, Details: details, Word: word, Nonce: rand.Text()}
-	var answer ConfirmResult
-	err := x.conn.call(asking, MethodConfirm, question, &answer)
-	yes := err == nil && ctx.Err() == nil && answer.Word == word &&
-		subtle.ConstantTimeCompare([]byte(answer.Nonce), []byte(question.Nonce)) == 1
-	origin, said := x.origin(), "rejected"
-	if yes {
-		said = "approved"
+	act := strings.ToLower(title[:1]) + title[1:]
+	err := x.confirmed(ctx, ex, ConfirmParams{Title: title, Details: details, Word: word})
+	origin, said := x.origin(), "approved"
+	switch {
+	case errors.Is(err, executor.ErrRejected):
+		said = "rejected"
+	case err != nil:
+		said = "not decided"
 	}
-	if ex != nil {
-		text := fmt.Sprintf("%s: %s on a terminal (process %d, %s)", title, said, origin.PID, origin.Executable)
-		if err := ex.RecordLocal(text); err != nil && yes {
-			return err
-		}
+	text := fmt.Sprintf("%s: %s on a terminal (process %d, %s)", title, said, origin.PID, origin.Executable)
+	if rerr := ex.RecordLocal(text); err == nil {
+		return rerr
 	}
-	if !yes {
-		return fmt.Errorf("%w: %s", executor.ErrRejected, strings.ToLower(title[:1])+title[1:])
-	}
-	return nil
+	return fmt.Errorf("%w: %s", err, act)
 }
+
+// confirmed puts the question, again where the answer came too fast.
+func (x *session) confirmed(ctx context.Context, ex *executor.Executor, card ConfirmParams) error {
+	for range mostAsked {
+		question := ex.Ask(card.length())
+		card.Nonce, card.ArmAfterMS = rand.Text(), question.Reading().Milliseconds()
+		asking, cancel := question.Until(ctx)
+		var answer ConfirmResult
+		err := x.conn.call(asking, MethodConfirm, card, &answer)
+		ended := asking.Err() != nil
+		cancel()
+		switch {
+		case err != nil || ended:
+			return executor.ErrUndecided
+		case question.Early():
+			continue
+		case answer.Word != card.Word || subtle.ConstantTimeCompare([]byte(answer.Nonce), []byte(card.Nonce)) != 1:
+			return executor.ErrRejected
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: %w", executor.ErrUndecided, executor.ErrEarly)
+}
+
+// length is how many characters the card has.
+func (p ConfirmParams) length() int { return len(p.Title) + len(strings.Join(p.Details, " ")) }

@@ -3,67 +3,90 @@ package daemon
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 const methodAct = "cloudops/test/act"
 
+type confirmer = func(context.Context, ConfirmParams) (ConfirmResult, error)
+
+// typed is a person who reads the card and types the word; "" stands for the one
+// that was asked for.
+func typed(word string) confirmer {
+	return func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
+		<-time.After(time.Duration(p.ArmAfterMS) * time.Millisecond)
+		return atOnce(word)(ctx, p)
+	}
+}
+
+// atOnce types it before anybody could have read the card.
+func atOnce(word string) confirmer {
+	return func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+		if word == "" {
+			word = p.Word
+		}
+		return ConfirmResult{Nonce: p.Nonce, Word: word}, nil
+	}
+}
+
 func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
-	_, home := seeded(t)
+	home := testHome(t)
 	s, _ := serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	s.methods[methodAct] = on(needExecutor, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 		return "done", x.confirm(ctx, p.Executor, "Forget the thing", "forget", "It does not come back.")
 	})
-	typed := func(word string) func(context.Context, ConfirmParams) (ConfirmResult, error) {
-		return func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
-			return ConfirmResult{Nonce: p.Nonce, Word: word}, nil
-		}
-	}
 	prompt := approve
 	for name, c := range map[string]struct {
 		cfg  ClientConfig
 		code int
+		// said is what the audit log has of it; "" where nobody was asked.
+		said string
 	}{
-		"an editor":        {ClientConfig{Kind: "editor", Prompt: prompt, Confirm: typed("forget")}, CodeRefused},
-		"a script":         {ClientConfig{}, CodeRefused},
-		"another word":     {ClientConfig{Prompt: prompt, Confirm: typed("yes")}, CodeRejected},
-		"nothing":          {ClientConfig{Prompt: prompt, Confirm: typed("")}, CodeRejected},
-		"nobody who knows": {ClientConfig{Prompt: prompt}, CodeRejected},
+		"an editor":        {ClientConfig{Kind: "editor", Prompt: prompt, Confirm: typed("")}, CodeRefused, ""},
+		"a script":         {ClientConfig{}, CodeRefused, ""},
+		"another word":     {ClientConfig{Prompt: prompt, Confirm: typed("yes")}, CodeRejected, "rejected"},
+		"nothing":          {ClientConfig{Prompt: prompt, Confirm: typed(" ")}, CodeRejected, "rejected"},
+		"at once":          {ClientConfig{Prompt: prompt, Confirm: atOnce("")}, CodeUndecided, "not decided"},
+		"no, at once":      {ClientConfig{Prompt: prompt, Confirm: atOnce("no")}, CodeUndecided, "not decided"},
+		"nobody who knows": {ClientConfig{Prompt: prompt}, CodeUndecided, "not decided"},
 		"an error": {ClientConfig{Prompt: prompt, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
 			return ConfirmResult{Nonce: p.Nonce, Word: "forget"}, errors.New("hung up")
-		}}, CodeRejected},
-		"an old question": {ClientConfig{Prompt: prompt, Confirm: func(context.Context, ConfirmParams) (ConfirmResult, error) {
+		}}, CodeUndecided, "not decided"},
+		"an old question": {ClientConfig{Prompt: prompt, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+			<-time.After(time.Duration(p.ArmAfterMS) * time.Millisecond)
 			return ConfirmResult{Nonce: "AAAA", Word: "forget"}, nil
-		}}, CodeRejected},
+		}}, CodeRejected, "rejected"},
+		"the word": {ClientConfig{Prompt: prompt, Confirm: typed("")}, 0, "approved"},
 	} {
 		c.cfg.Home = home
 		client := dialing(t, c.cfg)
+		before := call[AuditResult](t, client, MethodAudit, nil).Entries
+		err := client.Call(t.Context(), methodAct, nil, nil)
 		var refusal *Error
-		if err := client.Call(t.Context(), methodAct, nil, nil); !errors.As(err, &refusal) || refusal.Code != c.code {
+		if done := err == nil; done != (c.code == 0) || !done && (!errors.As(err, &refusal) || refusal.Code != c.code) {
 			t.Errorf("%s: %v, want code %d", name, err, c.code)
 		}
-	}
-	client := dialing(t, ClientConfig{Home: home, Prompt: prompt, Confirm: typed("forget")})
-	if err := client.Call(t.Context(), methodAct, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	log := call[AuditResult](t, client, MethodAudit, nil).Entries
-	last := log[len(log)-1]
-	if last.Kind != "local" || !strings.HasPrefix(last.Text, "Forget the thing: approved on a terminal (process ") {
-		t.Errorf("the audit log ends with %+v", last)
-	}
-	rejected := 0
-	for _, e := range log {
-		if strings.HasPrefix(e.Text, "Forget the thing: rejected") {
-			rejected++
+		log := call[AuditResult](t, client, MethodAudit, nil).Entries[len(before):]
+		said := ""
+		if len(log) == 1 && log[0].Kind == "local" {
+			said = log[0].Text
+		}
+		if want := "Forget the thing: " + c.said + " on a terminal (process "; c.said == "" && len(log) != 0 || c.said != "" && !strings.HasPrefix(said, want) {
+			t.Errorf("%s: the audit log has %+v, want %q", name, log, want)
 		}
 	}
-	if rejected != 5 || len(log) != 6 {
-		t.Errorf("%d of %d entries are rejections, want 5 of 6", rejected, len(log))
-	}
+	client := dialing(t, ClientConfig{Home: home})
 	if report := call[executor.Report](t, client, MethodAuditVerify, nil); !report.OK {
 		t.Errorf("the audit log: %+v", report)
 	}
@@ -73,5 +96,69 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 	var refusal *Error
 	if err := script.confirm(t.Context(), nil, "Forget the thing", "forget"); !errors.As(err, &refusal) || refusal.Code != CodeRefused {
 		t.Errorf("a program without a terminal: %v, want a refusal", err)
+	}
+}
+
+// Every act upon what cloudops keeps itself is put before a person who has the
+// time to read it: what types the word at once, for ever, changes nothing.
+func TestEveryActIsReadBeforeItIsDone(t *testing.T) {
+	home := testHome(t)
+	open := realParts(home)
+	serving(t, ServerConfig{Home: home, Open: func(ctx context.Context) (*Parts, error) {
+		p, err := open(ctx)
+		if err == nil {
+			p.Move = &Move{To: func(string) (storage.Config, error) { return storage.Config{}, nil }}
+		}
+		return p, err
+	}})
+	var asked atomic.Int32
+	hasty := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
+		asked.Add(1)
+		return atOnce("")(ctx, p)
+	}})
+	id := call[agent.Answer](t, hasty, MethodConversationSend, SendParams{Prompt: "help"}).Conversation
+	export, err := seal.NewExport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, params := range map[string]any{
+		MethodKeyRotate:          KeyRotateParams{},
+		MethodKeyExport:          KeyExportParams{Recipient: export.Recipient()},
+		MethodConversationDelete: ConversationDeleteParams{ID: id},
+		MethodStoreMigrate:       MigrateParams{To: "local"},
+	} {
+		asked.Store(0)
+		refused(t, hasty, CodeUndecided, "faster than a person reads", method, params)
+		if n := asked.Load(); n != mostAsked {
+			t.Errorf("%s: asked %d times, want %d", method, n, mostAsked)
+		}
+	}
+	if got := uses(call[KeyStatusResult](t, hasty, MethodKeyStatus, nil)); !slices.Equal(got, []string{"seals"}) {
+		t.Errorf("the keys were rotated: %v", got)
+	}
+	call[MessagesResult](t, hasty, MethodConversationMessages, ConversationParams{ID: id})
+}
+
+// What can't be put on record is not done, whatever the person says.
+func TestAnActThatCannotBeRecordedIsNotDone(t *testing.T) {
+	home := testHome(t)
+	s, _ := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	done := false
+	s.methods[methodAct] = on(needExecutor, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+		if err := x.confirm(ctx, p.Executor, "Forget the thing", "forget", "It does not come back."); err != nil {
+			return nil, err
+		}
+		done = true
+		return "done", nil
+	})
+	client := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
+		// Another program puts the log aside while the person reads.
+		if err := os.Rename(filepath.Join(home, "audit.log"), filepath.Join(home, "audit.old")); err != nil {
+			return ConfirmResult{}, err
+		}
+		return typed("")(ctx, p)
+	}})
+	if err := client.Call(t.Context(), methodAct, nil, nil); err == nil || done {
+		t.Errorf("it was done (%v) without a record", err)
 	}
 }

@@ -144,9 +144,9 @@ func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
 
 	var asked ConfirmParams
 	word := "no"
-	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
 		asked = p
-		return ConfirmResult{Nonce: p.Nonce, Word: word}, nil
+		return typed(word)(ctx, p)
 	}})
 	refused(t, person, CodeRejected, "delete conversation", MethodConversationDelete, ConversationDeleteParams{ID: id})
 	if ms := call[MessagesResult](t, person, MethodConversationMessages, ConversationParams{ID: id}).Messages; len(ms) != 2 {
@@ -197,9 +197,9 @@ func TestAConversationWithADamagedKeyIsDeleted(t *testing.T) {
 
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	var asked ConfirmParams
-	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
+	person := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
 		asked = p
-		return ConfirmResult{Nonce: p.Nonce, Word: "delete"}, nil
+		return typed("")(ctx, p)
 	}})
 	refused(t, person, CodeDegraded, "key file", MethodConversationMessages, ConversationParams{ID: id})
 	call[ConversationResult](t, person, MethodConversationDelete, ConversationDeleteParams{ID: id})

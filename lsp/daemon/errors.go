@@ -37,6 +37,10 @@ func (e *Error) Is(target error) bool {
 		return e.Code == CodeRefused
 	case executor.ErrRejected:
 		return e.Code == CodeRejected
+	case executor.ErrUndecided:
+		return e.Code == CodeUndecided
+	case context.Canceled:
+		return e.Code == codeCancelled
 	case storage.ErrNotFound:
 		return e.Code == CodeNotFound
 	case scanner.ErrDenied:
@@ -66,6 +70,8 @@ func meanings() []struct {
 	}{
 		{executor.ErrVoid, CodeRefused, "look at what changed and propose the command again"},
 		{executor.ErrRejected, CodeRejected, ""},
+		{executor.ErrUndecided, CodeUndecided, ""},
+		{executor.ErrLate, CodeRefused, ""},
 		{executor.ErrNoPlan, CodeNotFound, "list what is pending, or propose the command again"},
 		{executor.ErrRefused, CodeRefused, ""},
 		{scanner.ErrEndpoint, CodeRefused, ""},

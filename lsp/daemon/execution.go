@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
@@ -109,18 +110,19 @@ func (p DecideParams) validate() error {
 	switch {
 	case p.Plan == "" || len(p.Plan) > maxToken:
 		return invalid(`"plan" must be the id of a plan`)
-	case p.Decision != "ask" && p.Decision != "reject":
-		return invalid(`"decision" must be ask or reject`)
+	case p.Decision != "ask" && p.Decision != "reject" && p.Decision != "stop":
+		return invalid(`"decision" must be ask or reject, or stop`)
 	case len(p.Reason) > maxText:
 		return invalid(`"reason" is longer than %d bytes`, maxText)
 	}
 	return nil
 }
 
-// executionDecide rejects a plan, or puts it before the person at this very
-// connection and runs it if they approve.
+// executionDecide rejects a plan, keeps an approved one from running, or puts
+// one before the person at this very connection and runs it if they approve.
 func executionDecide(ctx context.Context, x *session, p *Parts, params DecideParams) (any, error) {
-	if params.Decision == "reject" {
+	switch params.Decision {
+	case "reject":
 		if err := p.Executor.Reject(params.Plan, params.Reason); err != nil {
 			return nil, err
 		}
@@ -130,6 +132,8 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 		}
 		x.server.recordTurn(p, done)
 		return DecideResult{Execution: done}, nil
+	case "stop":
+		return nil, x.stop(p, params.Plan)
 	}
 	x.mu.Lock()
 	interactive, surface := x.interactive, executor.SurfaceMessage
@@ -145,11 +149,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 		return nil, refusef(CodeRefused, "decide it in an editor, or at a terminal with: cloudops approvals",
 			"nobody can be asked at this connection")
 	}
-	prompt, err := p.Executor.Prompt(params.Plan, surface)
-	if err != nil {
-		return nil, err
-	}
-	approved, err := x.ask(ctx, p.Executor, prompt)
+	approved, err := x.ask(ctx, p.Executor, params.Plan, surface)
 	if err != nil {
 		// What another client decided is told by its own request.
 		done, lookErr := decided(p, params.Plan)
@@ -158,9 +158,15 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 		}
 		return nil, err
 	}
-	// From here on it runs whether or not the client stays.
+	// From here on it runs whether or not the client stays, unless the request
+	// itself is taken back before AWS is called.
 	x.server.enter()
 	defer x.server.leave()
+	defer context.AfterFunc(ctx, func() {
+		if x.conn.ctx.Err() == nil {
+			_ = p.Executor.Stop(params.Plan, "stopped before AWS was called")
+		}
+	})()
 	done, err := p.Executor.Run(x.server.work, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
 	if err != nil {
 		return nil, err
@@ -169,14 +175,55 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	return DecideResult{Execution: done}, nil
 }
 
-// ask puts a prompt before the person at this connection. No answer, a late
-// one, an error or a hang-up decides against.
-func (x *session) ask(ctx context.Context, ex *executor.Executor, prompt *executor.Prompt) (executor.Approved, error) {
-	asking, cancel := context.WithDeadline(ctx, prompt.Plan.Expires)
+// mostAsked is how often a plan is put before a person in a row whose answers
+// come faster than anybody reads.
+const mostAsked = 3
+
+// ask puts a plan before the person at this connection. No answer, an error or
+// a hang-up decides nothing, nor do answers that come too fast: the plan goes on
+// waiting.
+func (x *session) ask(ctx context.Context, ex *executor.Executor, plan string, on executor.Surface) (executor.Approved, error) {
+	if on == executor.SurfaceMessage {
+		// A message stands alone: what waits behind another is not seen.
+		var done func()
+		ctx, done = x.standing.replace(ctx)
+		defer done()
+	}
+	for asked := 1; ; asked++ {
+		prompt, err := ex.Prompt(plan, on)
+		if err != nil {
+			return executor.Approved{}, err
+		}
+		approved, err := x.put(ctx, ex, prompt)
+		switch {
+		case !errors.Is(err, executor.ErrUndecided):
+			return approved, err
+		case errors.Is(err, executor.ErrEarly) && asked < mostAsked:
+			continue
+		case errors.Is(context.Cause(ctx), errNewer):
+			err = fmt.Errorf("%w: %w", executor.ErrUndecided, errNewer)
+		}
+		return approved, refusef(CodeUndecided, waitsUntil(prompt.Plan), "%v", err)
+	}
+}
+
+// waitsUntil says what can be done about a plan that nobody decided on.
+func waitsUntil(p executor.Plan) string {
+	return fmt.Sprintf("%s waits until %s; decide it at a terminal with `cloudops approvals`, or propose it again",
+		p.Title, p.Expires.Local().Format("15:04:05"))
+}
+
+// put asks one question and takes its one answer.
+func (x *session) put(ctx context.Context, ex *executor.Executor, prompt *executor.Prompt) (executor.Approved, error) {
+	asking, cancel := prompt.Until(ctx)
 	defer cancel()
 	var answer PromptResult
 	if err := x.conn.call(asking, MethodPrompt, prompt, &answer); err != nil {
-		answer = PromptResult{}
+		if asking.Err() != nil {
+			return prompt.Answer(asking, "", "") // it is over, which is for the executor to say
+		}
+		prompt.Withdraw()
+		return executor.Approved{}, fmt.Errorf("%w: nobody could be asked here", executor.ErrUndecided)
 	}
 	if answer.Title == prompt.Reject && answer.Reason != "" {
 		if err := ex.Reject(prompt.Plan.ID, answer.Reason); err != nil {
@@ -186,6 +233,57 @@ func (x *session) ask(ctx context.Context, ex *executor.Executor, prompt *execut
 	}
 	// With ctx ended, whoever answered is not there to see it run: no approval.
 	return prompt.Answer(ctx, answer.Title, answer.Digest)
+}
+
+// errNewer is why a standing question was taken back.
+var errNewer = errors.New("a newer proposal is asked about now, and this one waits")
+
+// standing is the one question that a session shows as a message.
+type standing struct {
+	mu sync.Mutex // guards what follows
+	// withdraw takes it back; nil where none stands.
+	withdraw *context.CancelCauseFunc
+}
+
+// replace takes the standing question back, and is the context of the one that
+// stands in its place until done.
+func (s *standing) replace(ctx context.Context) (own context.Context, done func()) {
+	own, cancel := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.withdraw != nil {
+		(*s.withdraw)(errNewer)
+	}
+	s.withdraw = &cancel
+	return own, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.withdraw == &cancel {
+			s.withdraw = nil
+		}
+		cancel(nil)
+	}
+}
+
+// stop keeps an approved plan from running. Its error says what became of it;
+// that it was stopped is one too, since nothing ran.
+func (x *session) stop(p *Parts, plan string) error {
+	err := p.Executor.Stop(plan, "stopped before AWS was called")
+	switch {
+	case err == nil:
+		return refusef(codeCancelled, "", "stopped: AWS was not called, and nothing ran")
+	case errors.Is(err, executor.ErrUndecided):
+		for _, waiting := range p.Executor.Pending() {
+			if waiting.ID == plan {
+				return refusef(CodeUndecided, waitsUntil(waiting), "%v", err)
+			}
+		}
+	case errors.Is(err, executor.ErrNoPlan):
+		if done, lookErr := decided(p, plan); lookErr == nil {
+			return refusef(CodeRefused, "look at it with: cloudops executions", "it ended before it could be stopped: %s", done.Status)
+		}
+	}
+	return err
 }
 
 // decided finds what became of a plan.

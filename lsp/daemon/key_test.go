@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +17,7 @@ import (
 
 // typing is a person at a terminal who types what is asked for.
 func typing(home string, note func(string, []byte)) ClientConfig {
-	return ClientConfig{Home: home, Prompt: approve, Note: note, Confirm: func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
-		return ConfirmResult{Nonce: p.Nonce, Word: p.Word}, nil
-	}}
+	return ClientConfig{Home: home, Prompt: approve, Note: note, Confirm: typed("")}
 }
 
 // many fills a store with resources before the daemon opens it.
@@ -141,9 +138,7 @@ func TestKeysAreGivenAwayToAPersonAtATerminalOnly(t *testing.T) {
 		}
 	}
 	no := typing(home, nil)
-	no.Confirm = func(_ context.Context, p ConfirmParams) (ConfirmResult, error) {
-		return ConfirmResult{Nonce: p.Nonce, Word: "no"}, nil
-	}
+	no.Confirm = typed("no")
 	refused(t, dialing(t, no), CodeRejected, "", MethodKeyExport, params)
 
 	c := dialing(t, typing(home, nil))

@@ -83,6 +83,8 @@ const (
 	CodeHandover    = -32016
 	// CodeFull: too many sessions are open, and all of them are at work.
 	CodeFull = -32017
+	// CodeUndecided: nobody decided, and the plan goes on waiting.
+	CodeUndecided = -32018
 )
 
 // Build identifies a binary.
@@ -321,7 +323,9 @@ type ProposeResult struct {
 }
 
 // DecideParams asks for a decision on a plan. Decision "ask" puts the card
-// before the person at this connection; "reject" needs no prompt.
+// before the person at this connection; "reject" needs no prompt. "stop" keeps a
+// plan that was just approved from being run; the error that it is answered with
+// says whether it came in time, and a plan that nobody decided on goes on waiting.
 type DecideParams struct {
 	Plan     string `json:"plan"`
 	Decision string `json:"decision"`
@@ -333,7 +337,9 @@ type DecideResult struct {
 	Execution executor.Execution `json:"execution"`
 }
 
-// PromptResult is the person's answer: a title of the prompt, or "" for none.
+// PromptResult is the person's answer: a title of the prompt, or "" where they
+// closed the question. A client that can't ask answers with an error instead,
+// which decides nothing, and the plan goes on waiting.
 type PromptResult struct {
 	Title  string `json:"title"`
 	Digest string `json:"digest"`

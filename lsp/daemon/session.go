@@ -124,6 +124,8 @@ type session struct {
 	peer   peer
 	// refusal is why nothing is served here, if so.
 	refusal error
+	// standing is what the person here is asked in a message.
+	standing standing
 
 	// mu guards what follows; hello sets it once, profile/select the profile.
 	mu          sync.Mutex

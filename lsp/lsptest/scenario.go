@@ -64,9 +64,11 @@ func Run(t *testing.T, dir string, server *awstest.Server, update bool) {
 	}
 }
 
-// reading is how long a person looks at a prompt: longer than the daemon takes
-// an answer for type-ahead.
-const reading = 700 * time.Millisecond
+// reading is how long a person of a scenario needs for a card. They look at it
+// for longer, as the daemon wants.
+func reading(int) time.Duration { return 200 * time.Millisecond }
+
+const looking = 700 * time.Millisecond
 
 // scenario is one run of a file.
 type scenario struct {
@@ -294,7 +296,7 @@ func (s *scenario) answer(method string, params json.RawMessage) (any, error) {
 	if method == daemon.MethodPrompt {
 		p.Actions = []action{{p.Reject, p.Digest}, {p.Run, p.Digest}}
 	}
-	time.Sleep(reading)
+	time.Sleep(looking)
 	if len(p.Actions) != 2 || p.Actions[0].Title == p.Actions[1].Title {
 		return nil, fmt.Errorf("a prompt with the answers %v", p.Actions)
 	}

@@ -65,7 +65,7 @@ func (w *World) parts(ctx context.Context) (*daemon.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	ex, err := executor.New(executor.Config{}, w.Home, sc, store.Estate, keys)
+	ex, err := executor.New(executor.Settings{Reading: reading}, w.Home, sc, store.Estate, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func newChat(t testing.TB, rs []storage.Resource) *chat {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ex, err := executor.New(executor.Config{}, dir, sc, store.Estate, keys)
+	ex, err := executor.New(executor.Settings{}, dir, sc, store.Estate, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
