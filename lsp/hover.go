@@ -2,7 +2,6 @@ package lsp
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.lsp.dev/protocol"
@@ -67,10 +66,7 @@ func (s *server) named(doc protocol.TextDocumentIdentifier, at protocol.Position
 // hoverText renders records. Where a name was hovered, which others may carry
 // too, it says where those could hide.
 func (s *server) hoverText(token string, rs []storage.Record, markdown bool) string {
-	var gaps []string
-	if slices.ContainsFunc(rs, func(r storage.Record) bool { return token != r.ID && token != r.ARN }) {
-		gaps = s.records.unlisted()
-	}
+	gaps := s.records.unlisted(token)
 	if markdown {
 		return render.Hover(rs, gaps, time.Now())
 	}

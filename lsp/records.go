@@ -30,8 +30,8 @@ type records struct {
 	// epoch counts the drops: what was asked before one is not kept after it.
 	epoch uint64
 	known map[string][]storage.Record
-	// gaps say where more could hide.
-	gaps []string
+	// gaps say of a token where more that it names could hide.
+	gaps map[string][]string
 }
 
 func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, error)) *records {
@@ -39,6 +39,7 @@ func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, e
 		resolve: resolve,
 		changed: make(chan struct{}, 1),
 		known:   map[string][]storage.Record{},
+		gaps:    map[string][]string{},
 	}
 }
 
@@ -46,7 +47,7 @@ func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, e
 func (r *records) drop() {
 	r.mu.Lock()
 	r.epoch++
-	r.known = map[string][]storage.Record{}
+	r.known, r.gaps = map[string][]storage.Record{}, map[string][]string{}
 	r.mu.Unlock()
 	r.wake()
 }
@@ -98,23 +99,25 @@ func (r *records) lookup(ctx context.Context, tokens []string) (map[string][]sto
 	defer r.mu.Unlock()
 	keep := r.epoch == epoch
 	if keep && len(r.known)+len(missing) > maxKnown {
-		r.known = map[string][]storage.Record{}
+		r.known, r.gaps = map[string][]storage.Record{}, map[string][]string{}
 	}
-	r.gaps = got.Gaps
 	for _, t := range missing {
 		found[t] = got.Records[t]
 		if keep {
 			r.known[t] = got.Records[t]
+			if gaps := got.Gaps[t]; len(gaps) > 0 {
+				r.gaps[t] = gaps
+			}
 		}
 	}
 	return found, nil
 }
 
-// unlisted says where more could hide.
-func (r *records) unlisted() []string {
+// unlisted says where more could hide that a token names.
+func (r *records) unlisted(token string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.gaps
+	return r.gaps[token]
 }
 
 // resolve asks the daemon.

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,23 +11,85 @@ import (
 	"github.com/cloudops/cloudops/storage"
 )
 
-// gaps says where a resource could hide, shards of the same kind together:
-// "rds_cluster, s3_bucket in eu-west-1 of staging (210987654321): denied". Shards
-// are doubtful of which the store has lost something.
-func (l *ledger) gaps(f storage.Filter, doubtful ...storage.Shard) []string {
+// Gaps says in words where resources could be that the estate doesn't show: the
+// shards within the filter's type, account, region and service that were not
+// listed whole the last time, with the reason. Regions that no scan and no
+// configuration asked for are none, nor are accounts outside of the configured
+// profiles. None means that what is not in the estate was not in AWS at the time
+// of the ledger, as far as the user has it read.
+func (s *Scanner) Gaps(f storage.Filter) []string { return s.gaps(whereOf(f)) }
+
+// whereOf is the part of AWS that a filter lets through.
+func whereOf(f storage.Filter) services.Where {
+	w := services.Where{AccountID: f.AccountID, Region: f.Region, Unread: strings.TrimSpace(f.Service + " " + f.Type)}
+	for _, c := range services.Collectors() {
+		if (f.Type == "" || f.Type == c.Type) && (f.Service == "" || f.Service == c.Service) {
+			w.Types = append(w.Types, c.Type)
+		}
+	}
+	return w
+}
+
+// GapsFor says like Gaps where what a search did not find could be: a query that
+// is an identifier by its looks is missing only where it could be.
+func (s *Scanner) GapsFor(query string, f storage.Filter) []string {
+	w := whereOf(f)
+	if services.Identifies(query) {
+		could := services.WhereCouldBe(query)
+		if len(could.Types) == 0 {
+			return s.gaps(could)
+		}
+		w.Types = slices.DeleteFunc(w.Types, func(typ string) bool { return !slices.Contains(could.Types, typ) })
+		w.AccountID, w.Region = cmp.Or(w.AccountID, could.AccountID), cmp.Or(w.Region, could.Region)
+		if len(w.Types) == 0 {
+			return nil // the filter lets through what can't carry it
+		}
+	}
+	return s.gaps(w)
+}
+
+// GapsOf says like Gaps, of each identifier, where resources could be that carry
+// it besides those found. What can't carry it is left out, and there are none
+// where nothing but what was found can.
+func (s *Scanner) GapsOf(found map[string][]storage.Record) map[string][]string {
+	all := map[string][]string{}
+	said := map[string][]string{} // by place, since most names could be anywhere
+	for identifier, rs := range found {
+		if len(rs) > 0 && !slices.ContainsFunc(rs, func(r storage.Record) bool { return !services.Unique(r, identifier) }) {
+			continue
+		}
+		w := services.WhereCouldBe(identifier)
+		place := fmt.Sprint(w)
+		gaps, known := said[place]
+		if !known {
+			gaps = s.gaps(w)
+			said[place] = gaps
+		}
+		if len(gaps) > 0 {
+			all[identifier] = gaps
+		}
+	}
+	return all
+}
+
+func (s *Scanner) gaps(w services.Where) []string {
+	return s.ledger.gaps(w, s.config, s.estate.Doubtful()...)
+}
+
+// gaps names shards of the same kind together: "rds_cluster, s3_bucket in
+// eu-west-1 of staging (210987654321): denied by AWS". Shards are doubtful of
+// which the store has lost something.
+func (l *ledger) gaps(w services.Where, cfg Config, doubtful ...storage.Shard) []string {
+	if len(w.Types) == 0 {
+		return []string{w.Unread + ": this version does not read it"}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.shards) == 0 {
 		return []string{"nothing was scanned yet"}
 	}
-	read := slices.DeleteFunc(services.Collectors(), func(c services.Collector) bool {
-		return (f.Type != "" && f.Type != c.Type) || (f.Service != "" && f.Service != c.Service)
-	})
-	if len(read) == 0 {
-		return []string{strings.TrimSpace(f.Service+" "+f.Type) + ": this version does not read it"}
-	}
 	// The types missing in a region come first, then the regions missing them.
-	type place struct{ account, region, state string }
+	type place struct{ account, region, why string }
 	types := map[place][]string{}
 	places := []place{}
 	for _, s := range l.sorted() {
@@ -35,22 +98,22 @@ func (l *ledger) gaps(f storage.Filter, doubtful ...storage.Shard) []string {
 		}) {
 			s.State = stateDoubtful
 		}
-		if s.State == stateComplete || (f.AccountID != "" && f.AccountID != s.AccountID) ||
-			(f.Region != "" && f.Region != s.Region && s.Region != globalRegion) ||
-			!slices.ContainsFunc(read, func(c services.Collector) bool { return c.Type == s.Type }) {
+		if s.State == stateComplete || (w.AccountID != "" && w.AccountID != s.AccountID) ||
+			(w.Region != "" && w.Region != s.Region && s.Region != globalRegion) ||
+			!slices.Contains(w.Types, s.Type) || !l.wanted(s.Shard, w, cfg) {
 			continue
 		}
-		p := place{s.AccountID, s.Region, s.State}
+		p := place{s.AccountID, s.Region, s.why()}
 		if types[p] == nil {
 			places = append(places, p)
 		}
 		types[p] = append(types[p], s.Type)
 	}
-	type group struct{ account, state, types string }
+	type group struct{ account, why, types string }
 	regions := map[group][]string{}
 	groups := []group{}
 	for _, p := range places {
-		g := group{p.account, p.state, strings.Join(types[p], ", ")}
+		g := group{p.account, p.why, strings.Join(types[p], ", ")}
 		if regions[g] == nil {
 			groups = append(groups, g)
 		}
@@ -62,33 +125,84 @@ func (l *ledger) gaps(f storage.Filter, doubtful ...storage.Shard) []string {
 		if slices.Equal(regions[g], []string{globalRegion}) {
 			where = ""
 		}
-		said = append(said, fmt.Sprintf("%s %sof %s: %s", g.types, where, l.spokenAccount(g.account), spokenState[g.state]))
+		said = append(said, fmt.Sprintf("%s %sof %s: %s", g.types, where, l.spokenAccount(g.account), g.why))
 	}
-	if slices.ContainsFunc(read, func(c services.Collector) bool { return !c.Global }) {
-		said = append(said, l.unknownRegions(f)...)
+	if slices.ContainsFunc(services.Collectors(), func(c services.Collector) bool { return !c.Global && slices.Contains(w.Types, c.Type) }) {
+		said = append(said, l.unknownRegions(w, cfg)...)
 	}
 	return said
 }
 
+// allRegions stands in an account's asked regions for all that it has.
+const allRegions = "*"
+
+// asked records that a scan was to read regions of an account; none means all.
+func (l *ledger) asked(id string, regions []string) {
+	if len(regions) == 0 {
+		regions = []string{allRegions}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.accounts[id]
+	if a == nil {
+		return
+	}
+	for _, region := range regions {
+		if !slices.Contains(a.Asked, region) {
+			a.Asked, l.dirty = append(a.Asked, region), true
+		}
+	}
+}
+
+// wanted says whether the user has a shard read, by a scan or the configuration,
+// or asks about its region now. l.mu is held.
+func (l *ledger) wanted(s Shard, w services.Where, cfg Config) bool {
+	a := l.accounts[s.AccountID]
+	if a == nil || w.AccountID == s.AccountID && w.Region == s.Region {
+		return true
+	}
+	if !a.configured(cfg) {
+		return false
+	}
+	if s.Region == globalRegion || s.Region == w.Region || slices.Contains(cfg.Regions, s.Region) || slices.Contains(a.Asked, s.Region) {
+		return true
+	}
+	return len(cfg.Regions) == 0 && a.askedForAll()
+}
+
+// askedForAll says whether scans were to read all regions of the account. A
+// ledger of before that was kept doesn't tell.
+func (a *account) askedForAll() bool {
+	return len(a.Asked) == 0 || slices.Contains(a.Asked, allRegions)
+}
+
+// configured says whether the account is of those that the user has read.
+func (a *account) configured(cfg Config) bool {
+	return len(cfg.Profiles) == 0 || slices.Contains(cfg.Profiles, "*") || len(a.Asked) > 0 ||
+		slices.ContainsFunc(a.Profiles, func(p string) bool { return slices.Contains(cfg.Profiles, p) })
+}
+
 // unknownRegions names the accounts that may have regions which the ledger
 // does not: AWS never told. l.mu is held.
-func (l *ledger) unknownRegions(f storage.Filter) []string {
+func (l *ledger) unknownRegions(w services.Where, cfg Config) []string {
 	read := map[string]bool{}
-	asked := map[string]bool{}
+	listed := map[string]bool{}
 	for s := range l.shards {
 		read[s.AccountID] = true
-		asked[s.AccountID] = asked[s.AccountID] || (f.Region != "" && s.Region == f.Region)
+		listed[s.AccountID] = listed[s.AccountID] || (w.Region != "" && s.Region == w.Region)
 	}
 	said := []string{}
 	for _, id := range slices.Sorted(maps.Keys(l.accounts)) {
-		if l.accounts[id].RegionsKnown || asked[id] || (f.AccountID != "" && f.AccountID != id) {
+		a := l.accounts[id]
+		if a.RegionsKnown || listed[id] || (w.AccountID != "" && w.AccountID != id) || !a.configured(cfg) {
 			continue
 		}
-		what := "other regions of %s: AWS did not tell which there are"
-		if !read[id] {
-			what = "%s: never scanned"
+		switch {
+		case !read[id]:
+			said = append(said, l.spokenAccount(id)+": never scanned")
+		case w.Region != "" || len(cfg.Regions) == 0 && a.askedForAll():
+			said = append(said, "other regions of "+l.spokenAccount(id)+": AWS did not tell which there are")
 		}
-		said = append(said, fmt.Sprintf(what, l.spokenAccount(id)))
 	}
 	return said
 }
@@ -101,12 +215,20 @@ func (l *ledger) spokenAccount(id string) string {
 	return id
 }
 
-var spokenState = map[string]string{
-	stateDenied: "denied",
-	stateFailed: "could not be read",
-	stateNever:  "never scanned",
-
-	stateDoubtful: "what was stored is not whole, scan again",
+// why says in words why a shard is not known whole.
+func (s ShardState) why() string {
+	switch s.State {
+	case stateDenied:
+		return "denied by AWS"
+	case stateFailed:
+		if s.Problem != "" {
+			return "could not be read: " + s.Problem
+		}
+		return "could not be read"
+	case stateDoubtful:
+		return "what was stored is not whole, scan again"
+	}
+	return "never scanned"
 }
 
 // stateDoubtful is that of a complete shard of which the store has lost

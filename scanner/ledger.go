@@ -54,6 +54,8 @@ type account struct {
 	Profiles []string `json:"profiles"`
 	// RegionsKnown: AWS told which regions the account has, and all are in the ledger.
 	RegionsKnown bool `json:"regions_known"`
+	// Asked are the regions that scans were to read, "*" for all that it has.
+	Asked []string `json:"asked,omitempty"`
 }
 
 // ledgerContent is the ledger as it is stored.

@@ -93,7 +93,7 @@ func TestTheSameProblemIsSaidOnce(t *testing.T) {
 
 func TestGapsSayWhatIsUnknown(t *testing.T) {
 	l := bare().ledger
-	if got := l.gaps(filterOf(Shard{})); len(got) != 1 {
+	if got := l.gaps(whereOf(filterOf(Shard{})), Config{}); len(got) != 1 {
 		t.Errorf("an empty ledger: %q", got)
 	}
 	l.accounts["1"] = &account{ID: "1", Name: "prod", RegionsKnown: true}
@@ -102,15 +102,15 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	}
 	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, time.Now(), stateDenied, "x")
 	l.expect([]Shard{{"1", "global", "s3_bucket"}})
-	want := "ec2_instance in a-a-1 of prod (1): denied; rds_instance in a-a-1 of prod (1): never scanned; " +
+	want := "ec2_instance in a-a-1 of prod (1): denied by AWS; rds_instance in a-a-1 of prod (1): never scanned; " +
 		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 of prod (1): never scanned; s3_bucket of prod (1): never scanned"
-	if got := strings.Join(l.gaps(filterOf(Shard{})), "; "); got != want {
+	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{})), Config{}), "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := l.gaps(filterOf(Shard{Type: "s3_bucket", Region: "eu-west-1"})); len(got) != 1 {
+	if got := l.gaps(whereOf(filterOf(Shard{Type: "s3_bucket", Region: "eu-west-1"})), Config{}); len(got) != 1 {
 		t.Errorf("buckets of a region: %q", got)
 	}
-	if got := l.gaps(filterOf(Shard{Type: "lambda_function"})); len(got) != 1 || got[0] != "lambda_function: this version does not read it" {
+	if got := l.gaps(whereOf(filterOf(Shard{Type: "lambda_function"})), Config{}); len(got) != 1 || got[0] != "lambda_function: this version does not read it" {
 		t.Errorf("a type that no collector reads: %q", got)
 	}
 	// A region that AWS did not tell of may hold anything but buckets.
@@ -128,14 +128,14 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 		{Shard{AccountID: "1", Region: "a-a-9"}, "other regions of prod (1): AWS did not tell which there are"},
 		{Shard{AccountID: "1", Type: "s3_bucket"}, ""},
 	} {
-		if got := strings.Join(l.gaps(filterOf(c.f)), "; "); got != c.want {
+		if got := strings.Join(l.gaps(whereOf(filterOf(c.f)), Config{}), "; "); got != c.want {
 			t.Errorf("%+v:\n got %s\nwant %s", c.f, got, c.want)
 		}
 	}
 	// What was listed whole is not there any more as it was stored.
 	lost := []storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "ec2_instance"}, {AccountID: "1", Region: "a-a-3", Type: "s3_bucket"}}
 	want = "ec2_instance in a-a-2 of prod (1): what was stored is not whole, scan again; s3_bucket of prod (1): what was stored is not whole, scan again"
-	if got := strings.Join(l.gaps(filterOf(Shard{AccountID: "1", Region: "a-a-2"}), lost...), "; "); got != want {
+	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{AccountID: "1", Region: "a-a-2"})), Config{}, lost...), "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -304,6 +304,7 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 // regionsOf is where an account is read: the regions asked for that it has,
 // else all that are enabled, else the profile's own.
 func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
+	s.ledger.asked(a.identity.AccountID, s.regions)
 	enabled, err := services.Regions(ctx, s.client(a, a.access.region), a.identity.Partition)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -86,7 +86,7 @@ func TestScanFillsTheEstate(t *testing.T) {
 		}
 	}
 	gaps := h.Gaps(storage.Filter{AccountID: awstest.StagingAccount, Region: awstest.East})
-	if len(gaps) != 2 || gaps[0] != "rds_cluster in eu-west-1 of staging (210987654321): denied" {
+	if len(gaps) != 2 || gaps[0] != "rds_cluster in eu-west-1 of staging (210987654321): denied by AWS" {
 		t.Errorf("gaps: %q", gaps)
 	}
 	if gaps := h.Gaps(storage.Filter{AccountID: awstest.ProdAccount, Region: awstest.East}); len(gaps) != 0 {
@@ -362,7 +362,7 @@ func TestWithoutTheListOfRegionsTheProfilesOwnIsRead(t *testing.T) {
 		t.Errorf("gaps: %q", gaps)
 	}
 	p.Heal()
-	mustScan(t, h, e.Environment("prod", p.URL), scanner.Options{Regions: []string{awstest.West}})
+	mustScan(t, h, e.Environment("prod", p.URL), scanner.Options{Services: []string{"s3"}, Regions: seededRegions})
 	gaps := strings.Join(h.Gaps(storage.Filter{}), "; ")
 	if !strings.Contains(gaps, "never scanned") || strings.Contains(gaps, "other regions") {
 		t.Errorf("gaps once the regions are known: %q", gaps)

@@ -262,14 +262,6 @@ func (s *Scanner) Age(r storage.Record) time.Time {
 	return r.LastSynced
 }
 
-// Gaps says in words where resources could be that the estate doesn't show:
-// the shards within the filter's type, account, region and service that were
-// never listed whole, or not the last time. None means that what is not in the
-// estate was not in AWS at the time of the ledger.
-func (s *Scanner) Gaps(f storage.Filter) []string {
-	return s.ledger.gaps(f, s.estate.Doubtful()...)
-}
-
 // shardOf is the shard that lists a resource.
 func shardOf(k storage.Key) Shard {
 	shard := Shard{AccountID: k.AccountID, Region: k.Region, Type: k.Type}

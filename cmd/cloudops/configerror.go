@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 // secretInPlace is a key that was written where only its place belongs.
@@ -35,7 +37,7 @@ func explainYAML(text []byte, err error) string {
 		at = " in " + strings.Join(in, ".")
 	}
 	name := unknown.GetToken().Value
-	if near := nearest(name, all); near != "" {
+	if near := index.Nearest(name, all); near != "" {
 		return fmt.Sprintf("%s%s; did you mean %s?", said, at, near)
 	}
 	return fmt.Sprintf("%s%s; there are: %s", said, at, strings.Join(all, ", "))
@@ -112,45 +114,4 @@ func yamlFields(t reflect.Type) map[string]reflect.Type {
 		}
 	}
 	return fields
-}
-
-// nearest is the one of some words that another was meant to be; "" for none.
-func nearest(word string, words []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	word = strings.ToLower(word)
-	for _, w := range words {
-		d := distance(word, w)
-		if len(word) > 2 && strings.HasPrefix(w, word) {
-			d = 1
-		}
-		if d < least {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters were left out, added, changed or swapped.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

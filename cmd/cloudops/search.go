@@ -56,8 +56,8 @@ query it lists everything that the filters let through.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&p.Type, "type", "", "only this type, such as rds_instance")
-	f.StringVar(&p.AccountID, "account", "", "only this account id")
+	f.StringVar(&p.Type, "type", "", "only this type or service, such as rds_instance or rds")
+	f.StringVar(&p.AccountID, "account", "", "only this account, by its id or profile")
 	f.StringVar(&p.Region, "region", "", "only this region")
 	f.StringVar(&p.State, "state", "", "only this state, such as running")
 	f.StringArrayVar(&tags, "tag", nil, "only with this tag, as KEY=VALUE, repeatable")

@@ -36,11 +36,11 @@ func estateResolve(ctx context.Context, x *session, p *Parts, params ResolvePara
 	// Read first: records may be newer than their generation, never older.
 	generation := x.server.generation.Load()
 	found := p.Store.Estate.Resolve(params.Tokens)
-	records := make(map[string][]storage.Record, len(found))
+	r := ResolveResult{Generation: generation, Records: make(map[string][]storage.Record, len(found)), Gaps: p.Scanner.GapsOf(found)}
 	for token, rs := range found {
-		records[token] = aged(p.Scanner, rs)
+		r.Records[token] = aged(p.Scanner, rs)
 	}
-	return ResolveResult{Generation: generation, Records: records, Gaps: p.Scanner.Gaps(storage.Filter{})}, nil
+	return r, nil
 }
 
 // aged copies records with the time that they were last known to be true.
@@ -63,10 +63,14 @@ func (p SearchParams) validate() error {
 }
 
 func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (any, error) {
-	found, total := p.Store.Estate.Search(params.Query, params.Filter, params.Limit)
+	filter, err := p.Scanner.Filter(params.Filter)
+	if err != nil {
+		return nil, err
+	}
+	found, total := p.Store.Estate.Search(params.Query, filter, params.Limit)
 	r := SearchResult{Mode: "words", Total: total, Resources: aged(p.Scanner, found)}
 	if total == 0 {
-		r.Gaps = p.Scanner.Gaps(params.Filter)
+		r.Gaps = p.Scanner.GapsFor(params.Query, filter)
 	}
 	return r, nil
 }
@@ -82,7 +86,7 @@ func (p GetParams) validate() error {
 func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (any, error) {
 	records := p.Store.Estate.Find(params.Identifier)
 	if len(records) == 0 {
-		return nil, absent(params.Identifier, p.Scanner.Gaps(storage.Filter{}))
+		return nil, absent(params.Identifier, unseen(p, params.Identifier))
 	}
 	env := x.environment()
 	if params.Live {
@@ -123,6 +127,11 @@ func readResource(ctx context.Context, p *Parts, env scanner.Environment, rec st
 	who, _ := p.Scanner.KnownIdentity(env, rec.AccountID)
 	r.IAM = executor.IAM(r.Type, who)
 	return r, nil
+}
+
+// unseen says where what carries an identifier that was not found could be.
+func unseen(p *Parts, identifier string) []string {
+	return p.Scanner.GapsOf(map[string][]storage.Record{identifier: nil})[identifier]
 }
 
 // absent tells what certainly does not exist from what was never seen.

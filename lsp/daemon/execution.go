@@ -92,7 +92,7 @@ func one(p *Parts, identifier string) (storage.Record, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return storage.Record{}, absent(identifier, p.Scanner.Gaps(storage.Filter{}))
+		return storage.Record{}, absent(identifier, unseen(p, identifier))
 	}
 	const most = 20
 	var names []string

@@ -204,8 +204,9 @@ type ResolveParams struct {
 type ResolveResult struct {
 	Generation uint64                      `json:"generation"`
 	Records    map[string][]storage.Record `json:"records"`
-	// Gaps say where a resource could hide: shards denied, failed or never listed.
-	Gaps []string `json:"gaps,omitempty"`
+	// Gaps say of a token where others that it names could hide: shards denied,
+	// failed or never listed. What is unique has none.
+	Gaps map[string][]string `json:"gaps,omitempty"`
 }
 
 // EstateChanged drops what a client remembers of the estate.

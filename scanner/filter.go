@@ -1,0 +1,121 @@
+package scanner
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/index"
+)
+
+// usualStates are meant by who writes nearly one, though nothing may be in it now.
+var usualStates = []string{
+	"pending", "running", "shutting-down", "terminated", "stopping", "stopped",
+	"available", "starting", "creating", "deleting", "modifying", "rebooting", "failed",
+}
+
+// directions is what AWS's names of regions end in.
+var directions = regexp.MustCompile(`-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[0-9]{1,2}$`)
+
+// Filter is a filter as it is meant: a service may stand in the type's place,
+// and a profile in that of its account. What nothing can be called is
+// ErrOptions, with what may have been meant, since a search by it finds nothing
+// whatever there is.
+func (s *Scanner) Filter(f storage.Filter) (storage.Filter, error) {
+	var types, names []string
+	for _, c := range services.Collectors() {
+		types, names = append(types, c.Type), append(names, c.Service)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	f.Type, f.Service = strings.ToLower(f.Type), strings.ToLower(f.Service)
+	f.Region, f.State = strings.ToLower(f.Region), strings.ToLower(f.State)
+	if slices.Contains(names, f.Type) && (f.Service == "" || f.Service == f.Type) {
+		f.Type, f.Service = "", f.Type
+	}
+	if err := oneOf("type", f.Type, types); err != nil {
+		return f, err
+	}
+	if err := oneOf("service", f.Service, names); err != nil {
+		return f, err
+	}
+
+	accounts, regions, allKnown := s.ledger.places()
+	if f.AccountID != "" && len(accounts) > 0 {
+		id, ok := accounts[f.AccountID]
+		if !ok {
+			var known []string
+			for name := range accounts {
+				known = append(known, name)
+			}
+			slices.Sort(known)
+			return f, oneOf("account", f.AccountID, known)
+		}
+		f.AccountID = id
+	}
+	// A region that was never heard of may exist where AWS does not tell which do.
+	regions = append(regions, s.config.Regions...)
+	if allKnown || !directions.MatchString(f.Region) {
+		if err := oneOf("region", f.Region, regions); err != nil {
+			return f, err
+		}
+	}
+	if f.State == "" || slices.Contains(usualStates, f.State) {
+		return f, nil
+	}
+	if _, found := s.estate.Search("", storage.Filter{State: f.State}, 1); found > 0 {
+		return f, nil
+	}
+	// Databases have states by the dozen, so that only what is nearly one is a slip.
+	if index.Nearest(f.State, usualStates) != "" {
+		return f, oneOf("state", f.State, usualStates)
+	}
+	return f, nil
+}
+
+// oneOf refuses a name that is none of those there are; "" is no name.
+func oneOf(what, name string, known []string) error {
+	if name == "" || slices.Contains(known, name) {
+		return nil
+	}
+	const most = 12
+	hint := ""
+	if near := index.Nearest(name, known); near != "" {
+		hint = "did you mean " + near + "?"
+	} else if n := len(known); n > 0 {
+		hint = "there are: " + strings.Join(known[:min(n, most)], ", ")
+		if n > most {
+			hint += fmt.Sprintf(" and %d more", n-most)
+		}
+	}
+	return explained(ErrOptions, codeFailed, fmt.Sprintf("there is no %s %q", what, name), hint, nil)
+}
+
+// places are the accounts that are known, by id and by name, and the regions;
+// all says whether AWS told all regions of each account.
+func (l *ledger) places() (accounts map[string]string, regions []string, all bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	accounts = map[string]string{}
+	all = len(l.accounts) > 0
+	for id, a := range l.accounts {
+		accounts[id] = id
+		all = all && a.RegionsKnown
+	}
+	for id, a := range l.accounts {
+		if _, taken := accounts[a.Name]; a.Name != "" && !taken {
+			accounts[a.Name] = id
+		}
+	}
+	for s := range l.shards {
+		accounts[s.AccountID] = s.AccountID
+		if s.Region != globalRegion && !slices.Contains(regions, s.Region) {
+			regions = append(regions, s.Region)
+		}
+	}
+	slices.Sort(regions)
+	return accounts, regions, all
+}
