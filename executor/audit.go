@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -76,6 +77,8 @@ type audit struct {
 	head  string
 	// anchored is the count last anchored.
 	anchored uint64
+	// written are the file's times after the last write; others' writes move them.
+	written stamp
 	// broken is why nothing may be appended, and so why nothing may run.
 	broken error
 }
@@ -84,8 +87,8 @@ type audit struct {
 // with its place in the file, to each. A log that does not hold is broken: it
 // is left untouched and takes no more records. What a crash left of a record
 // that was never acknowledged is cut off, and that is noted in the log.
-func openAudit(home string, keys *seal.Keys, now time.Time, each func(Entry, span)) *audit {
-	a := &audit{keys: keys, anchor: keys.Anchor("audit"), path: filepath.Join(home, auditFile)}
+func openAudit(dir string, keys *seal.Keys, now time.Time, each func(Entry, span)) *audit {
+	a := &audit{keys: keys, anchor: keys.Anchor("audit"), path: filepath.Join(dir, auditFile)}
 	if err := a.open(now, each); err != nil {
 		a.broken = err
 	}
@@ -100,7 +103,7 @@ func (a *audit) open(now time.Time, each func(Entry, span)) error {
 	if len(w.problems) > 0 {
 		return fmt.Errorf("the audit log does not hold: %s; look with `cloudops audit verify`, and put %s back from a backup", w.problems[0], a.path)
 	}
-	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := home.Open(a.path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
@@ -109,6 +112,9 @@ func (a *audit) open(now time.Time, each func(Entry, span)) error {
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	a.file, a.size, a.count, a.head, a.anchored = f, w.size, w.count, w.head, w.anchored
+	if err := a.remember(); err != nil {
+		return err
+	}
 	if at := a.keys.Imported(); !at.IsZero() {
 		_, _, err := a.append(content{Time: now, Kind: "local", Text: fmt.Sprintf("the keys were brought back from a recovery file, or moved to another place, at %s; "+
 			"that nothing is missing behind the %d records before this one can't be told", at.Format(time.RFC3339), w.count)})
@@ -149,11 +155,15 @@ func prepare(f *os.File, path string, size int64) error {
 	return dir.Sync()
 }
 
-// usable is nil, or why nothing can be recorded.
+// usable is nil, or why nothing can be recorded. It notices at once what others
+// did to the file.
 func (a *audit) usable() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.broken
+	if a.broken != nil {
+		return a.broken
+	}
+	return a.unchanged()
 }
 
 // append makes a record durable, anchors it and returns it with its place in
@@ -205,7 +215,7 @@ func (a *audit) write(line []byte) error {
 	_, err := a.file.WriteAt(line, a.size)
 	if err == nil {
 		if err = a.file.Sync(); err == nil {
-			return nil
+			return a.remember()
 		}
 		a.broken = fmt.Errorf("the audit log could not be synced: %w; restart the daemon when the disk is well", err)
 		return a.broken
@@ -217,18 +227,42 @@ func (a *audit) write(line []byte) error {
 	return err
 }
 
-// unchanged notices that the file was replaced, cut or written by another.
+// remember takes the times of the file for those of our own last write.
+func (a *audit) remember() (err error) {
+	if a.written, err = stampOf(a.file); err != nil {
+		return fmt.Errorf("checking the audit log: %w", err)
+	}
+	return nil
+}
+
+// unchanged notices that the file was replaced, cut or written by another. Where
+// only its times tell of that, all of it is checked anew: it may have been read
+// and written back as it was. The caller holds mu.
 func (a *audit) unchanged() error {
 	mine, err := a.file.Stat()
 	if err != nil {
 		return fmt.Errorf("checking the audit log: %w", err)
 	}
-	there, err := os.Lstat(a.path)
-	if err != nil || !os.SameFile(mine, there) || mine.Size() != a.size {
-		a.broken = fmt.Errorf("the audit log was changed by something else while it was open: look with `cloudops audit verify`, put %s back from a backup, then restart the daemon", a.path)
-		return a.broken
+	now, err := stampOf(a.file)
+	if err != nil {
+		return fmt.Errorf("checking the audit log: %w", err)
 	}
-	return nil
+	there, err := os.Lstat(a.path)
+	switch {
+	case err != nil || !os.SameFile(mine, there) || mine.Size() != a.size:
+		a.broken = fmt.Errorf("the audit log was changed by something else while it was open: look with `cloudops audit verify`, put %s back from a backup, then restart the daemon", a.path)
+	case now != a.written:
+		w, err := a.walk(func(Entry, span) {})
+		if err != nil {
+			w.problem("%v", err)
+		}
+		if len(w.problems) == 0 && w.head == a.head {
+			return a.remember()
+		}
+		w.problem("it is not what was written")
+		a.broken = fmt.Errorf("the audit log was changed by something else while it was open: %s; look with `cloudops audit verify`, put %s back from a backup, then restart the daemon", w.problems[0], a.path)
+	}
+	return a.broken
 }
 
 func (a *audit) saveAnchor() error {
@@ -263,7 +297,7 @@ func (a *audit) read(spans ...span) ([]Entry, error) {
 	if len(spans) == 0 {
 		return nil, nil
 	}
-	f, err := os.Open(a.path)
+	f, err := home.Open(a.path, os.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
 	}
@@ -346,15 +380,16 @@ func (a *audit) walk(each func(Entry, span)) (walked, error) {
 	var anchor anchored
 	if vouches {
 		value, err := a.anchor.Load()
-		if err != nil {
-			return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
+		if err == nil {
+			anchor, err = parseAnchor(value)
 		}
-		if anchor, err = parseAnchor(value); err != nil {
-			return w, fmt.Errorf("reading the anchor of the audit log in %s: %w", a.anchor.Where(), err)
+		if err != nil { // what is there can be read all the same
+			vouches = false
+			w.problem("its anchor in %s cannot be read: %v", a.anchor.Where(), err)
 		}
 	}
 	w.anchored = anchor.count
-	switch info, err := os.Lstat(a.path); {
+	switch _, err := os.Lstat(a.path); {
 	case errors.Is(err, fs.ErrNotExist):
 		if anchor.count > 0 {
 			w.problem("the file is gone; its anchor knows of %d records", anchor.count)
@@ -362,10 +397,8 @@ func (a *audit) walk(each func(Entry, span)) (walked, error) {
 		return w, nil
 	case err != nil:
 		return w, fmt.Errorf("reading the audit log: %w", err)
-	case !info.Mode().IsRegular():
-		return w, fmt.Errorf("reading the audit log: %s is not a regular file", a.path)
 	}
-	f, err := os.Open(a.path)
+	f, err := home.Open(a.path, os.O_RDONLY)
 	if err != nil {
 		return w, fmt.Errorf("reading the audit log: %w", err)
 	}

@@ -200,10 +200,13 @@ type Execution struct {
 	Output      string `json:"output,omitempty"`
 	Error       string `json:"error,omitempty"`
 	// ErrorCode is denied where AWS refused permission.
-	ErrorCode string    `json:"error_code,omitempty"`
-	Planned   time.Time `json:"planned_at,omitzero"`
-	Started   time.Time `json:"started_at,omitzero"`
-	Finished  time.Time `json:"finished_at,omitzero"`
+	ErrorCode string `json:"error_code,omitempty"`
+	// Repeats counts the equal reads since the last record of one, which policy
+	// allowed and which have no records of their own.
+	Repeats  int       `json:"repeats,omitempty"`
+	Planned  time.Time `json:"planned_at,omitzero"`
+	Started  time.Time `json:"started_at,omitzero"`
+	Finished time.Time `json:"finished_at,omitzero"`
 }
 
 // Event is progress of a run.
@@ -245,6 +248,7 @@ type Executor struct {
 	log     *audit
 	view    *view
 	times   times
+	reads   reads
 
 	mu      sync.Mutex          // guards what follows
 	pending map[string]*pending // by plan id
@@ -284,19 +288,21 @@ type Settings struct {
 // New opens the audit log in the home and returns an executor. Steps that were
 // claimed and not finished are recorded as unknown, plans that were not decided
 // as expired. An audit log that does not hold is no error: Verify says what is
-// wrong with it, what can be read is listed, and nothing runs.
+// wrong with it, what can be read is listed, and nothing runs. Without a scanner
+// and an estate, as where the store can't be opened, it serves the log alone.
 func New(set Settings, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
 	cfg := set.Policy
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("reading the executor's policy: %w", err)
 	}
-	if sc == nil || estate == nil || keys == nil {
-		return nil, errors.New("starting the executor: it needs a scanner, an estate and keys")
+	if keys == nil || (sc == nil) != (estate == nil) {
+		return nil, errors.New("starting the executor: it needs keys, and a scanner and an estate or neither")
 	}
 	e := &Executor{
 		cfg: cfg, scanner: sc, estate: estate, view: newView(),
 		times: times{clock: set.Clock, reading: set.Reading, validity: AskTime,
 			call: 2 * time.Minute, wait: 15 * time.Minute, poll: 500 * time.Millisecond},
+		reads:   reads{ask: cfg.Reads == "ask", since: map[string]*repeat{}, under: map[string]int{}},
 		pending: map[string]*pending{}, taken: map[string]*pending{},
 		acting: map[string]bool{}, watchers: map[chan struct{}]struct{}{},
 	}
@@ -345,6 +351,10 @@ func (e *Executor) settle() {
 // record makes a step durable and tells the watchers.
 func (e *Executor) record(kind string, x Execution) error {
 	x.Origin.Prompt = ""
+	if e.reads.brief(kind, &x, e.times.now()) {
+		e.changed()
+		return nil
+	}
 	entry, at, err := e.log.append(content{Time: e.times.now(), Kind: kind, Execution: &x})
 	if err != nil {
 		return err
@@ -356,6 +366,9 @@ func (e *Executor) record(kind string, x Execution) error {
 
 // usable is nil, or why nothing may be planned, approved or run.
 func (e *Executor) usable() error {
+	if e.scanner == nil {
+		return refuse("nothing runs while the store can't be opened")
+	}
 	if err := e.log.usable(); err != nil {
 		return refuse("nothing runs without an audit log: %v", err)
 	}
@@ -421,6 +434,15 @@ func (e *Executor) Audit(limit int) ([]Entry, error) {
 
 // MayRead reports whether policy lets metadata of AWS be read without asking.
 func (e *Executor) MayRead() bool { return e.cfg.Reads != "ask" }
+
+// AuditProblem is why the audit log does not hold, so that nothing runs; "" where
+// it holds. It notices what was done to the file since.
+func (e *Executor) AuditProblem() string {
+	if err := e.log.usable(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
 
 // Verify checks the audit log's chain and anchor.
 func (e *Executor) Verify() (Report, error) { return e.log.verify(), nil }
@@ -488,6 +510,9 @@ func (e *Executor) Close() error {
 		}
 	}
 	e.mu.Unlock()
+	if n := e.reads.rest(); n > 0 { // they ran, whether or not this can be told
+		_, _, _ = e.log.append(content{Time: e.times.now(), Kind: "local", Text: fmt.Sprintf("reads that policy allowed and that equalled recorded ones: %d more", n)})
+	}
 	if err := e.log.close(); err != nil {
 		return fmt.Errorf("closing the audit log: %w", err)
 	}

@@ -13,7 +13,6 @@ import (
 type asked struct {
 	Question
 	owner *Executor
-	gone  <-chan struct{}
 	used  atomic.Bool
 }
 
@@ -41,7 +40,7 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 	q := &Prompt{
 		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
 		Run:   fmt.Sprintf("Run: %s (%s)", p.plan.Title, random(3)),
-		asked: &asked{owner: e, gone: p.gone, Question: e.times.question(p.plan.length(), p.expires)},
+		asked: &asked{owner: e, Question: e.times.question(p.plan.length(), p.expires)},
 	}
 	q.ArmAfterMS = q.asked.Reading().Milliseconds()
 	for id, other := range e.pending {
@@ -62,23 +61,15 @@ func (p Plan) length() int {
 	return len(b)
 }
 
-// Until is a context that ends when the plan expires, or was decided elsewhere.
+// Until is a context that ends when the plan expires.
 func (p *Prompt) Until(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := p.asked.Until(ctx)
-	go func() {
-		select {
-		case <-p.asked.gone:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
+	return p.asked.Until(ctx)
 }
 
 // Withdraw uses the prompt up without an answer; its plan goes on waiting.
 func (p *Prompt) Withdraw() {
 	if p.asked.used.CompareAndSwap(false, true) {
-		_ = p.asked.owner.closed(p.Plan.ID, nil)
+		p.asked.owner.closed(p.Plan.ID)
 	}
 }
 
@@ -102,13 +93,16 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 	switch {
 	case rejects, e.times.clock.passed(q.ends):
 	case ctx.Err() != nil:
-		return Approved{}, e.closed(p.Plan.ID, fmt.Errorf("%w: the question was taken back before it was answered", ErrUndecided))
+		e.closed(p.Plan.ID)
+		return Approved{}, fmt.Errorf("%w: the question was taken back before it was answered", ErrUndecided)
 	case q.Early():
-		return Approved{}, e.closed(p.Plan.ID, fmt.Errorf("%w: %w, so it was not taken", ErrUndecided, ErrEarly))
+		e.closed(p.Plan.ID)
+		return Approved{}, fmt.Errorf("%w: %w, so it was not taken", ErrUndecided, ErrEarly)
 	}
 	if run {
 		if err := e.ready(); err != nil {
-			return Approved{}, e.closed(p.Plan.ID, err)
+			e.closed(p.Plan.ID)
+			return Approved{}, err
 		}
 	}
 	taken, err := e.take(p.Plan.ID)
@@ -137,17 +131,13 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 	return e.grant(taken, "approved "+p.where())
 }
 
-// closed notes that a prompt was used up and its plan goes on waiting, which is
-// why; or ErrNoPlan, where the plan is decided.
-func (e *Executor) closed(id string, why error) error {
+// closed notes that a prompt was used up and its plan goes on waiting.
+func (e *Executor) closed(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p, err := e.waiting(id)
-	if err != nil {
-		return err
+	if p := e.pending[id]; p != nil {
+		p.asking--
 	}
-	p.asking--
-	return why
 }
 
 func (p *Prompt) where() string {
@@ -181,7 +171,7 @@ func (e *Executor) AllowRead(planID string) (Approved, error) {
 	if p, err = e.take(planID); err != nil {
 		return Approved{}, err
 	}
-	return e.grant(p, "allowed by policy (reads: allow)")
+	return e.grant(p, allowedByPolicy)
 }
 
 // Reject decides a plan without a prompt.

@@ -177,12 +177,15 @@ func difference(was, is Plan) string {
 			continue
 		}
 		say("the state of "+a.ID, a.State, b.State)
-		say("the name of "+a.ID, a.Name, b.Name)
-		for _, k := range either(a.Facts, b.Facts) {
-			say(strings.ReplaceAll(k, "_", " ")+" of "+a.ID, a.Facts[k], b.Facts[k])
+		names := map[string]bool{}
+		for k := range a.Facts {
+			names[k] = true
 		}
-		for _, k := range either(a.Tags, b.Tags) {
-			say("the tag "+show(k)+" of "+a.ID, a.Tags[k], b.Tags[k])
+		for k := range b.Facts {
+			names[k] = true
+		}
+		for _, k := range slices.Sorted(maps.Keys(names)) {
+			say(strings.ReplaceAll(k, "_", " ")+" of "+a.ID, a.Facts[k], b.Facts[k])
 		}
 	}
 	say("the risk", string(was.Risk), string(is.Risk))
@@ -192,19 +195,9 @@ func difference(was, is Plan) string {
 	return "since it was shown, " + strings.Join(all, "; ") + "; ask for a new plan"
 }
 
-// either lists the names of both, in order.
-func either(a, b map[string]string) []string {
-	names := maps.Clone(a)
-	if names == nil {
-		names = map[string]string{}
-	}
-	maps.Copy(names, b)
-	return slices.Sorted(maps.Keys(names))
-}
-
 func orNone(s string) string {
 	if s == "" {
-		return "not there"
+		return "not known"
 	}
 	return show(s)
 }

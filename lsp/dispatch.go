@@ -147,7 +147,7 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 	jsonrpc2.Async(ctx)
 	defer done()
 	res, err := guard(s.log, name, func() (any, error) { return rest(cctx) })
-	if err != nil && cctx.Err() != nil && !settled(err) {
+	if err != nil && cctx.Err() != nil {
 		return nil, protocol.ErrRequestCancelled
 	}
 	return res, err

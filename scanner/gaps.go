@@ -93,9 +93,7 @@ func (l *ledger) gaps(w services.Where, cfg Config, doubtful ...storage.Shard) [
 	types := map[place][]string{}
 	places := []place{}
 	for _, s := range l.sorted() {
-		if s.State == stateComplete && slices.ContainsFunc(doubtful, func(d storage.Shard) bool {
-			return d.AccountID == s.AccountID && d.Type == s.Type && (d.Region == s.Region || s.Region == globalRegion)
-		}) {
+		if s.State == stateComplete && isDoubtful(s.Shard, doubtful) {
 			s.State = stateDoubtful
 		}
 		if s.State == stateComplete || (w.AccountID != "" && w.AccountID != s.AccountID) ||
@@ -234,6 +232,14 @@ func (s ShardState) why() string {
 // stateDoubtful is that of a complete shard of which the store has lost
 // something; it is never in the ledger.
 const stateDoubtful = "doubtful"
+
+// isDoubtful tells whether a shard is among those of which the store has lost
+// something.
+func isDoubtful(s Shard, doubtful []storage.Shard) bool {
+	return slices.ContainsFunc(doubtful, func(d storage.Shard) bool {
+		return d.AccountID == s.AccountID && d.Type == s.Type && (d.Region == s.Region || s.Region == globalRegion)
+	})
+}
 
 // several names a few regions and counts many.
 func several(regions []string) string {

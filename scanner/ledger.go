@@ -68,19 +68,21 @@ type ledgerContent struct {
 
 func openLedger(file *seal.File) (*ledger, error) {
 	l := &ledger{file: file, accounts: map[string]*account{}, shards: map[Shard]ShardState{}}
-	content, err := file.Load()
+	var c ledgerContent
+	err := file.LoadOrSetAside(func(content []byte) error {
+		if err := json.Unmarshal(content, &c); err != nil {
+			return err
+		}
+		if c.Format != ledgerFormat {
+			return fmt.Errorf("%w: it has format %d, this program knows %d; use the program that wrote it", seal.ErrNewer, c.Format, ledgerFormat)
+		}
+		return nil
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the scan ledger: %w; move the file data/ledger away, then scan again", err)
-	}
-	var c ledgerContent
-	if err := json.Unmarshal(content, &c); err != nil {
-		return nil, errors.New("reading the scan ledger: its content is malformed; move the file data/ledger away, then scan again")
-	}
-	if c.Format != ledgerFormat {
-		return nil, fmt.Errorf("reading the scan ledger: it has format %d, this program knows %d; use the program that wrote it", c.Format, ledgerFormat)
+		return nil, fmt.Errorf("reading the scan ledger: %w", err)
 	}
 	l.endpoint = c.Endpoint
 	for _, a := range c.Accounts {

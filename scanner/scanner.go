@@ -140,7 +140,7 @@ type Shard struct {
 // ShardState is what the ledger knows of a shard.
 type ShardState struct {
 	Shard
-	// State is complete, denied, failed or never.
+	// State is complete, denied, failed, never or doubtful.
 	State string `json:"state"`
 	// At is when the shard was last listed whole; zero for never.
 	At      time.Time `json:"at,omitzero"`
@@ -251,7 +251,16 @@ func (s *Scanner) Check(env Environment) error {
 
 // Ledger lists what is known of every shard ever asked for, and of those that
 // were not though their account has them. Global types have the region "global".
-func (s *Scanner) Ledger() []ShardState { return s.ledger.list() }
+// One that was listed whole is doubtful where the store has lost some of it.
+func (s *Scanner) Ledger() []ShardState {
+	list, doubtful := s.ledger.list(), s.estate.Doubtful()
+	for i, sh := range list {
+		if sh.State == stateComplete && isDoubtful(sh.Shard, doubtful) {
+			list[i].State, list[i].Problem = stateDoubtful, "not all that was stored is there any more; scan again"
+		}
+	}
+	return list
+}
 
 // Age is when the record was last known to be true: the later of its own time
 // and that of its shard.

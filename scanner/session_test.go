@@ -348,10 +348,18 @@ func TestADamagedLedgerIsToldAndKept(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := scanner.New(scanner.Config{}, h.store.Estate, h.keys); err == nil || !strings.Contains(err.Error(), "data/ledger") {
+	sc, err := scanner.New(scanner.Config{}, h.store.Estate, h.keys)
+	if err != nil || len(sc.Ledger()) != 0 {
 		t.Errorf("a damaged ledger: %v", err)
 	}
-	if after, err := os.ReadFile(path); err != nil || string(after) != string(content) {
+	kept, err := filepath.Glob(path + ".damaged-*")
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept are %v, %v", kept, err)
+	}
+	if after, err := os.ReadFile(kept[0]); err != nil || string(after) != string(content) {
 		t.Errorf("the damaged ledger was changed: %v", err)
+	}
+	if ps := fmt.Sprint(h.store.Health().Problems); !strings.Contains(ps, kept[0]) || !strings.Contains(ps, "cloudops scan") {
+		t.Errorf("problems: %s", ps)
 	}
 }

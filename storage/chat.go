@@ -153,10 +153,8 @@ func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, er
 			return nil, nil, fmt.Errorf("conversation %s: %w: %s", id, ErrCorrupt, keyGone)
 		}
 		return nil, nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
-	case errors.Is(err, seal.ErrUnauthenticated):
-		return nil, nil, fmt.Errorf("conversation %s: %w: %s (%w)", id, ErrCorrupt, keyDamaged, err)
 	case err != nil:
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("conversation %s: %w: %s (%w)", id, ErrCorrupt, keyDamaged, err)
 	}
 	t := c.memory(id)
 	t.mu.Lock()
@@ -215,7 +213,7 @@ func (c *Chat) load(ctx context.Context, id string, key sealer, t *thread) error
 		}
 		t.head, t.version, intact = kept.Head, kept.Version, kept.Head.Messages == 0 && t.next == 0
 	case t.next == 0:
-		return fmt.Errorf("conversation %s: %w: %s", id, ErrCorrupt, allGone)
+		return fmt.Errorf("conversation %s: %w: %w", id, ErrCorrupt, errAllGone)
 	default:
 		messages, err := c.all(ctx, id, key)
 		if err != nil {
@@ -318,8 +316,9 @@ func (c *Chat) History(ctx context.Context, contextID string, limit int) ([]Mess
 const (
 	keyGone    = "its key file is gone, so nothing of it can be read; put the file back from a backup, or delete the conversation"
 	keyDamaged = "its key file is damaged, so nothing of it can be read; put the file back from a backup, or delete the conversation"
-	allGone    = "nothing of it is there any more but its key; restore a backup, or delete the conversation"
 )
+
+var errAllGone = errors.New("nothing of it is there any more but its key; restore a backup, or delete the conversation")
 
 // Conversations lists all, the latest first; Damage and Unreadable say what is
 // wrong with one.
@@ -350,9 +349,9 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 		case errors.Is(err, ErrNotFound): // deleted
 		case errors.Is(err, ErrCorrupt):
 			c.faults.add(c.name, id, err)
-			closed[id] = Conversation{ID: id, Damage: allGone}
-			if errors.Is(err, seal.ErrUnauthenticated) {
-				closed[id] = Conversation{ID: id, Damage: keyDamaged}
+			closed[id] = Conversation{ID: id, Damage: keyDamaged}
+			if errors.Is(err, errAllGone) {
+				closed[id] = Conversation{ID: id, Damage: errAllGone.Error()}
 			}
 		case err != nil:
 			return nil, err

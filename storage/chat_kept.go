@@ -13,6 +13,7 @@ import (
 
 	"github.com/qdrant/go-client/qdrant"
 
+	inventory "github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -89,10 +90,14 @@ func (c *Chat) kept(id string, key sealer) (k keptHead) {
 	return keptHead{}
 }
 
-// forgetKept removes the file of a conversation that was deleted.
+// forgetKept removes the file of a conversation that was deleted, and what was
+// set aside of it.
 func (c *Chat) forgetKept(id string) error {
-	if err := os.Remove(c.keptPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	aside, _ := filepath.Glob(c.keptPath(id) + inventory.AsidePattern) // the pattern is well-formed
+	for _, path := range append(aside, c.keptPath(id)) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -74,15 +74,8 @@ func TestADamagedPageShortensNoConversationSilently(t *testing.T) {
 	s := h.open(t)
 	ids := twelve(t, s)
 	s.Close()
-	saved := t.TempDir()
-	if err := os.CopyFS(saved, os.DirFS(filepath.Join(h.dir, "data"))); err != nil {
-		t.Fatal(err)
-	}
+	putBack := h.save(t)
 	file := largest(t, h)
-	rel, err := filepath.Rel(filepath.Join(h.dir, "data"), file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	original, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -93,15 +86,10 @@ func TestADamagedPageShortensNoConversationSilently(t *testing.T) {
 		if len(bytes.Trim(original[at:at+page], "\x00")) == 0 {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(h.dir, "data")); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.CopyFS(filepath.Join(h.dir, "data"), os.DirFS(saved)); err != nil {
-			t.Fatal(err)
-		}
+		putBack()
 		damaged := bytes.Clone(original)
 		clear(damaged[at : at+page])
-		if err := os.WriteFile(filepath.Join(h.dir, "data", rel), damaged, 0o600); err != nil {
+		if err := os.WriteFile(file, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s := h.open(t)
@@ -222,6 +210,11 @@ func TestTheSecondRecordOfAConversation(t *testing.T) {
 		}
 		if told := len(s.Health().Problems) > 0; told != (damage != nil) {
 			t.Errorf("%s: problems %+v", name, s.Health().Problems)
+		}
+		for _, kept := range keptFiles(t, h) {
+			if err := os.Remove(kept); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if k := s.Chat.kept(id, must(t, s, id)); k.Head.Messages != 2 || k.Head.Title != "first" {
 			t.Errorf("%s: it was not written anew: %+v", name, k)

@@ -44,7 +44,9 @@ type digest struct {
 	Sum   uint64 `json:"sum,string"`
 	Open  bool   `json:"open,omitempty"`
 	// Doubtful: the collection held something else, and no list was whole since.
+	// Was is how many resources were stored then.
 	Doubtful bool `json:"doubtful,omitempty"`
+	Was      int  `json:"was,omitempty"`
 }
 
 // digestsContent is the file's.
@@ -57,13 +59,16 @@ const digestsFormat = 1
 
 // load reads the file. fs.ErrNotExist: nothing was stored yet.
 func (d *digests) load() error {
-	b, err := d.file.Load()
+	var c digestsContent
+	err := d.file.LoadOrSetAside(func(b []byte) error {
+		err := json.Unmarshal(b, &c)
+		if err == nil && c.Format != digestsFormat {
+			err = fmt.Errorf("%w: the digests of the estate are of format %d", seal.ErrNewer, c.Format)
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	var c digestsContent
-	if err := json.Unmarshal(b, &c); err != nil || c.Format != digestsFormat {
-		return fmt.Errorf("the digests of the estate are of an unknown format (%d)", c.Format)
 	}
 	for _, s := range c.Shards {
 		d.shards[s.Shard] = s
@@ -139,27 +144,27 @@ func (d *digests) compare(held map[Shard]*digest) map[Shard]error {
 			have = &digest{Shard: s}
 			held[s] = have
 		}
-		if have.Doubtful = want.Doubtful; have.Doubtful {
-			wrong[s] = fmt.Errorf("%w: of %s not all is there that was stored, or something else; scan again", ErrCorrupt, s)
-		}
-		switch {
-		case want.Open || have.Count == want.Count && have.Sum == want.Sum:
-		case have.Count == want.Count:
-			wrong[s] = fmt.Errorf("%w: of %s other versions are there than were stored; scan again", ErrCorrupt, s)
-		default:
-			wrong[s] = fmt.Errorf("%w: of %s %d resources are there, %d were stored; scan again", ErrCorrupt, s, have.Count, want.Count)
+		have.Doubtful, have.Was = want.Doubtful, want.Was
+		if !have.Doubtful && !want.Open && (have.Count != want.Count || have.Sum != want.Sum) {
+			have.Doubtful, have.Was = true, want.Count
 		}
 	}
 	for s, have := range held {
-		if d.shards[s] == nil {
-			wrong[s] = fmt.Errorf("%w: of %s %d resources are there, none were stored; scan again", ErrCorrupt, s, have.Count)
+		have.Doubtful = have.Doubtful || d.shards[s] == nil
+		if have.Doubtful {
+			wrong[s] = have.wrong()
 		}
-	}
-	for s := range wrong {
-		held[s].Doubtful = true
 	}
 	d.shards = held
 	return wrong
+}
+
+// wrong says what is doubtful.
+func (d *digest) wrong() error {
+	if d.Count == d.Was {
+		return fmt.Errorf("%w: of %s other versions are there than were stored; scan again", ErrCorrupt, d.Shard)
+	}
+	return fmt.Errorf("%w: of %s %d resources are there, %d were stored; scan again", ErrCorrupt, d.Shard, d.Count, d.Was)
 }
 
 // trustCache is for an index that came from its cache, which goes with the
@@ -175,7 +180,7 @@ func (e *Estate) trustCache() {
 	}
 	for s, d := range e.digests.shards {
 		if d.Doubtful {
-			e.faults.note(s.String(), Problem{Collection: e.name, Message: fmt.Sprintf("%v: of %s not all is there that was stored, or something else; scan again", ErrCorrupt, s)})
+			e.faults.note(s.String(), Problem{Collection: e.name, Message: d.wrong().Error()})
 		}
 	}
 	e.doubt()
@@ -191,12 +196,22 @@ func (e *Estate) compareDigests() {
 	if err := e.digests.unread; err != nil {
 		e.digests.shards, e.digests.unread = held.shards, nil
 		if !errors.Is(err, fs.ErrNotExist) {
-			e.faults.note("digests", Problem{Message: fmt.Sprintf("whether resources are missing cannot be told: %v; scan again", err)})
+			e.faults.note("digests", Problem{Message: fmt.Sprintf("whether resources are missing cannot be told: %v", err), Mend: "read the accounts again: cloudops scan"})
 		}
 		return
 	}
 	for s, err := range e.digests.compare(held.shards) {
 		e.faults.note(s.String(), Problem{Collection: e.name, Message: err.Error()})
+	}
+	e.doubt()
+}
+
+// doubtAll is for a collection that cannot be read.
+func (e *Estate) doubtAll() {
+	for _, d := range e.digests.shards {
+		if !d.Doubtful {
+			d.Doubtful, d.Was, d.Count, d.Sum = true, d.Count, 0, 0
+		}
 	}
 	e.doubt()
 }
@@ -208,6 +223,32 @@ func (e *Estate) Doubtful() []Shard {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.doubtful
+}
+
+// suspect makes the shards of damaged points doubtful, and says in the problems
+// which resources they are.
+func (e *Estate) suspect(problems []Problem) {
+	at := map[string]int{}
+	for i, p := range problems {
+		if p.Point != "" && strings.HasPrefix(p.Collection, e.name) {
+			at[p.Point] = i
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for r := range e.index.All() {
+		i, ok := at[e.keys.PointID(r.Canonical())]
+		if !ok {
+			continue
+		}
+		problems[i].Message = fmt.Sprintf("%s %s in %s of %s: %s", r.Type, r.ID, r.Region, r.AccountID, problems[i].Message)
+		if s := shardOf(r.Key); !slices.Contains(e.doubtful, s) {
+			e.doubtful = append(slices.Clip(e.doubtful), s)
+		}
+	}
 }
 
 // doubt makes Doubtful tell what the digests say.
@@ -234,10 +275,10 @@ func (e *Estate) Listed(s Shard) {
 	defer e.writing.Unlock()
 	for have, d := range e.digests.shards {
 		if d.Doubtful && have.AccountID == s.AccountID && have.Type == s.Type && (s.Region == "" || have.Region == s.Region) {
-			d.Doubtful = false
+			d.Doubtful, d.Was = false, 0
 			e.faults.mended(have.String())
 			e.cache.changed()
 		}
 	}
-	e.doubt()
+	e.doubt() // what is still damaged becomes doubtful again when it is met
 }

@@ -62,15 +62,20 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	if !e.cache.load() {
-		return e, e.rebuild(ctx)
+		err := e.rebuild(ctx)
+		if errors.Is(err, ErrCorrupt) { // it cannot be opened at all, which the engine tells of
+			e.doubtAll()
+			err = nil
+		}
+		return e, err
 	}
 	e.trustCache()
 	// What loading took goes back to the system, after the first questions.
 	time.AfterFunc(3*time.Second, debug.FreeOSMemory)
-	if err := e.agree(ctx); !errors.Is(err, ErrUnavailable) {
+	if err := e.agree(ctx); !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrCorrupt) {
 		return e, err
 	}
-	return e, nil // memory serves until Qdrant is back
+	return e, nil // memory serves until Qdrant is back, or for good
 }
 
 // agree builds the index anew if the collection disagrees with it, or if it is

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
+	inventory "github.com/cloudops/cloudops/storage/home"
 )
 
 // Problem is stored data that was found damaged and passed over.
@@ -22,14 +23,18 @@ type Problem = engine.Problem
 // faults collects damage found on the way. Safe for concurrent use.
 type faults struct {
 	endpoint *endpoint.Endpoint
+	home     string
+	// chat and estate are what the collections are called.
+	chat, estate string
 
 	mu sync.Mutex
 	// found is by point id, or by what else it is about.
 	found map[string]Problem
 }
 
-func newFaults(e *endpoint.Endpoint) *faults {
-	return &faults{endpoint: e, found: map[string]Problem{}}
+func newFaults(e *endpoint.Endpoint, home string, cfg Config) *faults {
+	return &faults{endpoint: e, home: home, chat: cfg.Collections.ChatHistory.Name, estate: cfg.Collections.AWSEstate.Name,
+		found: map[string]Problem{}}
 }
 
 // add notes what is wrong with a point, and says whether that is new.
@@ -61,13 +66,39 @@ func (f *faults) mended(points ...string) {
 func (f *faults) list() []Problem {
 	all := append([]Problem{}, f.endpoint.Problems()...)
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(f.found)) {
 		if !slices.ContainsFunc(all, func(p Problem) bool { return p.Point == id }) {
 			all = append(all, f.found[id])
 		}
 	}
+	f.mu.Unlock()
+	for _, k := range inventory.SetAside(f.home) {
+		if strings.HasPrefix(k.Name, "data/qdrant/") { // the engine tells of its own
+			continue
+		}
+		p := Problem{Message: fmt.Sprintf("%s was damaged and is made anew; the damaged one is kept as %s until you delete it", k.Name, k.Path), Mend: k.Mend}
+		if k.Lost != "" {
+			p.Message += ": " + k.Lost
+		}
+		all = append(all, p)
+	}
+	for i, p := range all {
+		if p.Mend == "" {
+			all[i].Mend = f.mend(p.Collection)
+		}
+	}
 	return all
+}
+
+// mend is what to do about damage to a collection, which may go by its real name.
+func (f *faults) mend(collection string) string {
+	switch {
+	case collection == "":
+		return "look at the file; nothing else needs to be done"
+	case strings.HasPrefix(collection, f.chat):
+		return "what was said comes back from a backup of the home only; delete the conversation to be told no more"
+	}
+	return "read the accounts again: cloudops scan"
 }
 
 // points is the set of point ids that are damaged.

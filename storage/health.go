@@ -64,6 +64,7 @@ const unknownStatus = "unknown"
 func (s *Service) Health() Health {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
 	defer cancel()
+	s.endpoint.Scrubbed(ctx)
 	s.Chat.checkOnce(ctx)
 	h := Health{
 		Mode: s.cfg.Qdrant.Mode, Version: s.endpoint.Version(), S3Configured: s.cfg.S3Backup != nil,
@@ -71,6 +72,7 @@ func (s *Service) Health() Health {
 		Collections: []CollectionHealth{s.collection(ctx, s.Chat.name), s.collection(ctx, s.Estate.name)},
 		Connection:  s.endpoint.State(), Problems: s.faults.list(),
 	}
+	s.Estate.suspect(h.Problems)
 	if free, ok := freeSpace(s.cfg.DataPath); ok {
 		h.DiskSpaceMB = int64(free >> 20)
 	}

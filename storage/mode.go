@@ -111,21 +111,21 @@ func settleMode(c Config) error {
 // the moment in which a migration switches.
 func (c Config) dataModes() ([]string, error) {
 	path := filepath.Join(c.DataPath, modeFile)
-	b, err := os.ReadFile(path)
+	b, err := seal.ReadFile(path)
 	found := strings.Fields(string(b))
 	switch {
 	case err == nil && len(found) > 0 && len(found) <= 2 && !slices.ContainsFunc(found, func(m string) bool { return !slices.Contains(modes(), m) }):
 		return found, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("reading which mode the data is in: %w", err)
+	case !errors.Is(err, fs.ErrNotExist):
+		// It is damaged, and config.yaml says it once more.
+		if _, err := seal.SetAside(path); err != nil {
+			return nil, fmt.Errorf("reading which mode the data is in: %w", err)
+		}
+		return []string{c.Qdrant.Mode}, c.rememberMode(c.Qdrant.Mode)
 	}
-	// Homes of earlier versions have no such file, and it may be damaged.
-	_, engine := os.Stat(filepath.Join(c.DataPath, "qdrant"))
-	switch {
-	case engine == nil && (err != nil || c.Qdrant.Mode == endpoint.Embedded):
+	// Homes of earlier versions have no such file.
+	if _, err := os.Stat(filepath.Join(c.DataPath, "qdrant")); err == nil {
 		return []string{endpoint.Embedded}, c.rememberMode(endpoint.Embedded)
-	case err == nil:
-		return nil, fmt.Errorf("%w: %s does not say which mode the data is in: write embedded, local or remote into it", ErrCorrupt, path)
 	}
 	return nil, nil
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,13 +13,14 @@ import (
 	"github.com/cloudops/cloudops/storage/endpoint"
 )
 
-// ensureAll makes both collections ready.
+// ensureAll makes both collections ready. One that cannot be opened keeps the
+// other from nothing: the engine tells of it, and so does each use.
 func ensureAll(ctx context.Context, client *qdrant.Client, cfg Config) error {
 	for _, c := range []CollectionConfig{cfg.Collections.ChatHistory, cfg.Collections.AWSEstate} {
 		if cfg.Qdrant.Mode == endpoint.Embedded {
 			c.Memmap, c.WAL = nil, nil
 		}
-		if err := ensure(ctx, client, c); err != nil {
+		if err := ensure(ctx, client, c); err != nil && !errors.Is(err, ErrCorrupt) {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 	if err != nil {
 		return nil, err
 	}
-	s.endpoint, s.faults = ep, newFaults(ep)
+	s.endpoint, s.faults = ep, newFaults(ep, keys.Home(), cfg)
 	err = ensureAll(ctx, ep.Client, cfg)
 	if err == nil {
 		err = settleMode(cfg)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"runtime/debug"
 
@@ -43,7 +42,7 @@ it when they need it; it ends by itself 30 minutes after its last client.`,
 				Home:  cfg.home,
 				Build: daemon.ThisBuild(version),
 				Idle:  cfg.idle(),
-				Open:  openParts,
+				Open:  func(ctx context.Context) (*daemon.Parts, error) { return openParts(ctx, log) },
 				Log:   log,
 			})
 		},
@@ -107,8 +106,9 @@ func (a *app) stopDaemon(ctx context.Context) (pid int, err error) {
 }
 
 // openParts opens everything behind the daemon. The configuration is read
-// anew, so that a mended one heals a degraded daemon.
-func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
+// anew, so that a mended one heals a degraded daemon. Where the store can't be
+// opened, what needs none is served all the same: the audit log and the keys.
+func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 	cfg, err := loadConfig()
 	if err != nil {
 		return nil, err
@@ -117,61 +117,56 @@ func openParts(ctx context.Context) (_ *daemon.Parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, cfg.Config, keys)
-	if err != nil {
-		return nil, err
+	p := &daemon.Parts{
+		StoreID: keys.StoreID(), Keys: keys, Key: keys.Source(), Notices: keys.Notices(),
+		Move: &daemon.Move{To: movedTo, Commit: setMode}, Outdated: cfg.outdated,
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, store.Close())
+	if p.Store, p.Scanner, err = openEstate(ctx, cfg, keys); err != nil {
+		p.Problem = err
+		if p.Executor, err = executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, nil, nil, keys); err != nil {
+			return nil, errors.Join(p.Problem, err)
 		}
-	}()
-	sc, err := scanner.New(cfg.AWS, store.Estate, keys)
-	if err != nil {
-		return nil, err
+		p.Close = p.Executor.Close
+		return p, nil
 	}
-	ex, err := executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, sc, store.Estate, keys)
-	if err != nil {
-		return nil, err
+	if p.Executor, err = executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, p.Scanner, p.Store.Estate, keys); err != nil {
+		return nil, errors.Join(err, p.Store.Close())
 	}
-	user, err := userID(cfg, keys)
-	if err != nil {
-		return nil, err
-	}
-	return &daemon.Parts{
-		Store:    store,
-		Scanner:  sc,
-		Executor: ex,
-		Agent:    agent.New(agent.Config{UserID: user}, store, sc, ex, builtin.New(store.Estate, sc)),
-		StoreID:  keys.StoreID(),
-		Keys:     keys,
-		Key:      keys.Source(),
-		Move:     &daemon.Move{To: movedTo, Commit: setMode},
-		Notices:  keys.Notices(),
-		Outdated: cfg.outdated,
-		Close:    func() error { return errors.Join(ex.Close(), store.Close()) },
-	}, nil
+	p.Agent = agent.New(agent.Config{UserID: userID(cfg, keys, log)}, p.Store, p.Scanner, p.Executor, builtin.New(p.Store.Estate, p.Scanner))
+	p.Close = func() error { return errors.Join(p.Executor.Close(), p.Store.Close()) }
+	return p, nil
 }
 
-// userID is the configured id, else a random one made at first run.
-func userID(cfg config, keys *seal.Keys) (string, error) {
-	if cfg.UserID != "" {
-		return cfg.UserID, nil
+func openEstate(ctx context.Context, cfg config, keys *seal.Keys) (*storage.Service, *scanner.Scanner, error) {
+	store, err := storage.Open(ctx, cfg.Config, keys)
+	if err != nil {
+		return nil, nil, err
 	}
-	f := keys.File("data/user")
-	b, err := f.Load()
+	sc, err := scanner.New(cfg.AWS, store.Estate, keys)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return store, sc, nil
+}
+
+// userID is the configured id, else a random one made at first run. One that
+// cannot be kept serves until the daemon ends.
+func userID(cfg config, keys *seal.Keys, log *slog.Logger) string {
+	if cfg.UserID != "" {
+		return cfg.UserID
+	}
 	var id string
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		id = uuid.NewString()
-		if b, err = json.Marshal(id); err == nil {
-			err = f.Save(b)
-		}
-	case err == nil:
-		err = json.Unmarshal(b, &id)
+	f := keys.File("data/user")
+	if err := f.LoadOrSetAside(func(b []byte) error { return json.Unmarshal(b, &id) }); err == nil {
+		return id
+	}
+	id = uuid.NewString()
+	b, err := json.Marshal(id)
+	if err == nil {
+		err = f.Save(b)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading the user id: %w", err)
+		log.Warn("keeping the user id", "error", err.Error())
 	}
-	return id, nil
+	return id
 }

@@ -115,7 +115,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		}
 		examineStorage(status.Storage, add, warn)
 		for _, p := range status.Storage.Problems {
-			warn("store", fmt.Sprint(p), "cloudops scan writes damaged resources again")
+			warn("damage", damage(p), p.Mend)
 		}
 		a.examineKeys(ctx, client, status, add, warn)
 		a.examineEstate(status, add, warn)
@@ -187,10 +187,10 @@ func (a *app) examineEstate(s daemon.StatusResult, add func(string, string, erro
 		states[sh.State]++
 	}
 	switch {
-	case states["complete"] == 0:
+	case states["complete"]+states["doubtful"] == 0:
 		warn("estate", "nothing was scanned yet", "run: cloudops scan")
-	case states["denied"]+states["failed"] > 0:
-		warn("estate", fmt.Sprintf("%d parts were read, %d denied, %d failed", states["complete"], states["denied"], states["failed"]), "cloudops status lists them with what is missing")
+	case states["denied"]+states["failed"]+states["doubtful"] > 0:
+		warn("estate", fmt.Sprintf("%d parts were read, %d denied, %d failed, %d lost something since", states["complete"], states["denied"], states["failed"], states["doubtful"]), "cloudops status lists them with what is missing")
 	default:
 		add("estate", fmt.Sprintf("%d parts were read, %d never", states["complete"], states["never"]), nil)
 	}

@@ -23,6 +23,7 @@ func (a *app) executionsCommand() *cobra.Command {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
+				printProblem(w, r.Problem)
 				if len(r.Executions) == 0 {
 					fmt.Fprintln(w, "No command was proposed yet.")
 				}
@@ -35,6 +36,13 @@ func (a *app) executionsCommand() *cobra.Command {
 	cmd.Flags().IntVar(&p.Limit, "limit", 20, "at most this many, newest first; 0 means all")
 	cmd.Flags().StringVarP(&p.Conversation, "conversation", "c", "", "only of this conversation")
 	return cmd
+}
+
+// printProblem says that what follows may not be all.
+func printProblem(w io.Writer, problem string) {
+	if problem != "" {
+		fmt.Fprintf(w, "DAMAGED    %s\n\n", render.Terminal(problem))
+	}
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -50,6 +58,7 @@ func (a *app) auditCommand() *cobra.Command {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
+				printProblem(w, r.Problem)
 				if len(r.Entries) == 0 {
 					fmt.Fprintln(w, "The audit log is empty: no command was proposed yet.")
 					return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 func (a *app) profilesCommand() *cobra.Command {
@@ -80,7 +81,7 @@ func (a *app) profilesCommand() *cobra.Command {
 const profileFile = "profile"
 
 func rememberProfile(home, name string) error {
-	if err := os.WriteFile(filepath.Join(home, profileFile), []byte(name+"\n"), 0o600); err != nil {
+	if err := seal.ReplaceFile(filepath.Join(home, profileFile), []byte(name+"\n")); err != nil {
 		return fmt.Errorf("remembering the profile: %w", err)
 	}
 	return nil

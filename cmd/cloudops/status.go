@@ -68,8 +68,15 @@ func (a *app) statusCommand() *cobra.Command {
 					fmt.Fprintln(w, "WARNING    encryption is off: whoever gets hold of the home reads everything")
 				}
 				fmt.Fprint(w, storageState(s.Storage))
+				if s.Audit != "" {
+					fmt.Fprintf(w, "DAMAGED    %s\n           nothing runs until it holds\n", render.Terminal(s.Audit))
+				}
 				for _, p := range s.Problems {
 					fmt.Fprintf(w, "problem    %s\n", render.Terminal(p))
+				}
+				if len(s.Shards) == 0 && s.Resources > 0 {
+					fmt.Fprintln(w, "\nWhich parts of AWS these are all of is not known: data/ledger is gone. Scan again with: cloudops scan")
+					return
 				}
 				if len(s.Shards) == 0 {
 					fmt.Fprintln(w, "\nNothing was scanned yet. Scan with: cloudops scan")
@@ -113,7 +120,22 @@ func storageState(h storage.Health) string {
 	for _, w := range h.Warnings {
 		fmt.Fprintf(&b, "WARNING    %s\n           %s\n", render.Terminal(w.Message), render.Terminal(w.Mend))
 	}
+	for _, p := range h.Problems {
+		fmt.Fprintf(&b, "DAMAGED    %s\n           %s\n", render.Terminal(damage(p)), render.Terminal(p.Mend))
+	}
 	return b.String()
+}
+
+// damage says in a sentence what is damaged.
+func damage(p storage.Problem) string {
+	words := p.Message
+	if p.Point != "" && !strings.Contains(words, p.Point) {
+		words += ", point " + p.Point
+	}
+	if p.Collection != "" {
+		words = p.Collection + ": " + words
+	}
+	return words
 }
 
 func backupState(h storage.Health) string {

@@ -147,6 +147,10 @@ func absent(identifier string, gaps []string) error {
 func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 	scanning, problems := x.server.scans.state()
 	health := p.Store.Health()
-	return StatusResult{Resources: health.Resources, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
+	broken := ""
+	if p.Executor != nil {
+		broken = p.Executor.AuditProblem()
+	}
+	return StatusResult{Audit: broken, Resources: health.Resources, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
 		Storage: health, Key: p.Key, EncryptionOff: p.Keys != nil && p.Keys.Off()}, nil
 }

@@ -85,8 +85,6 @@ const (
 	CodeFull = -32017
 	// CodeUndecided: nobody decided, and the plan goes on waiting.
 	CodeUndecided = -32018
-	// CodeLate: AWS has, or had, the command that was to be stopped.
-	CodeLate = -32019
 )
 
 // Build identifies a binary.
@@ -167,6 +165,9 @@ type StatusResult struct {
 	Key string `json:"key"`
 	// EncryptionOff: that key lies open beside what it seals.
 	EncryptionOff bool `json:"encryption_off,omitempty"`
+	// Audit is why the audit log does not hold, so that nothing runs; empty where
+	// it holds.
+	Audit string `json:"audit,omitempty"`
 }
 
 // SearchParams asks for resources by words and filter.
@@ -364,6 +365,8 @@ type ExecutionListParams struct {
 // ExecutionListResult lists executions, newest first.
 type ExecutionListResult struct {
 	Executions []executor.Execution `json:"executions"`
+	// Problem is why the audit log, of which this is a view, does not hold.
+	Problem string `json:"problem,omitempty"`
 }
 
 // AuditParams limits the entries to the newest; 0 means all.
@@ -374,6 +377,8 @@ type AuditParams struct {
 // AuditResult lists audit entries in order.
 type AuditResult struct {
 	Entries []executor.Entry `json:"entries"`
+	// Problem is why the log does not hold, so that nothing runs.
+	Problem string `json:"problem,omitempty"`
 }
 
 // KeyStatusResult tells of the keys; nothing in it is secret.

@@ -48,6 +48,9 @@ type ServerConfig struct {
 
 // Parts is what the daemon owns. What a nil part would serve is degraded.
 type Parts struct {
+	// Problem is why parts are nil, so that each handshake tries again to open
+	// all; nil where all are open.
+	Problem  error
 	Store    *storage.Service
 	Scanner  *scanner.Scanner
 	Executor *executor.Executor
@@ -285,7 +288,7 @@ func (s *server) leave() {
 		return
 	}
 	stay := s.cfg.Idle
-	if s.parts == nil {
+	if s.parts == nil || s.parts.Problem != nil {
 		// What it lacks may be in the environment of the next one to start.
 		stay = min(stay, degradedIdle)
 	}
@@ -414,16 +417,26 @@ func (s *server) startOpening() <-chan struct{} {
 		return s.opening
 	}
 	done := make(chan struct{})
-	if s.parts != nil || s.ended {
+	if s.parts != nil && s.parts.Problem == nil || s.ended {
 		close(done)
 		return done
 	}
 	s.opening = done
+	partial := s.parts
+	s.parts = nil
 	s.users.Go(func() {
+		if partial != nil && partial.Close != nil {
+			if err := partial.Close(); err != nil {
+				s.log.Error("closing what was open", "error", err.Error())
+			}
+		}
 		parts, err := s.openParts()
 		s.mu.Lock()
 		s.parts, s.openErr, s.opening = parts, err, nil
 		s.mu.Unlock()
+		if err == nil {
+			err = parts.Problem
+		}
 		if err != nil {
 			s.log.Error("opening", "error", err.Error())
 		} else {

@@ -207,6 +207,9 @@ func (x *session) dispatch(ctx context.Context, name string, params []byte) (any
 		return nil, err
 	}
 	if parts := m.needs.missing(p); len(parts) > 0 {
+		if p.Problem != nil {
+			return nil, refusef(CodeDegraded, fromWire(toWire(p.Problem)).Hint, "the daemon is degraded: %v", p.Problem)
+		}
 		return nil, refusef(CodeDegraded, "see the problems that `cloudops status` lists", "the daemon is degraded: %s", parts[0])
 	}
 	return m.call(ctx, x, p, params)
@@ -270,7 +273,10 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 		return r, nil
 	}
 	r.StoreID = parts.StoreID
-	r.Problems = (^need(0)).missing(parts)
+	if parts.Problem != nil {
+		r.Problems = append(r.Problems, parts.Problem.Error())
+	}
+	r.Problems = append(r.Problems, (^need(0)).missing(parts)...)
 	s.mu.Lock()
 	r.Notices, parts.Notices = parts.Notices, nil
 	s.mu.Unlock()

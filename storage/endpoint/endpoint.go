@@ -140,6 +140,13 @@ func (e *Endpoint) Problems() []engine.Problem {
 	return e.engine.Problems()
 }
 
+// Scrubbed waits until the embedded engine has looked at all that it stores.
+func (e *Endpoint) Scrubbed(ctx context.Context) {
+	if e.engine != nil {
+		e.engine.Scrubbed(ctx)
+	}
+}
+
 // Reseal seals the embedded engine's values at rest anew; see engine.Reseal.
 // Other kinds keep nothing that is sealed there.
 func (e *Endpoint) Reseal(ctx context.Context, each func(points int)) (done, unreadable int, err error) {

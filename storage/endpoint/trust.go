@@ -105,15 +105,12 @@ func recognise(keys *seal.Keys, path string) error {
 	if err != nil {
 		return err
 	}
-	b, err := keys.File(trustFile).Load()
+	var k known
+	err = keys.File(trustFile).LoadOrSetAside(func(b []byte) error { return json.Unmarshal(b, &k) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return Remember(keys, path, sum)
 	}
 	if err != nil {
-		return fmt.Errorf("reading which qdrant program is trusted: %w", err)
-	}
-	var k known
-	if err := json.Unmarshal(b, &k); err != nil {
 		return fmt.Errorf("reading which qdrant program is trusted: %w", err)
 	}
 	if k.SHA256 != sum {

@@ -61,11 +61,14 @@ func indexKinds() []indexKind {
 
 func catalogueFiles() [2]string { return [2]string{"catalogue", "catalogue.copy"} }
 
-// loadCatalogue reads the catalogue of dir; a dir without any is empty.
+// loadCatalogue reads the catalogue of dir; a dir without any is empty. Of the
+// two files one that is damaged or gone is made anew from the other, and is a
+// problem only where that fails.
 func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Problem, err error) {
 	cat.Aliases = map[string]string{}
 	var found []byte
 	var errs []error
+	var damaged []string
 	absent := 0
 	for _, name := range catalogueFiles() {
 		f, err := sealedFile(dir, name, keys)
@@ -77,8 +80,7 @@ func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Probl
 		case errors.Is(err, fs.ErrNotExist):
 			absent++
 		case err != nil:
-			errs = append(errs, err)
-			problems = append(problems, Problem{Message: "the file " + name + " is damaged; its copy is used"})
+			errs, damaged = append(errs, err), append(damaged, name)
 		case found == nil:
 			found = b
 		}
@@ -91,6 +93,17 @@ func loadCatalogue(dir string, keys *seal.Keys) (cat catalogue, problems []Probl
 		}
 		if err := json.Unmarshal(found, &cat); err != nil {
 			return cat, nil, fmt.Errorf("%w: decoding the catalogue: %v", ErrCorrupt, err)
+		}
+		var mending error
+		for _, name := range damaged {
+			_, err := seal.SetAside(filepath.Join(dir, name))
+			mending = errors.Join(mending, err)
+		}
+		if len(damaged)+absent > 0 && mending == nil {
+			mending = cat.save(dir, keys)
+		}
+		if mending != nil {
+			problems = append(problems, Problem{Message: "one of the two catalogue files is damaged or gone, and could not be made anew: " + mending.Error()})
 		}
 		return cat, problems, nil
 	case absent == 0 && errors.Is(errs[0], seal.ErrUnauthenticated) && errors.Is(errs[1], seal.ErrUnauthenticated):

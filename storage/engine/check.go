@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // bbolt trusts its pages: a damaged one makes it panic, loop, fault, or free a
@@ -52,7 +54,7 @@ type checker struct {
 // check verifies the structure of a bbolt file. stale says that one of the two
 // headers is damaged, so that the other, perhaps a commit older, is in force.
 func check(path string) (stale bool, err error) {
-	f, err := os.Open(path)
+	f, err := home.Open(path, os.O_RDONLY)
 	if err != nil {
 		return false, err
 	}

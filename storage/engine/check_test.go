@@ -158,13 +158,37 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		if done, err := c.salvage(filepath.Dir(path)); done || err != nil {
-			t.Fatalf("of a file of another store something was saved: %v, %v", done, err)
+		if err := c.salvage(filepath.Dir(path)); err != nil {
+			t.Fatalf("saving what is left of it: %v", err)
 		}
-		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, b) {
+		if n := headsIn(t, path); n != 0 {
+			t.Fatalf("of a file of another store %d points were saved", n)
+		}
+		kept, err := filepath.Glob(path + ".damaged-*")
+		if err != nil || len(kept) != 1 {
+			t.Fatalf("kept are %v, %v", kept, err)
+		}
+		if after, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(after, b) {
 			t.Fatal("the damaged file was changed")
 		}
 	})
+}
+
+// headsIn counts the points of a data file.
+func headsIn(t *testing.T, path string) (n int) {
+	t.Helper()
+	db, err := openDB(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.View(func(tx *bbolt.Tx) error {
+		n = tx.Bucket(headsBucket()).Stats().KeyN
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func FuzzRecord(f *testing.F) {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -123,17 +124,18 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 		return nil, err
 	}
 	file := dataFile(dir)
-	hint := fmt.Sprintf("nothing was changed; restore %s from a backup, or move the folder %s away and scan again", file, filepath.Dir(dir))
+	hint := fmt.Sprintf("nothing was changed; restore %s from a backup", file)
 	stale, err := check(file)
-	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("%w: the file is gone", ErrCorrupt)
-	} else if errors.Is(err, ErrCorrupt) {
-		var done bool
-		failed := guarded(func() (err error) { done, err = c.salvage(dir); return err })
-		if done && failed == nil {
-			stale, err = check(file)
-		} else if failed != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		// A missing file costs what it held; a damaged one never costs more.
+		c.faults[0] = Problem{Collection: c.name, Message: "its data file " + file + " was gone, so it begins empty"}
+		err = createCollection(dir)
+	case errors.Is(err, ErrCorrupt):
+		if failed := guarded(func() error { return c.salvage(dir) }); failed != nil {
 			err = fmt.Errorf("%w; saving what is left of it: %w", err, failed)
+		} else {
+			stale, err = check(file)
 		}
 	}
 	if readOnly(err) && !errors.Is(err, ErrCorrupt) {
@@ -143,10 +145,11 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 		return nil, fmt.Errorf("%w; %s", err, hint)
 	}
 	if stale {
-		c.faults[0] = Problem{Collection: c.name, Message: "a header of " + file + " is damaged; the write before the damage may be missing, a scan brings it back"}
+		c.faults[0] = Problem{Collection: c.name, Message: "a header of " + file + " is damaged; the write before the damage may be missing"}
 	}
-	for _, kept := range damagedFiles(dir) {
-		c.faults[^uint64(0)] = Problem{Collection: c.name, Message: "its data file was damaged, and what could be read of it is used; the damaged one is kept as " + kept + ": scan again or restore a backup, then delete it"}
+	kept, _ := filepath.Glob(file + home.AsidePattern) // the pattern is well-formed
+	for _, k := range kept {
+		c.faults[^uint64(0)] = Problem{Collection: c.name, Message: "its data file was damaged, and what could be read of it is used; the damaged one is kept as " + k + " until you delete it"}
 	}
 	err = guarded(func() error {
 		if c.db, err = openDB(file); err != nil {

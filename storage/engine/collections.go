@@ -31,13 +31,16 @@ func (e *Engine) resolve(name string) (*collection, error) {
 	if c, ok := e.collections[name]; ok {
 		return c, nil
 	}
+	if err := e.broken[name]; err != nil {
+		return nil, status.Errorf(codes.DataLoss, "%v: collection %s cannot be opened: %v", ErrCorrupt, name, err)
+	}
 	return nil, status.Errorf(codes.NotFound, "Collection `%s` doesn't exist!", name)
 }
 
 // CollectionExists answers for names and aliases.
 func (s collectionsService) CollectionExists(_ context.Context, r *qdrant.CollectionExistsRequest) (*qdrant.CollectionExistsResponse, error) {
 	_, err := s.e.resolve(r.GetCollectionName())
-	return &qdrant.CollectionExistsResponse{Result: &qdrant.CollectionExists{Exists: err == nil}}, nil
+	return &qdrant.CollectionExistsResponse{Result: &qdrant.CollectionExists{Exists: status.Code(err) != codes.NotFound}}, nil
 }
 
 // Create makes an empty collection.
@@ -59,7 +62,7 @@ func (s collectionsService) Create(_ context.Context, r *qdrant.CreateCollection
 	if _, ok := e.catalogue.Aliases[name]; ok {
 		return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Can't create collection with name %s. Alias with the same name already exists", name)
 	}
-	if e.collections[name] != nil {
+	if e.collections[name] != nil || e.broken[name] != nil {
 		return nil, status.Errorf(codes.AlreadyExists, "Collection `%s` already exists!", name)
 	}
 	added := entry{Name: name, Dir: uuid.NewString(), Config: config}

@@ -20,13 +20,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 
+	"github.com/google/uuid"
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -62,6 +65,8 @@ type Problem struct {
 	// Point is the point's id, empty where even that is unreadable.
 	Point   string `json:"point,omitempty"`
 	Message string `json:"message"`
+	// Mend is what to do about it; the engine leaves that to its user.
+	Mend string `json:"mend,omitempty"`
 }
 
 // Engine owns one directory of collections. Safe for concurrent use.
@@ -78,7 +83,13 @@ type Engine struct {
 	mu          sync.RWMutex
 	catalogue   catalogue
 	collections map[string]*collection
-	problems    []Problem
+	// broken is why collections cannot be opened; the others are served.
+	broken   map[string]error
+	problems []Problem
+
+	// scrubbed is closed when everything stored was looked at once.
+	scrubbed chan struct{}
+	closing  atomic.Bool
 }
 
 // Open reads the catalogue and every collection in it. Errors match ErrInUse,
@@ -100,7 +111,8 @@ func open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, e
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dir: dir, keys: keys, lock: lock, handled: map[string]bool{}, collections: map[string]*collection{}}
+	e := &Engine{dir: dir, keys: keys, lock: lock, handled: map[string]bool{}, collections: map[string]*collection{},
+		broken: map[string]error{}, scrubbed: make(chan struct{})}
 	for _, name := range Surface() {
 		e.handled[name] = true
 	}
@@ -116,6 +128,7 @@ func open(dir string, keys *seal.Keys, options ...grpc.ServerOption) (*Engine, e
 	qdrant.RegisterQdrantServer(e.server, e)
 	qdrant.RegisterCollectionsServer(e.server, collectionsService{e: e})
 	qdrant.RegisterPointsServer(e.server, pointsService{e: e})
+	go func() { _ = guarded(func() error { e.scrub(); return nil }) }() // what it found counts
 	return e, nil
 }
 
@@ -127,12 +140,49 @@ func (e *Engine) load() error {
 	e.catalogue, e.problems = cat, problems
 	for _, entry := range cat.Collections {
 		c, err := openCollection(filepath.Join(e.dir, entry.Dir), entry, e.keys)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrInUse), errors.Is(err, seal.ErrWrongKey), readOnly(err):
 			return fmt.Errorf("opening collection %s: %w", entry.Name, err)
+		case err != nil:
+			e.broken[entry.Name] = err
+			e.problems = append(e.problems, Problem{Collection: entry.Name, Message: "it cannot be opened: " + err.Error()})
+		default:
+			e.collections[entry.Name] = c
 		}
-		e.collections[entry.Name] = c
 	}
 	return nil
+}
+
+// scrub opens everything that is stored once, so that damage is known before
+// anybody asks for what it hit.
+func (e *Engine) scrub() {
+	defer close(e.scrubbed)
+	e.mu.RLock()
+	all := slices.Collect(maps.Values(e.collections))
+	e.mu.RUnlock()
+	for _, c := range all {
+		for next := new(uuid.UUID); next != nil && !e.closing.Load(); {
+			var page []point
+			c.mu.RLock()
+			page, next = c.table.byID(matcher{}, *next, scrubPage)
+			c.mu.RUnlock()
+			if _, err := c.read(page, true); err != nil {
+				break // who asks is told
+			}
+		}
+	}
+}
+
+// scrubPage is how many points are opened at a time.
+const scrubPage = 256
+
+// Scrubbed waits until damage to anything that was stored before is among the
+// problems.
+func (e *Engine) Scrubbed(ctx context.Context) {
+	select {
+	case <-e.scrubbed:
+	case <-ctx.Done():
+	}
 }
 
 // Serve answers on l until Close.
@@ -141,6 +191,8 @@ func (e *Engine) Serve(l net.Listener) error { return e.server.Serve(l) }
 // Close ends what is under way and releases the files.
 func (e *Engine) Close() error {
 	e.server.GracefulStop()
+	e.closing.Store(true)
+	<-e.scrubbed
 	return e.close()
 }
 

@@ -12,40 +12,34 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // salvage replaces a data file whose structure is damaged by one with all that
-// still opens of it, and keeps a copy of the damaged one beside it. The seal of
-// a value tells what it is and that it is whole, wherever it is found. Without
-// a single point nothing is changed, and the damage stays as it is.
-func (c *collection) salvage(dir string) (done bool, err error) {
+// still opens of it, be it nothing, and keeps a copy of the damaged one beside it.
+// The seal of a value tells what it is and that it is whole, wherever it is found.
+func (c *collection) salvage(dir string) error {
 	file, fresh := dataFile(dir), filepath.Join(dir, "salvaged.db")
 	defer os.Remove(fresh)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return false, err
+		return err
 	}
 	if err := createDB(fresh); err != nil {
-		return false, err
+		return err
 	}
 	db, err := openDB(fresh)
 	if err != nil {
-		return false, err
+		return err
 	}
-	points, err := c.copyTo(db, file)
-	if err = errors.Join(err, db.Close()); err != nil || points == 0 {
-		return false, err
+	if err = errors.Join(c.copyTo(db, file), db.Close()); err != nil {
+		return err
 	}
-	kept := filepath.Join(dir, "damaged-"+time.Now().UTC().Format("20060102T150405.000")+".db")
+	kept := home.Aside(file, time.Now())
 	if err := copyFile(file, kept); err != nil {
-		return false, errors.Join(fmt.Errorf("keeping the damaged file: %w", err), os.Remove(kept))
+		return errors.Join(fmt.Errorf("keeping the damaged file: %w", err), os.Remove(kept))
 	}
-	return true, errors.Join(os.Rename(fresh, file), syncDir(dir))
-}
-
-// damagedFiles are those that salvage has kept.
-func damagedFiles(dir string) []string {
-	kept, _ := filepath.Glob(filepath.Join(dir, "damaged-*.db")) // the pattern is well-formed
-	return kept
+	return errors.Join(os.Rename(fresh, file), syncDir(dir))
 }
 
 func copyFile(from, to string) error {
@@ -62,16 +56,16 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
-// copyTo puts everything that opens into a new data file, and counts the points.
-func (c *collection) copyTo(db *bbolt.DB, file string) (points int, err error) {
+// copyTo puts everything that opens into a new data file.
+func (c *collection) copyTo(db *bbolt.DB, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	s := &salvager{c: c, f: f, db: db, seen: map[uint64]byte{}, size: uint64(os.Getpagesize())}
 	metas := s.metas()
@@ -92,7 +86,7 @@ func (c *collection) copyTo(db *bbolt.DB, file string) (points int, err error) {
 		}
 	}
 	s.flush()
-	return s.points, s.err
+	return s.err
 }
 
 // salvager reads pages without trusting any of them.
@@ -105,7 +99,6 @@ type salvager struct {
 	// seen has a bit for each value of a number that was found.
 	seen    map[uint64]byte
 	pending []salvaged
-	points  int
 	err     error
 }
 
@@ -254,9 +247,6 @@ func (s *salvager) value(key, value []byte) {
 		if s.seen[seq]&(1<<i) == 0 {
 			s.seen[seq] |= 1 << i
 			s.pending = append(s.pending, salvaged{i, bytes.Clone(key), bytes.Clone(value)})
-			if i == 0 {
-				s.points++
-			}
 			if len(s.pending) == 4096 {
 				s.flush()
 			}

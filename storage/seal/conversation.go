@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 const (
@@ -208,7 +210,7 @@ func (k *Keys) Conversations() ([]string, error) {
 
 // erase overwrites a small file; an absent one is no error.
 func erase(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := home.Open(path, os.O_WRONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -222,11 +224,16 @@ func erase(path string) error {
 	return err
 }
 
-// overwrite makes a small file all zeros, on the disk.
+// erasedMark begins a key file that was erased, so that zeros are mere damage.
+const erasedMark = "erased by cloudops\n"
+
+// overwrite makes a small file zeros after the mark, on the disk.
 func overwrite(f *os.File) error {
 	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() {
-		_, err = f.Write(make([]byte, min(info.Size(), maxConversationKey)))
+	if err == nil {
+		b := make([]byte, max(min(info.Size(), maxConversationKey), int64(len(erasedMark))))
+		copy(b, erasedMark)
+		_, err = f.Write(b)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -235,7 +242,10 @@ func overwrite(f *os.File) error {
 }
 
 // erased tells a file that was overwritten by erase.
-func erased(b []byte) bool { return len(b) > 0 && len(bytes.Trim(b, "\x00")) == 0 }
+func erased(b []byte) bool {
+	rest, ok := bytes.CutPrefix(b, []byte(erasedMark))
+	return ok && len(bytes.Trim(rest, "\x00")) == 0
+}
 
 func removeSynced(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

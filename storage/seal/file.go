@@ -61,6 +61,28 @@ func (f *File) Load() ([]byte, error) {
 	return plain, nil
 }
 
+// LoadOrSetAside is Load of a file that can be made anew: decode takes its
+// content, and one that does not open, or that decode refuses, is set aside and
+// is as if it had never been. Errors match fs.ErrNotExist, or ErrNewer where
+// decode says so: a newer version can read it.
+func (f *File) LoadOrSetAside(decode func([]byte) error) error {
+	plain, err := f.Load()
+	if err == nil {
+		err = decode(plain)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNewer) {
+		return err
+	}
+	path, perr := f.path()
+	if perr != nil {
+		return perr
+	}
+	if _, aerr := SetAside(path); aerr != nil {
+		return errors.Join(err, aerr)
+	}
+	return fmt.Errorf("%s was damaged: %w", path, fs.ErrNotExist)
+}
+
 // Save replaces the content: written, synced, renamed.
 func (f *File) Save(plain []byte) error {
 	path, err := f.path()

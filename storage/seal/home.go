@@ -10,15 +10,17 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // prepareHome makes or checks the home and returns its real path. Nobody else
 // may be able to write there: what lies in it decides what is trusted.
-func prepareHome(home string) (string, error) {
-	if home == "" {
+func prepareHome(dir string) (string, error) {
+	if dir == "" {
 		return "", errors.New("no home directory is given: set CLOUDOPS_HOME")
 	}
-	abs, err := filepath.Abs(home)
+	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("finding the home directory: %w", err)
 	}
@@ -39,6 +41,9 @@ func prepareHome(home string) (string, error) {
 	if err := checkPrivate(info); err != nil {
 		return "", fmt.Errorf("refusing %s as home: %w; it holds everything that cloudops knows, so make it yours alone: chmod 700 %s", real, err, real)
 	}
+	if err := home.Tighten(real); err != nil {
+		return "", fmt.Errorf("refusing %s as home: %w", real, err)
+	}
 	return real, nil
 }
 
@@ -54,27 +59,20 @@ func ReadFile(path string) ([]byte, error) { return readSmall(path, maxPlain+102
 // SetAside renames a damaged file, so that it is kept when another takes its
 // place, and says what it is called now.
 func SetAside(path string) (kept string, err error) {
-	kept = path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	kept = home.Aside(path, time.Now())
 	if err := os.Rename(path, kept); err != nil {
-		return "", fmt.Errorf("keeping the damaged file: %w", err)
+		return "", fmt.Errorf("setting the damaged file aside: %w", err)
 	}
 	return kept, syncDir(filepath.Dir(path))
 }
 
 // readSmall reads a regular file of at most max bytes.
 func readSmall(path string, max int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := home.Open(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
 	b, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // checkPrivate refuses what another user owns or may read.
@@ -25,15 +27,6 @@ func checkPrivate(info fs.FileInfo) error {
 	return nil
 }
 
-// openNoFollow opens a file for reading, but no link and no pipe.
-func openNoFollow(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s is a link; name the file itself", path)
-	}
-	return f, err
-}
-
 // syncDir makes a rename or removal in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
@@ -46,7 +39,7 @@ func syncDir(dir string) error {
 
 // lockFile takes an exclusive lock between processes, or gives up.
 func lockFile(path string, wait time.Duration) (release func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := home.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("locking the keyset: %w", err)
 	}

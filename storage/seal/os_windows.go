@@ -12,18 +12,6 @@ import (
 // checkPrivate trusts the access list that the profile directory hands down.
 func checkPrivate(fs.FileInfo) error { return nil }
 
-// openNoFollow opens a file for reading, but no link.
-func openNoFollow(path string) (*os.File, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	return os.Open(path)
-}
-
 // syncDir does nothing: the file system journals renames by itself.
 func syncDir(string) error { return nil }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // maxConversationKeys bounds the keys of a conversation whose earlier ones can't
@@ -81,8 +83,9 @@ func (k *Keys) sealedFiles() (map[string]uint32, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		// What a crash left of an unfinished file is replaced with the next one.
-		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".tmp") {
+		// What a crash left of an unfinished file is replaced with the next one; what
+		// was damaged is kept as it is.
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".tmp") || home.IsAside(path) {
 			return err
 		}
 		head, err := readHead(path)
@@ -106,7 +109,7 @@ func (k *Keys) sealedFiles() (map[string]uint32, error) {
 
 // readHead reads the bytes that tell which key sealed a file.
 func readHead(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := home.Open(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +213,7 @@ func (k *Keys) replaceConversation(id, path string, h *keyset.Handle) error {
 	}
 	var old *os.File
 	if runtime.GOOS != "windows" { // which replaces no file that is open
-		if old, err = os.OpenFile(path, os.O_WRONLY, 0); err != nil {
+		if old, err = home.Open(path, os.O_WRONLY); err != nil {
 			return err
 		}
 		defer old.Close()

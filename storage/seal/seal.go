@@ -34,6 +34,8 @@ var (
 	ErrCorrupt = errors.New("keyset file damaged")
 	// ErrMoved: the configuration names another key source than the store's.
 	ErrMoved = errors.New("key source changed")
+	// ErrNewer: a newer version of cloudops wrote it.
+	ErrNewer = errors.New("written by a newer version of cloudops")
 	// ErrUnauthenticated: a sealed value was altered, or belongs elsewhere.
 	ErrUnauthenticated = errors.New("sealed value does not authenticate")
 )

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // Source is where the key-encryption key is kept. At most one field is set;
@@ -277,7 +279,7 @@ func (s Source) peek(home string, v vault) ([]byte, error) {
 
 // readKeyFile reads a key file that nobody else can.
 func readKeyFile(path string) (string, error) {
-	f, err := openNoFollow(path)
+	f, err := home.Open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
@@ -288,9 +290,6 @@ func readKeyFile(path string) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", fmt.Errorf("%w: checking the key file: %w", ErrUnavailable, err)
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%w: the key file %s is not a regular file", ErrUnavailable, path)
 	}
 	if err := checkPrivate(info); err != nil {
 		return "", fmt.Errorf("%w: refusing the key file %s: %w; make it yours alone: chmod 600 %s", ErrUnavailable, path, err, path)
