@@ -129,9 +129,6 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 
 	known, rest, err := s.begin(name, r.Params())
 	if rest == nil {
-		if !s.stream.takes(len(known)) {
-			jsonrpc2.Async(ctx) // an editor may send on and read later
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +140,10 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 		return guard(s.log, name, func() (any, error) { return rest(s.ctx) })
 	}
 	id := r.ID()
-	cctx, done := s.running.start(s.ctx, id)
+	cctx, done, err := s.running.start(s.ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	jsonrpc2.Async(ctx)
 	defer done()
 	res, err := guard(s.log, name, func() (any, error) { return rest(cctx) })
@@ -226,10 +226,17 @@ type calls struct {
 	byID map[jsonrpc2.ID]*context.CancelFunc
 }
 
-func (c *calls) start(parent context.Context, id jsonrpc2.ID) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(parent)
+// maxCalls bounds those under way at once.
+const maxCalls = 1024
+
+func (c *calls) start(parent context.Context, id jsonrpc2.ID) (context.Context, func(), error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.byID) >= maxCalls {
+		return nil, nil, jsonrpc2.Errorf(jsonrpc2.Code(protocol.LSPErrorCodesRequestFailed),
+			"%d requests are under way; ask again when some of them are answered", maxCalls)
+	}
+	ctx, cancel := context.WithCancel(parent)
 	if c.byID == nil {
 		c.byID = map[jsonrpc2.ID]*context.CancelFunc{}
 	}
@@ -241,7 +248,7 @@ func (c *calls) start(parent context.Context, id jsonrpc2.ID) (context.Context, 
 		if c.byID[id] == &cancel {
 			delete(c.byID, id)
 		}
-	}
+	}, nil
 }
 
 func (c *calls) cancel(id jsonrpc2.ID) {

@@ -29,7 +29,7 @@ func (d *document) apply(version int32, edits []edit, enc encoding) *document {
 		start, end := d.offset(edits[0].start, enc), d.offset(edits[0].end, enc)
 		text = text[:min(start, end)] + edits[0].text + text[max(start, end):]
 	default:
-		r := newRope(text)
+		r := newRope(text, pieceSize)
 		for _, e := range edits {
 			r.replace(e, enc)
 		}
@@ -38,18 +38,18 @@ func (d *document) apply(version int32, edits []edit, enc encoding) *document {
 	return newDocument(d.uri, version, text)
 }
 
-const (
-	// pieceSize is how long the pieces of a rope are made, in bytes. An edit
-	// copies a few of them and walks over the others' sums.
-	pieceSize = 2 << 10
-	// maxPiece is from where on one is cut up.
-	maxPiece = 2 * pieceSize
-)
+// pieceSize is how long the pieces of a rope are made, in bytes. An edit copies
+// a few of them and walks over the others' sums.
+const pieceSize = 2 << 10
 
 // rope is a text in pieces, so that many edits cost about as much as they are
 // long, not as the text is. Pieces begin and end between characters, and never
 // between CR and LF.
-type rope []piece
+type rope struct {
+	pieces []piece
+	// size is how long pieces are made; one of twice that is cut up.
+	size int
+}
 
 type piece struct {
 	text string
@@ -68,34 +68,39 @@ func newPiece(text string) piece {
 	return p
 }
 
-func newRope(text string) rope { return cut(make(rope, 0, len(text)/pieceSize+1), text) }
-
-// cut appends a text in pieces.
-func cut(r rope, text string) rope {
-	for len(text) > maxPiece {
-		n := pieceSize
-		for n < maxPiece && (!utf8.RuneStart(text[n]) || text[n] == '\n' && text[n-1] == '\r') {
-			n++
-		}
-		r, text = append(r, newPiece(text[:n])), text[n:]
-	}
-	return append(r, newPiece(text))
+func newRope(text string, size int) *rope {
+	r := &rope{size: size}
+	r.pieces = r.cut(text)
+	return r
 }
 
-func (r rope) String() string {
+// cut makes pieces of a text.
+func (r *rope) cut(text string) []piece {
+	pieces := make([]piece, 0, len(text)/r.size+1)
+	for len(text) > 2*r.size {
+		n := r.size
+		for n < 2*r.size && (!utf8.RuneStart(text[n]) || text[n] == '\n' && text[n-1] == '\r') {
+			n++
+		}
+		pieces, text = append(pieces, newPiece(text[:n])), text[n:]
+	}
+	return append(pieces, newPiece(text))
+}
+
+func (r *rope) String() string {
 	n := 0
-	for _, p := range r {
+	for _, p := range r.pieces {
 		n += len(p.text)
 	}
 	var b strings.Builder
 	b.Grow(n)
-	for _, p := range r {
+	for _, p := range r.pieces {
 		b.WriteString(p.text)
 	}
 	return b.String()
 }
 
-// place is an offset in a piece, at most its length.
+// place is an offset in a piece, below its length but at the end of the text.
 type place struct{ piece, offset int }
 
 // replace applies an edit that is not of the whole.
@@ -104,35 +109,27 @@ func (r *rope) replace(e edit, enc encoding) {
 	if end.piece < start.piece || end.piece == start.piece && end.offset < start.offset {
 		start, end = end, start
 	}
-	text := (*r)[start.piece].text[:start.offset] + e.text + (*r)[end.piece].text[end.offset:]
+	text := r.pieces[start.piece].text[:start.offset] + e.text + r.pieces[end.piece].text[end.offset:]
 	from, to := start.piece, end.piece+1
-	// What now stands side by side must not part a CR from its LF, and an empty
-	// piece would hide its neighbours from each other.
-	if text == "" && to < len(*r) {
-		text = (*r)[to].text
-		to++
-	}
-	if from > 0 && (text == "" || text[0] == '\n' && strings.HasSuffix((*r)[from-1].text, "\r")) {
+	// The end of a piece is found as the beginning of the next, so that only what
+	// stands before can have come to be a CR whose LF this begins with.
+	if from > 0 && strings.HasPrefix(text, "\n") && strings.HasSuffix(r.pieces[from-1].text, "\r") {
 		from--
-		text = (*r)[from].text + text
+		text = r.pieces[from].text + text
 	}
-	if to < len(*r) && strings.HasSuffix(text, "\r") && strings.HasPrefix((*r)[to].text, "\n") {
-		text += (*r)[to].text
-		to++
-	}
-	*r = slices.Replace(*r, from, to, cut(nil, text)...)
+	r.pieces = slices.Replace(r.pieces, from, to, r.cut(text)...)
 }
 
 // find is document.offset in a rope.
-func (r rope) find(p position, enc encoding) place {
+func (r *rope) find(p position, enc encoding) place {
 	at := place{}
 	for left := uint64(p.line); left > 0; {
-		if at.piece == len(r) {
-			last := len(r) - 1
-			return place{last, len(r[last].text)}
+		if at.piece == len(r.pieces) {
+			last := len(r.pieces) - 1
+			return place{last, len(r.pieces[last].text)}
 		}
-		text := r[at.piece].text
-		if breaks := uint64(r[at.piece].breaks); breaks < left {
+		text := r.pieces[at.piece].text
+		if breaks := uint64(r.pieces[at.piece].breaks); breaks < left {
 			left -= breaks
 			at.piece++
 			continue
@@ -146,12 +143,12 @@ func (r rope) find(p position, enc encoding) place {
 	}
 	// Within the line: whole pieces by their sums, then the characters.
 	for left := uint64(p.character); ; {
-		text := r[at.piece].text[at.offset:]
+		text := r.pieces[at.piece].text[at.offset:]
 		length := uint64(len(text))
 		if enc == utf16 {
-			length = uint64(r[at.piece].units)
+			length = uint64(r.pieces[at.piece].units)
 		}
-		if at.offset == 0 && r[at.piece].breaks == 0 && length <= left && at.piece+1 < len(r) {
+		if at.offset == 0 && r.pieces[at.piece].breaks == 0 && length <= left && at.piece+1 < len(r.pieces) {
 			left -= length
 			at.piece++
 			continue
@@ -168,7 +165,7 @@ func (r rope) find(p position, enc encoding) place {
 			left -= units
 			i += size
 		}
-		if at.piece+1 == len(r) {
+		if at.piece+1 == len(r.pieces) {
 			return place{at.piece, at.offset + len(text)}
 		}
 		at = place{piece: at.piece + 1}

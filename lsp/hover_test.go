@@ -27,21 +27,7 @@ const (
 // of 1,000 lines that mention a remembered resource. No daemon is reached.
 func piped(tb testing.TB) (toServer io.WriteCloser, replies *bufio.Reader) {
 	tb.Helper()
-	in, toServer := pipe(tb)
-	fromServer, out := pipe(tb)
-	s := newServer(context.Background(), Config{In: in, Out: out, Dial: func(context.Context, daemon.ClientConfig) (*daemon.Client, error) {
-		return nil, errors.New("no daemon")
-	}})
-	s.records.known[remembered] = []storage.Record{{
-		Key: storage.Key{
-			Type: "ec2_instance", ID: remembered, AccountID: "123456789012", Region: "us-west-2",
-			ARN: "arn:aws:ec2:us-west-2:123456789012:instance/" + remembered,
-		},
-		Name: "web-1", State: "running", AccountName: "prod",
-		Summary: "t3.medium · vpc-0123456789abcdef0", LastSynced: time.Now(),
-		Tags: map[string]string{"env": "production", "app": "web", "owner": "team-backend"},
-	}}
-	s.documents.put(newDocument(mainTF, 1, strings.Repeat("  instance = \""+remembered+"\" # web\n", 1000)))
+	s, toServer, fromServer := overPipes(tb)
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve() }()
 	tb.Cleanup(func() {
@@ -55,6 +41,27 @@ func piped(tb testing.TB) (toServer io.WriteCloser, replies *bufio.Reader) {
 	}
 	reply(tb, replies)
 	return toServer, replies
+}
+
+// overPipes is what piped serves.
+func overPipes(tb testing.TB) (s *server, toServer, fromServer *os.File) {
+	tb.Helper()
+	in, toServer := pipe(tb)
+	fromServer, out := pipe(tb)
+	s = newServer(context.Background(), Config{In: in, Out: out, Dial: func(context.Context, daemon.ClientConfig) (*daemon.Client, error) {
+		return nil, errors.New("no daemon")
+	}})
+	s.records.known[remembered] = []storage.Record{{
+		Key: storage.Key{
+			Type: "ec2_instance", ID: remembered, AccountID: "123456789012", Region: "us-west-2",
+			ARN: "arn:aws:ec2:us-west-2:123456789012:instance/" + remembered,
+		},
+		Name: "web-1", State: "running", AccountName: "prod",
+		Summary: "t3.medium · vpc-0123456789abcdef0", LastSynced: time.Now(),
+		Tags: map[string]string{"env": "production", "app": "web", "owner": "team-backend"},
+	}}
+	s.documents.put(newDocument(mainTF, 1, strings.Repeat("  instance = \""+remembered+"\" # web\n", 1000)))
+	return s, toServer, fromServer
 }
 
 func pipe(tb testing.TB) (r, w *os.File) {

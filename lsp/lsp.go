@@ -103,6 +103,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.stop = context.WithCancel(ctx)
+	s.stream.abandon, s.stream.out.gone = s.stop, s.stop
 	s.table = s.methods()
 	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
 	s.editor = protocol.ClientDispatcher(s.conn)
@@ -133,6 +134,8 @@ func (s *server) serve() error {
 		return nil
 	case s.exited:
 		return ErrNoShutdown
+	case errors.Is(s.stream.out.failure(), errUnread):
+		return errUnread
 	case s.ctx.Err() != nil:
 		return nil
 	}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
-	"syscall"
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
@@ -48,21 +46,14 @@ type stream struct {
 	// the answer to the last one was written.
 	next func()
 
-	mu  sync.Mutex // guards out
-	out io.Writer
-	// file is out where the system can be asked about it.
-	file syscall.RawConn
-
-	// calls counts those that were read and not yet answered.
-	calls sync.WaitGroup
+	out *output
+	// abandon ends the calls that are still under way after the input ended.
+	abandon func()
 }
 
 func newStream(in io.Reader, out io.Writer) *stream {
-	s := &stream{in: bufio.NewReaderSize(in, 64<<10), out: out}
+	s := &stream{in: bufio.NewReaderSize(in, 64<<10), out: newOutput(out), abandon: func() {}}
 	s.closer, _ = in.(io.Closer)
-	if f, ok := out.(syscall.Conn); ok {
-		s.file, _ = f.SyscallConn()
-	}
 	return s
 }
 
@@ -97,7 +88,7 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 		}
 		switch m := msg.(type) {
 		case *jsonrpc2.Call:
-			s.calls.Add(1)
+			s.out.read()
 		case *jsonrpc2.Response:
 			if n, ok := m.ID().Number(); ok {
 				id := jsonrpc2.NewNumberID(n - ownIDs)
@@ -111,12 +102,13 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 	}
 }
 
+// end lets what is under way be answered, for a moment. What is not by then, or
+// not read by the editor, holds up the end no longer.
 func (s *stream) end(err error) error {
-	answered := make(chan struct{})
-	go func() { s.calls.Wait(); close(answered) }()
-	select {
-	case <-answered:
-	case <-time.After(grace):
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if !s.out.settle(ctx) {
+		s.abandon()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.EOF
@@ -249,7 +241,7 @@ func (s *stream) complain(id json.RawMessage, code jsonrpc2.Code, why string) {
 		"error": map[string]any{"code": code, "message": why},
 	})
 	if err == nil {
-		_ = s.write(body) // a reader that left is noticed by the next Read
+		_ = s.out.send(body, false) // a reader that left is noticed by the next Read
 	}
 }
 
@@ -266,11 +258,7 @@ func (s *stream) Write(_ context.Context, msg jsonrpc2.Message) (int64, error) {
 			return 0, err
 		}
 	}
-	err = s.write(body)
-	if response {
-		s.calls.Done()
-	}
-	if err != nil {
+	if err := s.out.send(body, response); err != nil {
 		return 0, err
 	}
 	return int64(len(body)), nil
@@ -295,21 +283,6 @@ func withOwnID(body []byte) ([]byte, error) {
 		}
 	}
 	return body, nil
-}
-
-func (s *stream) write(body []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	frame := append(fmt.Appendf(make([]byte, 0, len(body)+32), "Content-Length: %d\r\n\r\n", len(body)), body...)
-	_, err := s.out.Write(frame)
-	return err
-}
-
-// takes reports whether an answer of n bytes can be written without waiting
-// for the editor to read. False means perhaps.
-func (s *stream) takes(n int) bool {
-	const frame = 128 // what is added to an answer
-	return s.file != nil && n+frame <= pipeBuf && writable(s.file)
 }
 
 // Close ends the input, where it can be closed.

@@ -33,7 +33,7 @@ func readAll(tb testing.TB, in string) (methods []string, out string) {
 		switch m := m.(type) {
 		case *jsonrpc2.Call:
 			methods = append(methods, m.Method())
-			s.calls.Done()
+			s.out.unanswered--
 		case *jsonrpc2.Notification:
 			methods = append(methods, m.Method())
 		}
