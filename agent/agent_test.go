@@ -423,7 +423,9 @@ func TestWhatAPromptIsAbout(t *testing.T) {
 	staging := instance(3, "api", "us-west-2")
 	staging.Tags["env"] = "staging"
 	staging.Aliases = []string{"10.0.0.7", "api.internal.example.com"}
-	w.upsert(t, instance(1, "web-1", "us-west-2"), instance(2, "web-1", "eu-west-1"), staging, instance(4, "api", "us-west-2"), instance(5, "Big Box", "us-west-2"),
+	stopped := instance(2, "web-1", "eu-west-1")
+	stopped.State = "stopped"
+	w.upsert(t, instance(1, "web-1", "us-west-2"), stopped, staging, instance(4, "api", "us-west-2"), instance(5, "Big Box", "us-west-2"),
 		storage.Resource{Type: "rds_instance", ID: "api", Name: "api", ARN: "arn:aws:rds:us-west-2:123456789012:db:api", AccountID: "123456789012",
 			Region: "us-west-2", Service: "rds", State: "available", LastSynced: time.Now()})
 	var crowd []storage.Resource
@@ -437,6 +439,11 @@ func TestWhatAPromptIsAbout(t *testing.T) {
 	}{
 		{"stop web-1", "1 2", 0},
 		{"stop WEB-1", "1 2", 0},
+		{"is web-1 stopped?", "1 2", 0},
+		{"which web-1 is running", "1 2", 0},
+		{"stop the server", "", 0},
+		{"restart the database", "", 0},
+		{"the stopped server", "2", 0},
 		{"stop web-1 in eu-west-1", "2", 0},
 		{"stop web-1 in eu-west-1 and show web-1", "1 2", 0},
 		{"stop web-1 in sa-east-1", "1 2", 0},
@@ -470,6 +477,53 @@ func TestWhatAPromptIsAbout(t *testing.T) {
 		slices.Sort(got)
 		if strings.Join(got, " ") != c.want || omitted != c.omitted {
 			t.Errorf("%q is about %q and %d more, want %q and %d", c.prompt, got, omitted, c.want, c.omitted)
+		}
+	}
+}
+
+// What "it" and an answer bring in from earlier turns, and what they don't.
+func TestWhatEarlierTurnsBringIn(t *testing.T) {
+	var last agent.Request
+	var reply agent.Reply
+	var fail error
+	w := newWorld(t, script(func(_ context.Context, r agent.Request, _ func(string)) (agent.Reply, error) {
+		last = r
+		return reply, fail
+	}))
+	w.upsert(t, instance(1, "web-1", "us-west-2"), instance(2, "web-2", "us-west-2"))
+	told := agent.Reply{Information: "noted", Mentions: []string{instance(2, "web-2", "us-west-2").ARN}}
+	asked := agent.Reply{Clarification: &agent.Clarification{Question: "Which?"}, Mentions: told.Mentions}
+	for _, c := range []struct {
+		first agent.Reply
+		// between is a turn whose answer failed, or none.
+		between, prompt, want string
+	}{
+		{told, "", "stop it", "web-2"},
+		{told, "", "stop web-1 and start it", "web-1"},
+		{told, "", "start it and stop web-1", "web-1 web-2"},
+		{told, "", "stop web-1, then show that again", "web-1"},
+		{told, "", "yes", ""},
+		{asked, "", "yes", "web-2"},
+		{asked, "", "web-1", "web-1"},
+		{asked, "what is the weather", "yes", ""},
+		{told, "what is the weather", "stop it", "web-2"},
+	} {
+		reply, fail = c.first, nil
+		id := w.send(t, "", "hello").Conversation
+		if c.between != "" {
+			fail = errors.New("out of order")
+			if _, err := w.Send(t.Context(), agent.Message{Conversation: id, Prompt: c.between}, nil); !errors.Is(err, agent.ErrBackend) {
+				t.Fatal(err)
+			}
+		}
+		reply, fail = told, nil
+		w.send(t, id, c.prompt)
+		var got []string
+		for _, r := range last.IdentifiedResources {
+			got = append(got, r.Name)
+		}
+		if slices.Sort(got); strings.Join(got, " ") != c.want {
+			t.Errorf("%q after %q is about %q, want %q", c.prompt, c.between, got, c.want)
 		}
 	}
 }

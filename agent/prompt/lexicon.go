@@ -143,7 +143,7 @@ var places = map[string]string{
 }
 
 var (
-	continents = strings.Fields("us eu ap sa ca me af il mx cn")
+	continents = strings.Fields("us eu ap sa ca me af il mx cn eusc")
 	directions = strings.Fields("north south east west central northeast northwest southeast southwest")
 )
 
@@ -154,7 +154,7 @@ func IsRegion(w string) bool {
 	if n < 2 || n > 3 || !slices.Contains(continents, parts[0]) || !slices.Contains(directions, parts[n-1]) {
 		return false
 	}
-	if n == 3 && parts[1] != "gov" && !strings.HasPrefix(parts[1], "iso") {
+	if n == 3 && parts[1] != "gov" && !strings.HasPrefix(parts[1], "iso") && parts[0] != "eusc" {
 		return false
 	}
 	return len(parts[n]) == 1 && parts[n] >= "1" && parts[n] <= "9"

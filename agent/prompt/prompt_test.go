@@ -136,7 +136,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestIsRegion(t *testing.T) {
-	for _, w := range []string{"us-west-2", "ap-southeast-4", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eu-central-1"} {
+	for _, w := range []string{"us-west-2", "ap-southeast-4", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eu-central-1", "eusc-de-east-1"} {
 		if !IsRegion(w) {
 			t.Errorf("%s is a region", w)
 		}

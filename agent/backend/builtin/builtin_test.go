@@ -259,12 +259,19 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"describe web-2", "information", ""}, {"stop it", stopWeb2, ""}},
 	{{"is pg-instance-main1 running?", "information", "was available 5 min ago"}, {"please stop that", stopMain, ""}},
 	{{"list databases in us-west-2", "information", ""}, {"stop the first one", "stop-db-cluster aurora-main " + prod + "/us-west-2", ""}},
+	{{"list databases in us-west-2", "information", ""}, {"start the last one", "start-db-instance pg-staging " + staging + "/us-west-2", ""}},
+	{{"list databases in us-west-2", "information", ""}, {"stop the second one", "stop-db-instance orders-db " + prod + "/us-west-2", ""}},
+	{{"list databases in us-west-2", "information", ""}, {"stop the tenth one", "clarification", "Which"}},
 	{{"is web-2 running? Stop it.", "clarification 1", "was running 5 min ago"}, {"yes", stopWeb2, ""}},
 	{{"stop it", "clarification", "Which"}},
 	{{"yes", "information", "approved on their card"}},
 
 	// Groups and parts of names are asked about.
 	{{"stop all web-1", "clarification 2", "That means 2 EC2 instances"}},
+	{{"stop a staging vm", "clarification 1", "Do you want to stop this one?"}, {"yes", stopEast, ""}},
+	{{"stop any staging vm", "clarification 1", "Do you want to stop this one?"}},
+	{{"stop some qa vm", "clarification 1", ""}},
+	{{"stop the staging vm", stopEast, ""}},
 	{{"stop every pg", "clarification 5", "Which do you want to stop?"}},
 	{{"stop the postgres databases", "clarification", ""}},
 	{{"stop instance", "clarification", ""}},
@@ -426,6 +433,70 @@ func TestConversations(t *testing.T) {
 			if bare := codeSpan.ReplaceAllString(a.Text, ""); strings.Contains(a.Text, "\x1b") || strings.Contains(bare, "](command:") {
 				t.Errorf("%q: a hostile name kept its power: %q", turn.prompt, a.Text)
 			}
+		}
+	}
+}
+
+// More commands than a person can weigh are not proposed at all.
+func TestTooManyAtOnce(t *testing.T) {
+	var rs []storage.Resource
+	var names []string
+	for i := range 12 {
+		names = append(names, fmt.Sprintf("node-%02d", i))
+		rs = append(rs, instance(fmt.Sprintf("i-%017x", i+1), names[i], prod, "us-west-2", "running", "production"))
+	}
+	c := newChat(t, rs)
+	for n := 9; n <= 12; n++ {
+		c.id = ""
+		a := c.say(t, "stop "+strings.Join(names[:n], ", "))
+		if got := len(a.Reply.Commands); n <= 10 && got != n || n > 10 && (got > 0 || !strings.Contains(a.Text, "at most 10")) {
+			t.Errorf("%d names come to %d commands: %s", n, got, a.Text)
+		}
+	}
+}
+
+// ages is a ledger whose parts were listed at different times.
+type ages struct {
+	shards
+	hours []int
+}
+
+func (a ages) Gaps(storage.Filter) []string { return nil }
+
+func (a ages) Ledger() []scanner.ShardState {
+	var out []scanner.ShardState
+	for i, h := range a.hours {
+		s := scanner.ShardState{Shard: scanner.Shard{AccountID: prod, Region: fmt.Sprintf("us-west-%d", i+1), Type: "ec2_instance"}, State: "complete"}
+		if h > 0 {
+			s.At = time.Now().Add(-time.Duration(h)*time.Hour - 5*time.Minute)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// How old the estate is, is as old as its oldest part, whatever their order.
+func TestTheOldestPartIsTold(t *testing.T) {
+	c := newChat(t, estate)
+	for _, a := range []struct {
+		hours []int
+		want  string
+	}{
+		{[]int{2, 40, 3}, "listed 2 h ago, the oldest part 40 h ago"}, {[]int{40, 3, 2}, "listed 2 h ago, the oldest part 40 h ago"},
+		{[]int{3, 0, 2}, "listed 2 h ago, the oldest part 3 h ago"}, {[]int{2, 2}, "listed 2 h ago."}, {[]int{0}, "Nothing was scanned yet"},
+	} {
+		b := builtin.New(c.store.Estate, ages{hours: a.hours})
+		r, err := b.Answer(t.Context(), agent.Request{Prompt: "how old is this data?"}, nil)
+		if err != nil || !strings.Contains(r.Information, a.want) {
+			t.Errorf("%v: %s, want …%s…, %v", a.hours, r.Information, a.want, err)
+		}
+		r, err = b.Answer(t.Context(), agent.Request{Prompt: "list terminated databases"}, nil)
+		if err != nil || !strings.Contains(r.Information, "never scanned") {
+			t.Errorf("%v: %s, %v", a.hours, r.Information, err)
+		}
+		r, err = b.Answer(t.Context(), agent.Request{Prompt: "list stopping instances"}, nil)
+		if last := slices.Max(a.hours); err != nil || !slices.Contains(a.hours, 0) && !strings.Contains(r.Information, fmt.Sprintf("the oldest part %d h ago", last)) {
+			t.Errorf("%v: %s, %v", a.hours, r.Information, err)
 		}
 	}
 }
