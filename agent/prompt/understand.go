@@ -106,6 +106,9 @@ func (u *understanding) word(i int) int {
 		q := u.into(i, 1, Narrows)
 		q.States = append(q.States, states[low]...)
 		q.StateWords = append(q.StateWords, low)
+	case strings.HasPrefix(low, "non-") && states[low[4:]] != nil:
+		u.uses[i] = Narrows
+		u.q.Not = append(u.q.Not, Qualifiers{States: states[low[4:]], StateWords: []string{low[4:]}})
 	case (low == "run" || low == "runs") && i > 0 && !u.ws[i-1].Is(Ask|Person|Preposition|Polite):
 		q := u.into(i, 1, Narrows)
 		q.States = append(q.States, states["running"]...)
@@ -146,27 +149,33 @@ func (u *understanding) facet(f Facet, at, n int) {
 	}
 }
 
-// tags reads "a Name tag", "the tag owner", "tags" and "a name".
+// tags reads "a Name tag", "tagged owner", "the tag env", "tags" and "a name".
 func (u *understanding) tags(i int) int {
 	w := u.ws[i]
-	next := func(words ...string) bool { return i+1 < len(u.ws) && w.After == 0 && u.ws[i+1].isOne(words...) }
-	key := ""
-	n := 1
+	calls := func(w Word) bool { return w.Quoted || w.Plain() || w.Is(Label) && !w.isOne("tag", "tags", "tagged") }
+	key, n := "", 1
 	switch {
-	case (w.Plain() || w.Is(Label) && !w.isOne("tag", "tags", "tagged")) && next("tag", "tags"):
+	case calls(w) && i+1 < len(u.ws) && w.After == 0 && u.ws[i+1].isOne("tag", "tags"):
 		key, n = w.Text, 2
-	case w.isOne("tag") && u.not >= 0 && i+1 < len(u.ws) && w.After == 0 && (u.ws[i+1].Plain() || u.ws[i+1].isOne("name")):
-		key, n = u.ws[i+1].Text, 2
-	case w.isOne("name", "names") && u.not >= 0, w.isOne("unnamed"):
+	case w.isOne("tag", "tags", "tagged"):
+		at := i + 1
+		for at < len(u.ws) && u.ws[at-1].After == 0 && u.ws[at].isOne("with", "as", "by", "the", "a", "an", "called", "named") {
+			at++
+		}
+		if at == len(u.ws) || u.ws[at-1].After != 0 || u.ws[at].Is(Preposition) {
+			u.facet(Facet{Name: Tagged}, i, 1)
+			return 1
+		}
+		if v := u.ws[at]; !calls(v) || strings.Contains(v.Text, "=") {
+			return 0
+		}
+		key, n = u.ws[at].Text, at-i+1
+	case w.isOne("name", "names") && u.not >= 0:
 		key = "Name"
-	case w.isOne("tags", "tagged", "tag") && (i == len(u.ws)-1 || w.After != 0 || u.not >= 0 && !(i+1 < len(u.ws) && strings.Contains(u.ws[i+1].Text, "="))):
-		u.facet(Facet{Name: Tagged}, i, 1)
-		return 1
+	case w.isOne("unnamed"):
+		key, u.not = "Name", i
 	default:
 		return 0
-	}
-	if w.isOne("unnamed") {
-		u.not = i
 	}
 	q := u.into(i, n, Narrows)
 	if q.Tags == nil {
@@ -298,6 +307,8 @@ func (u *understanding) form(i int) bool {
 		return next("region", "account", "regions", "accounts")
 	case slices.Contains(meaning, w.Lower), w.Is(Ordinal):
 		return false
+	case w.isOne("env", "id", "identifier", "arn", "profile", "option", "choice", "zone"):
+		return i+1 < len(u.ws) && w.After == 0 && u.ws[i+1].Plain() // "env production", not "with env"
 	case w.Is(Noun) && !w.Is(Label|Quantifier):
 		return w.isOne("status", "state", "states", "details", "detail", "info", "information", "facts", "summary", "overview", "estate", "inventory", "account")
 	case w.Is(Particle):

@@ -306,7 +306,6 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 	if out != several && out != all {
 		return ths, out
 	}
-	ths = living(ths)
 	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := catalog.For(verb, th.Type); return !ok })
 	if len(can) == 0 {
 		return ths, out
@@ -388,7 +387,8 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		} else if len(ths) < mostChoices {
 			text = fmt.Sprintf("That means %s. Which do you want to %s? Say “all of them” to have each proposed for your approval.", count(len(ths), ths), verb)
 		}
-		ask(text)
+		_, notes := t.placed(ph.q)
+		ask(strings.Join(append([]string{text}, notes...), "\n\n"))
 	case unknown:
 		t.unknownName(p, verb, ph)
 	case elsewhere:

@@ -304,7 +304,9 @@ func (c *clause) read() {
 		c.mode = wish
 	case len(slips(head[0])) > 0:
 		c.mode = statement
-	case has(head, prompt.Person|prompt.Want|prompt.Unsupported):
+	case slices.ContainsFunc(head, func(it item) bool {
+		return it.is(prompt.Person|prompt.Want|prompt.Unsupported) && !it.is(prompt.Label) // "instances with tag env"
+	}):
 		c.mode = statement
 	case slices.ContainsFunc(head, func(it item) bool { return it.name != "" || it.is(prompt.Kind|prompt.Noun|prompt.State|prompt.Pronoun) }):
 		c.mode = ask

@@ -76,9 +76,10 @@ var facets = map[string]facet{
 	prompt.MultiAZ: {"are Multi-AZ", "are not Multi-AZ", "is Multi-AZ", "is not Multi-AZ", map[string]func(storage.Resource) verdict{
 		"rds_instance": flag("multi_az"), "rds_cluster": flag("multi_az"),
 	}},
-	prompt.Protected: {"are protected from deletion", "are not protected from deletion", "is protected from deletion", "is not protected from deletion", map[string]func(storage.Resource) verdict{
-		"rds_instance": flag("deletion_protection"), "rds_cluster": flag("deletion_protection"), "ec2_instance": flag("termination_protection"),
-	}},
+	prompt.Protected: {"are protected from deletion or termination", "are not protected from deletion or termination",
+		"is protected from deletion or termination", "is not protected from deletion or termination", map[string]func(storage.Resource) verdict{
+			"rds_instance": flag("deletion_protection"), "rds_cluster": flag("deletion_protection"), "ec2_instance": flag("termination_protection"),
+		}},
 	prompt.Spot: {"are spot instances", "are not spot instances", "is a spot instance", "is no spot instance", map[string]func(storage.Resource) verdict{
 		"ec2_instance": func(r storage.Resource) verdict { return judged(r.Metadata["lifecycle"] == "spot") },
 	}},
@@ -155,10 +156,24 @@ func (t *turn) sift(q prompt.Qualifiers) (fit, doubtful []thing) {
 			strings.Compare(x.Region, y.Region), strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
 	})
 	fit = t.things(out)
-	if !q.Whole() {
-		return fit, nil
+	if q.Whole() {
+		fit, doubtful = t.weigh(q, fit)
 	}
-	return t.weigh(q, fit)
+	return fit, append(doubtful, t.untagged(q)...)
+}
+
+// tagsApart is the type whose tags are read apart, so that they can be unknown.
+const tagsApart = "s3_bucket"
+
+// untagged are the resources that fit but for tags that could not be read.
+func (t *turn) untagged(q prompt.Qualifiers) []thing {
+	if len(q.Tags) == 0 || len(q.Types) > 0 && !slices.Contains(q.Types, tagsApart) {
+		return nil
+	}
+	q.Tags, q.Types = nil, []string{tagsApart}
+	fit, _ := t.sift(q)
+	whole := t.whole(fit)
+	return slices.DeleteFunc(fit, func(th thing) bool { return !tagsUnknown(whole[th.Canonical()]) })
 }
 
 func filter(q prompt.Qualifiers) storage.Filter {

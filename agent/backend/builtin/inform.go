@@ -320,7 +320,7 @@ func (t *turn) answer(c clause, subjects []thing) string {
 		return t.whyNot(verb, subjects)
 	case len(subjects) > 0 && verb != "" && (first("why", "who", "when", "did", "was", "were", "has", "have", "had") || word("did", "was", "who", "why")):
 		return t.past(subjects)
-	case verb != "" && len(subjects) > 0:
+	case len(subjects) > 0 && (c.verb != "" || verb != "" && word("if", "happens", "would", "should", "could", "can")):
 		return t.consequences(verb, subjects)
 	case verb != "" && c.verb != "" && word("if", "happens", "should", "would", "could"):
 		return t.consequences(verb, t.phrasesOf(c))

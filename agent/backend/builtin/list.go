@@ -115,14 +115,16 @@ func (t *turn) beyond(r understood, subjects []thing) []string {
 
 // asksRan reports whether words ask what was run.
 func asksRan(head []item) bool {
-	return slices.ContainsFunc(head, func(it item) bool { return it.word("commands", "executions", "ran", "history", "audit") })
+	return slices.ContainsFunc(head, func(it item) bool {
+		return it.word("commands", "executions", "ran", "history", "audit", "approvals", "plans")
+	})
 }
 
 // told says what became of what this conversation proposed.
 func (t *turn) told() string {
 	lines := t.ranHere(nil)
 	if len(lines) == 0 {
-		return "This conversation has run nothing. `cloudops executions` lists what ran elsewhere, `cloudops audit` all that was proposed and decided."
+		return "This conversation has run nothing. `cloudops executions` lists what ran elsewhere, `cloudops approvals` what waits to be decided."
 	}
 	return "Of this conversation, the newest first:\n\n- " + strings.Join(lines, "\n- ") + "\n\n`cloudops executions` lists what ran elsewhere."
 }
@@ -275,10 +277,11 @@ func (t *turn) list(c clause, r understood) string {
 	}
 	ths, doubtful := t.sift(q)
 	if len(ths) == 0 {
-		return strings.Join(append([]string{t.nothingFits(q)}, r.notes...), "\n\n")
+		return strings.Join(append([]string{t.nothingFits(q) + t.others(c, q, len(doubtful))}, r.notes...), "\n\n")
 	}
 	t.mention(ths[:min(len(ths), mostListed)]...)
 	s := fmt.Sprintf("%s%s.", count(len(ths), ths), t.narrowing(q, len(ths)))
+	s += t.others(c, q, len(ths)+len(doubtful))
 	if doubt := t.doubt(q, doubtful); doubt != "" {
 		s += " " + doubt
 	}
@@ -294,6 +297,24 @@ func (t *turn) list(c clause, r understood) string {
 		return s + "\n\n" + t.counts(ths)
 	}
 	return s + "\n\n" + t.lines(ths)
+}
+
+// others says, where it was asked whether resources are or have something, how
+// many of them are not or have not: "are all databases encrypted?"
+func (t *turn) others(c clause, q prompt.Qualifiers, counted int) string {
+	head := behindFillers(c.items)
+	if !startsAny(head, "is", "are", "do", "does", "has", "have") || len(q.States)+len(q.Facets) == 0 {
+		return ""
+	}
+	q.States, q.StateWords, q.Facets = nil, nil, nil
+	switch n := len(t.search(q)) - counted; n {
+	case 0:
+		return ""
+	case 1:
+		return " The other one is not so."
+	default:
+		return fmt.Sprintf(" The other %d are not so.", n)
+	}
 }
 
 // overview sums the estate up.

@@ -116,15 +116,18 @@ func (t *turn) byName(p phrase, near prompt.Qualifiers) ([]thing, outcome) {
 		return t.named[strings.ToLower(p.name)], tooMany
 	}
 	ths := t.named[strings.ToLower(p.name)]
-	p.q, _ = t.placed(p.q)
-	fit := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !p.q.Match(th.Record) })
+	fitting := func(q prompt.Qualifiers) []thing {
+		return living(slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !q.Match(th.Record) }))
+	}
+	placed, _ := t.placed(p.q)
+	fit := fitting(placed)
+	if len(fit) == 0 {
+		fit = fitting(p.q) // "web-1 in staging" may be said of a tag
+	}
 	switch {
 	case len(fit) == 0:
 		return ths, elsewhere
-	case len(living(fit)) == 1:
-		return living(fit), found
 	case len(fit) > 1:
-		fit = living(fit)
 		rs := make([]storage.Record, len(fit))
 		for i, th := range fit {
 			rs[i] = th.Record
@@ -156,8 +159,8 @@ func (t *turn) byReference(p phrase, earlier []thing) ([]thing, outcome) {
 	if len(ths) == 0 {
 		ths = t.before
 	}
-	p.q, _ = t.placed(p.q)
-	fit := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !p.q.Match(th.Record) })
+	q, _ := t.placed(p.q)
+	fit := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return !q.Match(th.Record) })
 	switch {
 	case len(ths) == 0:
 		return nil, missing

@@ -261,7 +261,7 @@ func (t *turn) nothingFits(q prompt.Qualifiers) string {
 		return fmt.Sprintf("I don't know what %s %s here, and nothing in the estate is called so. %s", codes(strange, "and"), means(len(strange)), canList)
 	}
 	if _, doubtful := t.sift(q); len(doubtful) > 0 {
-		return fmt.Sprintf("Of what was read, the estate has no %s. %s", t.wanted(q), t.doubt(q, doubtful))
+		return fmt.Sprintf("The estate has no %s that is known to be so. %s", t.wanted(q), t.doubt(q, doubtful))
 	}
 	return strings.TrimSpace(fmt.Sprintf("The estate has no %s. %s", t.wanted(q), t.complete(q)))
 }
