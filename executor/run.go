@@ -274,7 +274,8 @@ func (r *run) failed(ctx context.Context, err error) {
 		r.x.Error = fmt.Sprintf("AWS denied it: %s needs %s; ask whoever manages its policies (%s)",
 			r.x.Identity.ARN, strings.Join(r.p.plan.Actions, " and "), said)
 	case runner.Credentials:
-		r.x.Error = "AWS does not accept the credentials; renew them, for example with `aws sso login` (" + said + ")"
+		p := scanner.Explain(err)
+		r.x.Error = p.Message + "; " + p.Hint
 	case runner.Throttled:
 		r.x.Error = "AWS did nothing, since there were too many calls; try again in a moment (" + said + ")"
 	case runner.Unsent:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
@@ -35,6 +36,7 @@ type access struct {
 	profile   string
 	region    string
 	source    string
+	way       *way
 	endpoints endpoints
 	config    aws.Config
 	// files are those that it was made of, as they were then.
@@ -201,15 +203,32 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 			return nil, err
 		}
 	}
+	if err := a.checkPartition(w, p); err != nil {
+		return nil, err
+	}
 	credentials, err := w.provider(env, a.config)
 	if err != nil {
 		return nil, err
 	}
-	a.source, a.logins = credentials.source, credentials.logins
+	a.way, a.source, a.logins = w, credentials.source, credentials.logins
 	a.config.Credentials = aws.NewCredentialsCache(credentials, func(o *aws.CredentialsCacheOptions) {
 		o.ExpiryWindow = time.Minute
 	})
 	return a, nil
+}
+
+// checkPartition refuses a role that the services of the region can't know: they
+// would call the keys wrong.
+func (a *access) checkPartition(w *way, p profile) error {
+	for ; w != nil && a.endpoints.of("sts") == ""; w = w.source {
+		of, err := arn.Parse(w.role.arn)
+		if here := services.PartitionOf(a.region); err == nil && of.Partition != here {
+			return explained(ErrSettings, codeProfile,
+				fmt.Sprintf("the role of profile %s is of the partition %s, and the region %s is of %s", w.profile, of.Partition, a.region, here),
+				"give profile "+p.name+" a region of "+of.Partition+", or correct role_arn", nil)
+		}
+	}
+	return nil
 }
 
 // used is the profile of a name. For the keys of the session it has what goes
@@ -277,19 +296,9 @@ func (a *access) explain(region string, err error) error {
 			named.hint += "; " + proxies + " is set and does not count here: name the proxy as aws.https_proxy in config.yaml"
 		}
 	case codeCredentials:
-		if owner := a.owner(); !strings.Contains(f.message, "profile ") && !strings.Contains(f.message, owner) {
-			named.message = owner + ": " + f.message
-		}
+		return a.way.own(&named)
 	}
 	return &named
-}
-
-// owner says whose credentials these are.
-func (a *access) owner() string {
-	if a.source == sessionSource {
-		return "AWS_ACCESS_KEY_ID"
-	}
-	return "profile " + a.profile
 }
 
 // where is what an error says that it did not reach.

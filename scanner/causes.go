@@ -29,6 +29,8 @@ type cause struct {
 	code string
 	// message says what happened, hint what to do; both may be "".
 	message, hint string
+	// keys: it is about the credentials that the call was made with.
+	keys bool
 	// more is said after the message.
 	more func(seen) string
 	// again says whether the same call can succeed a moment later; unknown
@@ -71,8 +73,8 @@ var (
 	// keysUnknown is also what a region answers that is not enabled.
 	keysUnknown = &cause{
 		kind: ErrNoCredentials, code: codeCredentials,
-		message: "AWS does not know the access key", more: named,
-		hint: "check the keys of the profile: they may be deleted, inactive, or of another partition (China, GovCloud)",
+		message: "AWS does not know the access key", more: named, keys: true,
+		hint: "check the keys: they may be deleted, inactive, or of another partition (China, GovCloud)",
 		is:   codes("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "InvalidAccessKeyId"),
 	}
 	regionDisabled = &cause{
@@ -80,6 +82,12 @@ var (
 		message: "the region is not enabled in the account", more: named,
 		hint: "enable it in the account's settings, or leave it out",
 		is:   codes("RegionDisabledException", "RegionDisabled"),
+	}
+	// keysExpired is renewed where the credentials come from.
+	keysExpired = &cause{
+		kind: ErrNoCredentials, code: codeCredentials, message: "the credentials have expired", keys: true,
+		hint: "renew them where they come from, then try again",
+		is:   codes("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
 	}
 	loginExpired = &cause{
 		kind: ErrNoCredentials, code: codeCredentials,
@@ -180,21 +188,24 @@ var causes = []*cause{
 		hint: "check the role's trust in the provider, and the audience of the token",
 		is:   codes("InvalidIdentityToken", "InvalidIdentityTokenException", "IDPRejectedClaim", "IDPCommunicationError"),
 	},
+	keysExpired,
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the credentials have expired",
-		hint: "renew them (for SSO: aws sso login), then try again",
-		is:   codes("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
+		kind: ErrNoCredentials, code: codeCredentials, message: "AWS refuses what the profile says of the role", more: because,
+		hint: "correct role_arn, role_session_name, external_id or duration_seconds",
+		is: func(s seen) bool {
+			return strings.HasPrefix(s.operation, "AssumeRole") && (s.code == "ValidationError" || s.code == "MalformedPolicyDocument")
+		},
 	},
 	regionDisabled,
 	keysUnknown,
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not accept the session token", more: named,
+		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not accept the session token", more: named, keys: true,
 		hint: "renew the credentials: the token is malformed, or belongs to other keys",
 		is:   codes("InvalidToken"),
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the secret key does not belong to the access key", more: named,
-		hint: "write both keys of the profile anew; if they are right, something between here and AWS changes the requests",
+		kind: ErrNoCredentials, code: codeCredentials, message: "the secret key does not belong to the access key", more: named, keys: true,
+		hint: "write both keys anew; if they are right, something between here and AWS changes the requests",
 		is:   codes("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"),
 	},
 	{
@@ -222,6 +233,16 @@ var causes = []*cause{
 		is: func(s seen) bool {
 			return refused(s) && (strings.Contains(s.said, "service control policy") || strings.Contains(s.said, "resource control policy"))
 		},
+	},
+	{
+		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not let these credentials assume the role", more: because,
+		hint: "check role_arn and external_id, and ask whoever owns the role to trust the caller",
+		is:   func(s seen) bool { return s.operation == "AssumeRole" && refused(s) },
+	},
+	{
+		kind: ErrNoCredentials, code: codeCredentials, message: "the role does not trust the token of the identity provider", more: because,
+		hint: "check role_arn, and the role's trust policy: its provider, and what it wants of audience and subject",
+		is:   func(s seen) bool { return s.operation == "AssumeRoleWithWebIdentity" && refused(s) },
 	},
 	{
 		kind: ErrDenied, code: codeDenied, message: "AWS denies the call", more: because, is: refused,

@@ -162,7 +162,7 @@ func TestEachCauseHasItsOwnSentence(t *testing.T) {
 // EC2 answers AuthFailure where a region is not enabled, other services
 // InvalidClientTokenId: nobody should look at keys for it that were just accepted.
 func TestARegionThatRefusesGoodKeysIsNotBlamedOnThem(t *testing.T) {
-	a := &access{profile: "p", region: "us-west-2"}
+	a := &access{profile: "p", region: "us-west-2", way: &way{method: methodKeys, profile: "p"}}
 	for _, code := range []string{"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"} {
 		err := answered("EC2", "DescribeInstances", 401, code, "", 0)
 		a.asked = time.Time{}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,52 @@ func TestARoleIsAssumedAndSeesWhatItMay(t *testing.T) {
 	// Another session is of that account too, and nobody asked for it yet.
 	if _, known := h.KnownIdentity(e.Environment("prod", "http://127.0.0.1:1"), awstest.ProdAccount); known {
 		t.Error("one session's identity is taken for another's")
+	}
+}
+
+// What a profile says of its role reaches STS: each step of a chain with its
+// own words, signed with the keys of the step below.
+func TestARoleIsAskedForAsTheProfileSays(t *testing.T) {
+	f := newFakeAWS(t)
+	h := newHome(t, scanner.Config{})
+	env := f.environment(t)
+	env.Profile, env.ConfigFile = "top", filepath.Join(filepath.Dir(env.CredentialsFile), "config")
+	write(t, env.ConfigFile, `[profile top]
+role_arn = arn:aws:iam::222233334444:role/top
+source_profile = middle
+external_id = outer-secret
+role_session_name = me
+duration_seconds = 900
+[profile middle]
+role_arn = arn:aws:iam::111122223333:role/middle
+source_profile = default
+external_id = inner=secret # the one of March
+[profile plain]
+role_arn = arn:aws:iam::111122223333:role/plain
+source_profile = default
+`)
+	var asked []string
+	f.answer(func(w http.ResponseWriter, operation string, r *http.Request) bool {
+		if operation != "AssumeRole" {
+			return false
+		}
+		_, key, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		key, _, _ = strings.Cut(key, "/")
+		_, role, _ := strings.Cut(r.FormValue("RoleArn"), "role/")
+		asked = append(asked, strings.Join([]string{key, role, r.FormValue("ExternalId"), r.FormValue("RoleSessionName"), r.FormValue("DurationSeconds")}, " "))
+		fmt.Fprintf(w, "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>x</SecretAccessKey><SessionToken>t</SessionToken>"+
+			"<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>", strings.ToUpper(role))
+		return true
+	})
+	for profile, want := range map[string]string{
+		"top":   "AKIAFAKE middle inner=secret cloudops 3600, MIDDLE top outer-secret me 900",
+		"plain": "AKIAFAKE plain  cloudops 3600",
+	} {
+		asked = nil
+		id, err := h.Identity(within(t, time.Minute), env, profile)
+		if got := strings.Join(asked, ", "); err != nil || got != want || id.Source != "AssumeRoleProvider" {
+			t.Errorf("%s: STS was asked %q, want %q (%+v %v)", profile, got, want, id, err)
+		}
 	}
 }
 

@@ -64,6 +64,31 @@ func (s *Scanner) identify(ctx context.Context, a *access, maxAge time.Duration)
 	if id, asked := a.known(); !asked.IsZero() && time.Since(asked) < maxAge {
 		return id, nil
 	}
+	id, err := s.ask(ctx, a)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := s.ledger.met(a, id.AccountID); err != nil {
+		return Identity{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.identity, a.asked = id, time.Now()
+	return id, nil
+}
+
+// Ask says who the session's selected profile belongs to, from AWS and just
+// now. It remembers nothing of it, so that a check changes nothing.
+func (s *Scanner) Ask(ctx context.Context, env Environment) (Identity, error) {
+	a, err := s.access(ctx, env, "")
+	if err != nil {
+		return Identity{}, err
+	}
+	return s.ask(ctx, a)
+}
+
+// ask gets credentials and asks AWS whose they are.
+func (s *Scanner) ask(ctx context.Context, a *access) (Identity, error) {
 	asking, cancel := context.WithTimeout(ctx, s.wait.identity)
 	defer cancel()
 	creds, err := a.config.Credentials.Retrieve(asking)
@@ -87,12 +112,6 @@ func (s *Scanner) identify(ctx context.Context, a *access, maxAge time.Duration)
 	if creds.CanExpire {
 		id.Expires = creds.Expires.UTC()
 	}
-	if err := s.ledger.met(a, caller.AccountID); err != nil {
-		return Identity{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.identity, a.asked = id, time.Now()
 	return id, nil
 }
 

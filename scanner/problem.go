@@ -79,36 +79,6 @@ func classify(err error) error {
 	return explained(nil, codeFailed, scrub(err.Error()), "", err)
 }
 
-// credentialsFailure explains why a profile gives no credentials. login is the
-// command that renews them; "" if there is none.
-func credentialsFailure(profile, login string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
-	}
-	if f, ok := errors.AsType[*failure](err); ok {
-		return f
-	}
-	at := look(err)
-	c := causeOf(at)
-	if login != "" && (c == nil || c == loginExpired) {
-		return explained(ErrNoCredentials, codeCredentials, "the login of profile "+profile+" has expired, or was never begun",
-			"run: "+login+" --profile "+profile, err)
-	}
-	hint := "try: aws sts get-caller-identity --profile " + profile
-	if c == nil {
-		return explained(ErrNoCredentials, codeCredentials, "profile "+profile+" gives no credentials", hint, err)
-	}
-	f := c.explain(at)
-	if c.code == codeUnreachable || c.code == codeThrottled {
-		return f
-	}
-	f.kind, f.code, f.message = ErrNoCredentials, codeCredentials, "profile "+profile+" gives no credentials: "+f.message
-	if f.hint == "" {
-		f.hint = hint
-	}
-	return f
-}
-
 var (
 	// secretish matches what could be a token, signature, key or encoded message.
 	secretish = regexp.MustCompile(`[A-Za-z0-9+/=_-]{40,}`)

@@ -154,7 +154,7 @@ func unknownProfile(env Environment, name string, asked bool, known []Profile) e
 		return noProfiles(env)
 	case !asked:
 		return explained(ErrNoCredentials, codeProfile, "no profile is chosen, and none is called "+defaultProfile,
-			"choose with --profile or AWS_PROFILE, or for good with: cloudops profiles select NAME; there are: "+there, nil)
+			"choose with --profile or AWS_PROFILE, or for good with: cloudops profiles select NAME (cloudops scan --profile '*' reads all); there are: "+there, nil)
 	}
 	return explained(ErrUnknownProfile, codeProfile, fmt.Sprintf("%q", name), "choose from: "+there, nil)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // the file names of the SSO cache are SHA-1 by AWS's definition
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -97,14 +99,104 @@ func (l ssoLogin) token(home string) string {
 
 // explain says why a way gives no credentials.
 func (w *way) explain(err error) error {
-	login := ""
-	switch w.method {
-	case methodSSO:
-		login = "aws sso login"
-	case methodLogin:
-		login = "aws login"
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
-	return credentialsFailure(w.profile, login, err)
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f // of the source, or in words already
+	}
+	at := look(err)
+	c := causeOf(at)
+	switch {
+	case (w.method == methodSSO || w.method == methodLogin) && (c == nil || c == loginExpired):
+		return w.loggedOut(err)
+	case c == nil:
+		return explained(ErrNoCredentials, codeCredentials, w.owner()+" gives no credentials", w.byHand(), err)
+	}
+	f := c.explain(at)
+	if c.code == codeUnreachable || c.code == codeThrottled {
+		return f
+	}
+	asking := w
+	if c.keys && w.source != nil {
+		asking = w.source // its keys made the call
+	}
+	return asking.own(f)
+}
+
+// own says whose credentials a failure is about, and what renews them.
+func (w *way) own(f *failure) *failure {
+	named := *f
+	if !strings.Contains(f.message, "profile ") && !strings.Contains(f.message, w.owner()) {
+		named.message = w.owner() + ": " + f.message
+	}
+	if f.because == keysExpired {
+		named.hint = w.renewal()
+	}
+	if named.hint == "" {
+		named.hint = w.byHand()
+	}
+	named.kind, named.code = ErrNoCredentials, codeCredentials
+	return &named
+}
+
+// owner is what people know the credentials by.
+func (w *way) owner() string {
+	if w.profile == environmentProfile {
+		return "AWS_ACCESS_KEY_ID"
+	}
+	return "profile " + w.profile
+}
+
+// byHand is the advice to see for oneself.
+func (w *way) byHand() string {
+	if w.profile == environmentProfile {
+		return "try: aws sts get-caller-identity"
+	}
+	return "try: aws sts get-caller-identity --profile " + w.profile
+}
+
+// renewal is how expired credentials are renewed.
+func (w *way) renewal() string {
+	switch {
+	case w.profile == environmentProfile:
+		return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew, from where you had them"
+	case w.method == methodSSO, w.method == methodLogin:
+		return "run: " + w.logIn()
+	case w.method == methodProcess:
+		return "log in again where its credential_process gets them from"
+	case w.method == methodRole:
+		return w.source.renewal()
+	case w.method == methodWeb:
+		return "have the web identity token issued anew"
+	}
+	return "write new keys and their aws_session_token into the AWS files, from where you had them"
+}
+
+// logIn is the command that begins a login.
+func (w *way) logIn() string {
+	if w.method == methodSSO {
+		return "aws sso login --profile " + w.profile
+	}
+	return "aws login --profile " + w.profile
+}
+
+// loggedOut tells apart why a login gives nothing. The SDK has no error of its
+// own for any of it.
+func (w *way) loggedOut(err error) error {
+	why := "the login of profile " + w.profile + " has expired"
+	hint := "run: " + w.logIn()
+	switch said := err.Error(); {
+	case errors.Is(err, fs.ErrNotExist), strings.Contains(said, "token file not found"):
+		why = "nobody has logged in for profile " + w.profile
+	case strings.Contains(said, "parse cached SSO token"), strings.Contains(said, "cached SSO token file must contain"), strings.Contains(said, "validate login token"), as[*json.SyntaxError](look(err)):
+		why = "the login of profile " + w.profile + " can't be read from its file"
+	case strings.Contains(said, "password has changed"):
+		why = "the login of profile " + w.profile + " ended, since its password was changed"
+	case strings.Contains(said, "insufficient permissions"):
+		why, hint = "the login of profile "+w.profile+" may not be renewed", "allow signin:CreateOAuth2Token to it"
+	}
+	return explained(ErrNoCredentials, codeCredentials, why, hint, err)
 }
 
 // trustedLogin refuses a cached login or token that others could have put

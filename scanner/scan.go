@@ -89,6 +89,7 @@ func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report f
 		Scanner: s, report: report, regions: o.Regions,
 		calls: make(chan struct{}, concurrency), down: map[string]error{},
 	}
+	run.result.Accounts, run.result.Profiles = []string{}, []string{}
 	if len(run.regions) == 0 {
 		run.regions = s.config.Regions
 	}
@@ -171,8 +172,8 @@ func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error)
 	if len(named) == 0 {
 		named = s.config.Profiles
 	}
-	byDefault := len(named) == 0 && env.Profile == ""
-	if len(named) == 0 {
+	unchosen := len(named) == 0
+	if unchosen {
 		named = []string{env.selected()}
 	}
 	known, err := s.Profiles(env)
@@ -180,6 +181,11 @@ func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error)
 		return nil, err
 	}
 	chosen := []string{}
+	for _, p := range known {
+		if unchosen && p.Kind != methodNone && p.AccountID == "" && !slices.Contains(named, p.Name) {
+			s.result.Unread = append(s.result.Unread, p.Name)
+		}
+	}
 	for _, name := range named {
 		if name == "*" {
 			for _, p := range known {
@@ -190,7 +196,7 @@ func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error)
 			continue
 		}
 		if !slices.ContainsFunc(known, func(p Profile) bool { return p.Name == name }) {
-			return nil, unknownProfile(env, name, !byDefault, known)
+			return nil, unknownProfile(env, name, !unchosen || env.Profile != "", known)
 		}
 		chosen = append(chosen, name)
 	}
@@ -248,6 +254,7 @@ func (s *scan) accounts(ctx context.Context, env Environment, chosen []string) (
 		a.name = s.ledger.nameOf(a.identity.AccountID)
 		accounts = append(accounts, a)
 		s.result.Accounts = append(s.result.Accounts, a.identity.AccountID)
+		s.result.Profiles = append(s.result.Profiles, profile)
 	}
 	if len(accounts) == 0 {
 		return nil, first

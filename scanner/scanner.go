@@ -190,10 +190,16 @@ type Progress struct {
 
 // Result is what a scan found. Problems stand beside resources.
 type Result struct {
-	Resources int       `json:"resources"`
-	Changed   int       `json:"changed"`
-	Removed   int       `json:"removed"`
-	Accounts  []string  `json:"accounts"`
+	Resources int      `json:"resources"`
+	Changed   int      `json:"changed"`
+	Removed   int      `json:"removed"`
+	Accounts  []string `json:"accounts"`
+	// Profiles are those that the accounts were read with, in the order of the
+	// accounts' discovery.
+	Profiles []string `json:"profiles"`
+	// Unread are profiles with credentials that no scan has read, where nobody
+	// chose which to read.
+	Unread    []string  `json:"unread_profiles,omitempty"`
 	Shards    int       `json:"shards"`
 	Problems  []Problem `json:"problems"`
 	Cancelled bool      `json:"cancelled,omitempty"`

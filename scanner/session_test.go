@@ -190,6 +190,31 @@ func TestEndpointsOfTheFiles(t *testing.T) {
 	}
 }
 
+// Who has several profiles and chose none is told which was read, and which
+// were not, until they were.
+func TestAScanSaysWhichProfilesItRead(t *testing.T) {
+	e := seeded(t)
+	h := newHome(t, scanner.Config{})
+	regions := []string{awstest.West}
+	for _, c := range []struct {
+		name         string
+		profile      string
+		o            scanner.Options
+		read, unread string
+	}{
+		{"the session's own", "", scanner.Options{Regions: regions}, "default", "prod staging"},
+		{"one that is named", "", scanner.Options{Regions: regions, Profiles: []string{"prod"}}, "prod", ""},
+		{"the session's own, of the same account", "prod", scanner.Options{Regions: regions}, "prod", "staging"},
+		{"all", "", scanner.Options{Regions: regions, Profiles: []string{"*"}}, "default staging", ""},
+		{"the session's own, when all were read", "", scanner.Options{Regions: regions}, "default", ""},
+	} {
+		r, err := h.Scan(within(t, time.Minute), e.Environment(c.profile, ""), c.o, nil)
+		if read, unread := strings.Join(r.Profiles, " "), strings.Join(r.Unread, " "); err != nil || read != c.read || unread != c.unread {
+			t.Errorf("%s: read %q, not %q (%v); want %q, not %q", c.name, read, unread, err, c.read, c.unread)
+		}
+	}
+}
+
 // The variables of single services count as AWS_ENDPOINT_URL does: they are
 // checked alike, bind the home, and are shown. Those of services that cloudops
 // does not call are another program's.

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -30,8 +31,8 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check everything and name the mend",
-		Long: `Checks the configuration, the home, the key, the store, the AWS profiles, how
-complete the estate is and the audit log. It changes nothing. The exit code is 6
+		Long: `Checks the configuration, the home, the key, the store, the AWS profiles and
+whether AWS answers, how complete the estate is and the audit log. It changes nothing. The exit code is 6
 when something is broken.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -124,6 +125,8 @@ func (a *app) examine(ctx context.Context) []finding {
 	err = client.Call(ctx, daemon.MethodProfileList, struct{}{}, &profiles)
 	if add("profiles", fmt.Sprintf("%d in the shared AWS files", len(profiles.Profiles)), err) && len(profiles.Profiles) == 0 {
 		warn("profiles", "there is no AWS profile", "create one with: aws configure, or aws configure sso")
+	} else if err == nil {
+		examineAWS(ctx, client, add, warn)
 	}
 	var report executor.Report
 	if err = client.Call(ctx, daemon.MethodAuditVerify, struct{}{}, &report); err == nil && !report.OK {
@@ -131,6 +134,22 @@ func (a *app) examine(ctx context.Context) []finding {
 	}
 	add("audit", fmt.Sprintf("whole, %d entries, compared with %s", report.Records, report.Anchor), err)
 	return found
+}
+
+// examineAWS asks AWS who the selected profile is: whatever stands between this
+// machine and an answer shows here, with its own advice.
+func examineAWS(ctx context.Context, client *daemon.Client, add func(string, string, error) bool, warn func(string, string, string)) {
+	var id scanner.Identity
+	err := client.Call(ctx, daemon.MethodProfileIdentity, struct{}{}, &id)
+	if err != nil {
+		warn("aws", err.Error(), hintOf(err)) // work goes on offline
+		return
+	}
+	where := ""
+	if id.Endpoint != "" {
+		where = ", at " + id.Endpoint
+	}
+	add("aws", fmt.Sprintf("profile %s is %s%s", id.Profile, id.ARN, where), nil)
 }
 
 // examineKeys looks at where the key is, and whether it could be brought back.

@@ -69,7 +69,7 @@ func (a *app) profilesCommand() *cobra.Command {
 					if here := environment(cfg); here.AccessKeyID != "" {
 						fmt.Fprintln(w, "Here keys are set in variables, which count.")
 					} else if here.Profile != given[0] {
-						fmt.Fprintf(w, "Here a variable says %s, which counts.\n", render.Terminal(here.Profile))
+						fmt.Fprintf(w, "Here it says %s, which counts.\n", render.Terminal(here.Profile))
 					}
 				})
 			},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/cheggaaa/pb/v3"
 	"github.com/spf13/cobra"
@@ -66,8 +67,12 @@ func printScan(w io.Writer, r scanner.Result) {
 	if len(r.Accounts) == 1 {
 		accounts = "account"
 	}
-	fmt.Fprintf(w, "%s %d %s in %.1f s: %d resources, %d new or changed, %d gone.\n",
-		verb, len(r.Accounts), accounts, float64(r.Duration)/1000, r.Resources, r.Changed, r.Removed)
+	profiles := "profile"
+	if len(r.Profiles) > 1 {
+		profiles = "profiles"
+	}
+	fmt.Fprintf(w, "%s %d %s with the %s %s in %.1f s: %d resources, %d new or changed, %d gone.\n", verb, len(r.Accounts), accounts,
+		profiles, listed(r.Profiles), float64(r.Duration)/1000, r.Resources, r.Changed, r.Removed)
 	for _, p := range r.Problems {
 		where := ""
 		for _, s := range []string{p.Profile, p.AccountID, p.Region, p.Service} {
@@ -83,6 +88,19 @@ func printScan(w io.Writer, r scanner.Result) {
 	if r.Shards == 0 && !r.Cancelled {
 		fmt.Fprintln(w, "Nothing could be listed whole; what was known is kept.")
 	}
+	if len(r.Unread) > 0 {
+		fmt.Fprintf(w, "Not read: %s. To read all profiles: cloudops scan --profile '*'; to read them always, name them as aws.profiles in config.yaml.\n", listed(r.Unread))
+	}
+}
+
+// listed is names in a line, not too long a one.
+func listed(names []string) string {
+	const most = 20
+	line := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		line += fmt.Sprintf(" and %d more", more)
+	}
+	return render.Terminal(line)
 }
 
 // scanOutcome fails a scan that has problems and nothing to show for it: no

@@ -46,3 +46,13 @@ func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSele
 	x.mu.Unlock()
 	return ProfileListResult{Profiles: profiles}, nil
 }
+
+// profileIdentity asks AWS who the session's profile is, and keeps nothing.
+func profileIdentity(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	env, err := x.checkedEnvironment(p)
+	if err != nil {
+		return nil, err
+	}
+	id, err := p.Scanner.Ask(ctx, env)
+	return id, err
+}

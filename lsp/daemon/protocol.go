@@ -29,6 +29,7 @@ const (
 	MethodWorkspaces           = "cloudops/workspaces"
 	MethodProfileList          = "cloudops/profile/list"
 	MethodProfileSelect        = "cloudops/profile/select"
+	MethodProfileIdentity      = "cloudops/profile/identity"
 	MethodEstateScan           = "cloudops/estate/scan"
 	MethodEstateStatus         = "cloudops/estate/status"
 	MethodEstateSearch         = "cloudops/estate/search"

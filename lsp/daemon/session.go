@@ -77,6 +77,7 @@ func methods() map[string]method {
 		MethodProfileList:          on(repeatable|needScanner, profileList),
 		MethodWorkspaces:           on(repeatable, setWorkspaces),
 		MethodProfileSelect:        on(needScanner, profileSelect),
+		MethodProfileIdentity:      on(repeatable|needScanner, profileIdentity),
 		MethodEstateScan:           on(needScanner, estateScan),
 		MethodEstateStatus:         on(repeatable|needStore|needScanner, estateStatus),
 		MethodEstateSearch:         on(repeatable|needStore|needScanner, estateSearch),

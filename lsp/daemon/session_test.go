@@ -424,7 +424,7 @@ func TestHalfMessagesAreBounded(t *testing.T) {
 // else is.
 func TestWhatOnlyReadsIsSentAgain(t *testing.T) {
 	again := map[string]bool{
-		MethodWorkspaces: true, MethodProfileList: true, MethodEstateStatus: true, MethodEstateSearch: true, MethodEstateGet: true,
+		MethodWorkspaces: true, MethodProfileList: true, MethodProfileIdentity: true, MethodEstateStatus: true, MethodEstateSearch: true, MethodEstateGet: true,
 		MethodEstateResolve: true, MethodConversationList: true, MethodConversationMessages: true, MethodConversationSearch: true,
 		MethodConversationExport: true, MethodExecutionPending: true, MethodExecutionList: true, MethodAudit: true,
 		MethodAuditVerify: true, MethodKeyStatus: true,
