@@ -985,7 +985,7 @@ func TestKilledWhileAWSHasTheCall(t *testing.T) {
 	if err != nil || len(xs) != 1 || xs[0].Status != "unknown" || !strings.Contains(xs[0].Error, "may or may not") {
 		t.Fatalf("%+v, %v", xs, err)
 	}
-	if got := w.kinds(); !slices.Equal(got, []string{"claimed", "finished"}) {
+	if got := w.kinds(); !slices.Equal(got, []string{"planned", "approved", "claimed", "finished"}) {
 		t.Error(got)
 	}
 	if r, err := w.Verify(); err != nil || !r.OK {

@@ -114,6 +114,7 @@ func loadConfig() (config, error) {
 	c := config{home: home}
 	path := c.path()
 	text, err := os.ReadFile(path)
+	var texts []string
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -122,14 +123,20 @@ func loadConfig() (config, error) {
 		if err := ownFile(path); err != nil {
 			return config{}, err
 		}
+		if texts, err = checkYAML(text); err != nil {
+			return config{}, fmt.Errorf("reading %s: %w", path, err)
+		}
 		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
-			return config{}, fmt.Errorf("reading %s: %s", path, explainYAML(text, err))
+			return config{}, fmt.Errorf("reading %s: %sit is not as it must be", path, position(err))
 		}
 	}
 	if c.DataPath == "" {
 		c.DataPath = filepath.Join(home, "data")
 	}
-	return c, c.validate(path)
+	if err := c.validate(path); err != nil {
+		return c, errors.New(withoutValues(err.Error(), texts))
+	}
+	return c, nil
 }
 
 // outdated reports whether config.yaml says something else by now. One that is
