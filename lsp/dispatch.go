@@ -83,7 +83,8 @@ func answer[R any](r R, err error) (any, error) {
 
 func unmarshal[P any](params []byte) (*P, error) {
 	p := new(P)
-	if len(params) == 0 {
+	switch string(params) {
+	case "", "null", "[]": // all of them say that there are none
 		switch any(p).(type) {
 		case *protocol.LSPAny, *protocol.InitializedParams:
 			return p, nil

@@ -110,6 +110,27 @@ func TestNullMeansAbsent(t *testing.T) {
 			t.Errorf("after %s the document is %q", change, got)
 		}
 	}
+	e := probed(t, io.Discard, nil)
+	e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{"textDocument":{"uri":"file:///b","languageId":null,"version":null,"text":"x"}}}`))
+	for id, call := range map[string]string{
+		`"a"`: `"method":"test/text","params":{"textDocument":{"uri":"file:///b"},"position":{"line":0,"character":0},"workDoneToken":null}`,
+		`"b"`: `"method":"textDocument/codeAction","params":{"textDocument":{"uri":"file:///b","version":null},"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}},"context":{"diagnostics":null,"only":null,"triggerKind":null},"partialResultToken":null}`,
+		`"c"`: `"method":"textDocument/hover","params":{"textDocument":{"uri":"file:///b"},"position":{"line":0,"character":0},"workDoneToken":null}`,
+	} {
+		e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":` + id + `,` + call + `}`))
+		if r := e.Await(id); r.Error != nil {
+			t.Errorf("%s: %v", call, r.Error)
+		}
+	}
+	for i, none := range []string{`,"params":null`, `,"params":[]`, ``} {
+		e := start(t)
+		initialize(t, e, nil)
+		id := fmt.Sprint(9000 + i)
+		e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":` + id + `,"method":"shutdown"` + none + `}`))
+		if r := e.Await(id); r.Error != nil {
+			t.Errorf("shutdown%s: %v", none, r.Error)
+		}
+	}
 	for _, params := range []string{
 		`{"processId":null,"clientInfo":null,"locale":null,"rootPath":null,"rootUri":null,"initializationOptions":null,"capabilities":{},"trace":null,"workspaceFolders":null,"workDoneToken":null}`,
 		`{"processId":null,"rootUri":null,"capabilities":{"workspace":null,"textDocument":{"hover":null,"codeAction":{"resolveSupport":null}},"window":{"workDoneProgress":null},"general":{"positionEncodings":null},"experimental":null}}`,

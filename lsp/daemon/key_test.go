@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -182,6 +184,43 @@ func TestAKeyFileInAWorkspaceIsRefused(t *testing.T) {
 		var refusal *Error
 		if err := dial(file, dir+"x", repo); !errors.As(err, &refusal) || refusal.Code != CodeRefused || !strings.Contains(refusal.Message, "inside the workspace") {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+	// As it may stand in the configuration: a folder of the home directory is one
+	// like any other.
+	if user := scanner.UserHome(); user != "" {
+		open := filepath.Join(user, "no-such-repository")
+		var refusal *Error
+		if err := dial("~/no-such-repository/key", open); !errors.As(err, &refusal) || refusal.Code != CodeRefused {
+			t.Errorf("a key file by ~ in a workspace: %v", err)
+		}
+		if err := dial("~/elsewhere/key", open); err != nil {
+			t.Errorf("a key file by ~ outside of every workspace: %v", err)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		dir:                                     true,
+		filepath.Join(dir, "a", "b"):            true,
+		filepath.Join(dir, "..hidden"):          true,
+		filepath.Join(dir, "..hidden", "a"):     true,
+		filepath.Join(dir, "...", ".."):         true,
+		filepath.Join(link, "a"):                true,
+		filepath.Dir(dir):                       false,
+		dir + "x":                               false,
+		filepath.Join(filepath.Dir(dir), "..a"): false,
+		link + "x":                              false,
+		"/":                                     false,
+	} {
+		if got := within(path, dir); got != want {
+			t.Errorf("%s is within %s: %v, want %v", path, dir, got, want)
 		}
 	}
 }
