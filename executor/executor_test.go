@@ -735,6 +735,7 @@ func TestNoClearAnswer(t *testing.T) {
 		{awstest.Cut, "unknown", "may have done it"},
 		{awstest.Hang, "unknown", "may have done it"},
 		{awstest.Fail, "unknown", "may have done it"},
+		{awstest.SignIn, "unknown", "the answer is not AWS's: a web page"},
 		{awstest.Throttle, "failed", "too many calls"},
 		{awstest.Deny, "failed", "rds:StopDBInstance"},
 	} {

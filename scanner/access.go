@@ -285,13 +285,16 @@ func (a *access) explain(region string, err error) error {
 		named.because, named.kind, named.code = regionDisabled, regionDisabled.kind, regionDisabled.code
 		named.message = "the region refuses the keys that AWS accepts in " + a.region + "; it may not be enabled in the account"
 		named.hint = regionDisabled.hint
+	case f.because == keysUnknown && services.PartitionOf(region) != "aws":
+		named.message += " in " + region + ", which is of the partition " + services.PartitionOf(region)
+		named.hint = "check the keys of the profile, and that they are of an account of that partition; else set another region"
 	case f.because == keysUnknown:
 		named.hint += "; and that the region " + region + " is enabled in the account"
 	}
 	switch named.code {
 	case codeUnreachable:
 		where := a.where(err)
-		named.message = where + ": " + f.message
+		named.message = where + ": " + named.message
 		if proxies := a.bypassed(where); proxies != "" && connection(err) {
 			named.hint += "; " + proxies + " is set and does not count here: name the proxy as aws.https_proxy in config.yaml"
 		}

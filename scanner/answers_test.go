@@ -98,6 +98,13 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				if err != nil && !errors.Is(err, scanner.ErrUnreachable) {
 					t.Errorf("the scan fails by %v", err)
 				}
+				for typ, operation := range fakeLists {
+					rec := h.store.Estate.Find(fmt.Sprintf(fakeForms[typ], 1))[0]
+					_, err := h.Refresh(within(t, time.Minute), env, rec.Key)
+					if asked := hit(operation) || !identified; (err != nil) != asked || errors.Is(err, scanner.ErrGone) {
+						t.Errorf("a live read of %s: %v", rec.ID, err)
+					}
+				}
 				if after := storedIDs(t, h); fmt.Sprint(after) != fmt.Sprint(before) {
 					t.Error("the estate changed")
 				}
@@ -328,8 +335,8 @@ func TestADetailThatCantBeReadIsKept(t *testing.T) {
 				}
 				for detail, kept := range map[string]bool{"tags": c.tags, "versioning": c.versioning} {
 					since, _ := after.Metadata[detail+"_as_of"].(string)
-					at, err := time.Parse(time.RFC3339, since)
-					if (since != "") != kept || (kept && (err != nil || at.Sub(known).Abs() > time.Second)) {
+					at, err := time.Parse(time.RFC3339Nano, since)
+					if (since != "") != kept || (kept && (err != nil || !at.Equal(known))) {
 						t.Errorf("after %s the %s are as of %q, want %v", by, detail, since, known)
 					}
 				}
@@ -364,5 +371,40 @@ func TestADetailThatCantBeReadIsKept(t *testing.T) {
 				t.Errorf("once it can be read again: %+v %v", after, err)
 			}
 		})
+	}
+}
+
+// A region that no scan was to read is none that a scan failed to read, unless
+// it is asked about.
+func TestARegionThatNobodyAskedForIsNoGap(t *testing.T) {
+	f := newFakeAWS(t)
+	env := f.environment(t)
+	h := newHome(t, scanner.Config{})
+	scan := func(o scanner.Options) {
+		t.Helper()
+		if _, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan(scanner.Options{Regions: []string{"us-west-2"}})
+	if gaps := h.Gaps(storage.Filter{}); len(gaps) != 0 {
+		t.Errorf("after all of the region that was asked for: %q", gaps)
+	}
+	if gaps := h.Gaps(storage.Filter{Region: "eu-west-1"}); len(gaps) != 1 || !strings.Contains(gaps[0], "never scanned") {
+		t.Errorf("asked about another: %q", gaps)
+	}
+	f.answer(func(w http.ResponseWriter, operation string, r *http.Request) bool {
+		return operation == "DescribeInstances" && strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/")
+	})
+	scan(scanner.Options{})
+	h.close()
+	h.open(t, scanner.Config{})
+	if gaps := h.Gaps(storage.Filter{}); len(gaps) != 1 || !strings.HasPrefix(gaps[0], "ec2_instance in eu-west-1 of ") || !strings.Contains(gaps[0], "not AWS's") {
+		t.Errorf("after a scan of all that failed there: %q", gaps)
+	}
+	f.answer(nil)
+	scan(scanner.Options{})
+	if gaps := h.Gaps(storage.Filter{}); len(gaps) != 0 {
+		t.Errorf("after a good scan of all: %q", gaps)
 	}
 }

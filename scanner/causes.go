@@ -131,7 +131,7 @@ var causes = []*cause{
 			}
 			return scrub(answer.What)
 		},
-		hint: "sign in where the network asks for it, or name its proxy as aws.https_proxy in config.yaml; then try again",
+		hint: "sign in where the network asks for it, check the endpoint, or name the proxy as aws.https_proxy in config.yaml; then try again",
 		is: func(s seen) bool {
 			return as[*services.FalseAnswer](s) || as[*smithy.DeserializationError](s) && s.status >= 200 && s.status < 300
 		},

@@ -174,6 +174,9 @@ func TestARegionThatRefusesGoodKeysIsNotBlamedOnThem(t *testing.T) {
 		if p.Code != codeFailed || !strings.Contains(p.Message, "enabled in the account") || strings.Contains(p.String(), "check the keys") {
 			t.Errorf("%s in another region: %v", code, p)
 		}
+		if p := Explain((&access{profile: "p", region: "cn-north-1", way: a.way}).explain("cn-north-1", err)); p.Code != codeCredentials || !strings.Contains(p.Message, "partition") || !strings.Contains(p.Message, "aws-cn") {
+			t.Errorf("%s of another partition: %v", code, p)
+		}
 		if p := Explain(a.explain("us-west-2", err)); p.Code != codeCredentials || !strings.Contains(p.Hint, "region us-west-2 is enabled") {
 			t.Errorf("%s where the keys were accepted: %v", code, p)
 		}

@@ -117,13 +117,24 @@ func (l *ledger) gaps(w services.Where, cfg Config, doubtful ...storage.Shard) [
 		}
 		regions[g] = append(regions[g], p.region)
 	}
-	said := []string{}
+	// A reason is said once of an account.
+	type reason struct{ account, why string }
+	missing := map[reason][]string{}
+	reasons := []reason{}
 	for _, g := range groups {
-		where := "in " + several(regions[g]) + " "
-		if slices.Equal(regions[g], []string{globalRegion}) {
-			where = ""
+		what := g.types
+		if !slices.Equal(regions[g], []string{globalRegion}) {
+			what += " in " + several(regions[g])
 		}
-		said = append(said, fmt.Sprintf("%s %sof %s: %s", g.types, where, l.spokenAccount(g.account), g.why))
+		r := reason{g.account, g.why}
+		if missing[r] == nil {
+			reasons = append(reasons, r)
+		}
+		missing[r] = append(missing[r], what)
+	}
+	said := []string{}
+	for _, r := range reasons {
+		said = append(said, fmt.Sprintf("%s of %s: %s", strings.Join(missing[r], " and "), l.spokenAccount(r.account), r.why))
 	}
 	if slices.ContainsFunc(services.Collectors(), func(c services.Collector) bool { return !c.Global && slices.Contains(w.Types, c.Type) }) {
 		said = append(said, l.unknownRegions(w, cfg)...)
@@ -265,7 +276,7 @@ type grouped struct {
 func (ps *problems) add(p Problem) {
 	for i := range ps.all {
 		g := &ps.all[i]
-		if g.Code != p.Code || g.AccountID != p.AccountID || g.Profile != p.Profile || g.Hint != p.Hint {
+		if g.about != p.about || g.Code != p.Code || g.AccountID != p.AccountID || g.Profile != p.Profile || g.Hint != p.Hint {
 			continue
 		}
 		// AWS words the same denial differently for each region. What doesn't
@@ -274,7 +285,7 @@ func (ps *problems) add(p Problem) {
 		if (g.Message != p.Message && p.Code != codeDenied && !away) || (g.Service != p.Service && !away) {
 			continue
 		}
-		if p.Region != "" && !slices.Contains(g.regions, p.Region) {
+		if p.Region != "" && p.Region != globalRegion && !slices.Contains(g.regions, p.Region) {
 			g.regions = append(g.regions, p.Region)
 		}
 		if p.Service != "" && !slices.Contains(g.services, p.Service) {
@@ -283,7 +294,7 @@ func (ps *problems) add(p Problem) {
 		return
 	}
 	g := grouped{Problem: p}
-	if p.Region != "" {
+	if p.Region != "" && p.Region != globalRegion {
 		g.regions = []string{p.Region}
 	}
 	if p.Service != "" {
@@ -296,6 +307,9 @@ func (ps *problems) list() []Problem {
 	list := []Problem{}
 	for _, g := range ps.all {
 		p := g.Problem
+		if p.about != "" {
+			p.Message, p.about = p.about+": "+p.Message, ""
+		}
 		if len(g.services) > 1 {
 			p.Service = ""
 		}

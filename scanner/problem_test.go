@@ -81,11 +81,13 @@ func TestTheSameProblemIsSaidOnce(t *testing.T) {
 		}
 	}
 	ps.add(Problem{AccountID: "2", Region: "us-east-1", Service: "ec2", Code: codeUnreachable, Message: "away"})
+	ps.add(Problem{AccountID: "2", Region: "global", Service: "s3", Code: codeUnreachable, Message: "away"})
+	ps.add(Problem{AccountID: "2", Service: "ec2", Code: codeUnreachable, Message: "away", about: "regions unknown"})
 	got := []string{}
 	for _, p := range ps.list() {
 		got = append(got, strings.Join([]string{p.AccountID, p.Service, p.Code, p.Region, p.Message}, "|"))
 	}
-	want := "1|ec2|denied||denied in us-east-1 (in 5 regions), 1||unreachable||away (in 5 regions), 1|rds|denied||denied in us-east-1 (in 5 regions), 2|ec2|unreachable|us-east-1|away"
+	want := "1|ec2|denied||denied in us-east-1 (in 5 regions), 1||unreachable||away (in 5 regions), 1|rds|denied||denied in us-east-1 (in 5 regions), 2||unreachable|us-east-1|away, 2|ec2|unreachable||regions unknown: away"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
@@ -102,8 +104,8 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	}
 	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, time.Now(), stateDenied, "x")
 	l.expect([]Shard{{"1", "global", "s3_bucket"}})
-	want := "ec2_instance in a-a-1 of prod (1): denied by AWS; rds_instance in a-a-1 of prod (1): never scanned; " +
-		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 of prod (1): never scanned; s3_bucket of prod (1): never scanned"
+	want := "ec2_instance in a-a-1 of prod (1): denied by AWS; rds_instance in a-a-1 and " +
+		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 and s3_bucket of prod (1): never scanned"
 	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{})), Config{}), "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -134,7 +136,7 @@ func TestGapsSayWhatIsUnknown(t *testing.T) {
 	}
 	// What was listed whole is not there any more as it was stored.
 	lost := []storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "ec2_instance"}, {AccountID: "1", Region: "a-a-3", Type: "s3_bucket"}}
-	want = "ec2_instance in a-a-2 of prod (1): what was stored is not whole, scan again; s3_bucket of prod (1): what was stored is not whole, scan again"
+	want = "ec2_instance in a-a-2 and s3_bucket of prod (1): what was stored is not whole, scan again"
 	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{AccountID: "1", Region: "a-a-2"})), Config{}, lost...), "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -322,7 +322,7 @@ func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 		}
 		p := Explain(withAction(a.access.explain(a.access.region, err), "ec2:DescribeRegions", a.access.profile))
 		p.Profile, p.AccountID, p.Service = a.access.profile, a.identity.AccountID, "ec2"
-		p.Message = "the account's regions are unknown, so only " + a.access.region + " is read: " + p.Message
+		p.about = "the account's regions are unknown, so only " + a.access.region + " is read"
 		s.add(p)
 		return []string{a.access.region}
 	}
@@ -446,7 +446,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 		Note: func(action string, err error) {
 			p := Explain(withAction(u.account.access.explain(u.region, err), action, u.account.access.profile))
 			p.Profile, p.AccountID, p.Region, p.Service = u.account.access.profile, account.AccountID, u.region, u.collector.Service
-			p.Message = "some details are unknown: " + p.Message
+			p.about = "some details are unknown (" + action + ")"
 			s.add(p)
 		},
 	}

@@ -86,7 +86,7 @@ func TestScanFillsTheEstate(t *testing.T) {
 		}
 	}
 	gaps := h.Gaps(storage.Filter{AccountID: awstest.StagingAccount, Region: awstest.East})
-	if len(gaps) != 2 || gaps[0] != "rds_cluster in eu-west-1 of staging (210987654321): denied by AWS" {
+	if len(gaps) != 1 || gaps[0] != "rds_cluster in eu-west-1 and s3_bucket of staging (210987654321): denied by AWS" {
 		t.Errorf("gaps: %q", gaps)
 	}
 	if gaps := h.Gaps(storage.Filter{AccountID: awstest.ProdAccount, Region: awstest.East}); len(gaps) != 0 {

@@ -159,6 +159,10 @@ type Problem struct {
 	Message string `json:"message"`
 	// Hint says what the user can do.
 	Hint string `json:"hint,omitempty"`
+
+	// about says what is missing for it, where that is not a list; a result has
+	// it in Message.
+	about string
 }
 
 // String says in a line what did not work, where, and what to do.

@@ -155,7 +155,7 @@ func keepOfBucket(r *storage.Resource, known storage.Resource, at time.Time) {
 	keep := func(name string) {
 		since, ok := known.Metadata[name+"_as_of"]
 		if !ok {
-			since = at.UTC().Format(time.RFC3339)
+			since = at.UTC().Format(time.RFC3339Nano)
 		}
 		r.Metadata[name+"_as_of"] = since
 	}
