@@ -18,8 +18,10 @@ const (
 	Protected = "protected"
 	Spot      = "spot"
 	Replica   = "replica"
-	Versioned = "versioned"
-	Tagged    = "tagged"
+	// HasReplicas is of what a Replica is made of.
+	HasReplicas = "has-replicas"
+	Versioned   = "versioned"
+	Tagged      = "tagged"
 )
 
 // wording is one way to ask for a facet.

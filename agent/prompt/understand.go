@@ -140,6 +140,9 @@ func (u *understanding) facet(f Facet, at, n int) {
 	for i := range n {
 		u.uses[at+i] = Narrows
 	}
+	if f.Name == Replica && u.had(at) {
+		f.Name = HasReplicas
+	}
 	if u.not >= 0 {
 		u.uses[u.not], u.not = Narrows, -1
 		f.Not = !f.Not
@@ -147,6 +150,20 @@ func (u *understanding) facet(f Facet, at, n int) {
 	if !slices.Contains(u.q.Facets, f) {
 		u.q.Facets = append(u.q.Facets, f)
 	}
+}
+
+// had reports whether what stands at a place is had, as in "with replicas" and
+// "does it have a replica", rather than been.
+func (u *understanding) had(at int) bool {
+	for at--; at >= 0 && u.ws[at].After == 0; at-- {
+		switch {
+		case u.ws[at].isOne("with", "without", "have", "has", "having", "lacking", "missing"):
+			return true
+		case !u.ws[at].Is(Article|Indefinite|Negation) && !u.ws[at].isOne("read"):
+			return false
+		}
+	}
+	return false
 }
 
 // tags reads "a Name tag", "tagged owner", "the tag env", "tags" and "a name".
@@ -166,8 +183,12 @@ func (u *understanding) tags(i int) int {
 			u.facet(Facet{Name: Tagged}, i, 1)
 			return 1
 		}
-		if v := u.ws[at]; !calls(v) || strings.Contains(v.Text, "=") {
+		if strings.Contains(u.ws[at].Text, "=") {
 			return 0
+		}
+		if !calls(u.ws[at]) {
+			u.facet(Facet{Name: Tagged}, i, 1) // "with no tags please"
+			return 1
 		}
 		key, n = u.ws[at].Text, at-i+1
 	case w.isOne("name", "names") && u.not >= 0:
@@ -282,7 +303,7 @@ func negates(ws []Word, i int) bool {
 }
 
 // formWords are words of questions that the grammar's classes leave out.
-var formWords = strings.Fields("many much exist exists existing total altogether use be been being")
+var formWords = strings.Fields("many much exist exists existing total altogether use using be been being")
 
 // meaning are words of classes that are form elsewhere, whose meaning would be
 // lost in a list.

@@ -86,6 +86,9 @@ var facets = map[string]facet{
 	prompt.Replica: {"are read replicas", "are not read replicas", "is a read replica", "is no read replica", map[string]func(storage.Resource) verdict{
 		"rds_instance": flag("is_read_replica"), "rds_cluster": flag("is_read_replica"),
 	}},
+	prompt.HasReplicas: {"have read replicas", "have no read replicas", "has read replicas", "has no read replicas", map[string]func(storage.Resource) verdict{
+		"rds_instance": flag("has_read_replicas"), "rds_cluster": flag("has_read_replicas"),
+	}},
 	prompt.Versioned: {"keep versions", "keep no versions", "keeps versions", "keeps no versions", map[string]func(storage.Resource) verdict{
 		"s3_bucket": func(r storage.Resource) verdict {
 			state, known := r.Metadata["versioning"].(string)

@@ -22,6 +22,9 @@ const (
 // tell answers a clause that wants to know about resources.
 func (t *turn) tell(c clause, subjects []thing) string {
 	head := behindFillers(c.items)
+	if asked := politely(head); asked != nil {
+		head = asked // "can you list"
+	}
 	if isHelp(head) {
 		return helpText
 	}
@@ -306,8 +309,10 @@ func (t *turn) others(c clause, q prompt.Qualifiers, counted int) string {
 	if !startsAny(head, "is", "are", "do", "does", "has", "have") || len(q.States)+len(q.Facets) == 0 {
 		return ""
 	}
+	stateless := len(q.States) > 0
 	q.States, q.StateWords, q.Facets = nil, nil, nil
-	switch n := len(t.search(q)) - counted; n {
+	all := slices.DeleteFunc(t.search(q), func(th thing) bool { return stateless && th.State == "" })
+	switch n := len(all) - counted; n {
 	case 0:
 		return ""
 	case 1:

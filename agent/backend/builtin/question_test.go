@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/agent"
+	"github.com/cloudops/cloudops/agent/backend/builtin"
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/storage"
 )
@@ -21,7 +22,11 @@ func properties() []storage.Resource {
 		r := database("rds_instance", id, account, "us-west-2", "available", "production")
 		r.Engine, r.Summary, r.Metadata, r.CreatedAt = engine, "db.t3.medium · "+engine+" 14.7", facts, day(made)
 		r.Constraints = map[string]any{}
-		for _, k := range []string{"deletion_protection", "is_read_replica"} {
+		facts["has_read_replicas"] = id == "orders-db"
+		if facts["is_read_replica"] == nil {
+			facts["is_read_replica"] = false
+		}
+		for _, k := range []string{"deletion_protection", "is_read_replica", "has_read_replicas"} {
 			if v, ok := facts[k]; ok {
 				r.Constraints[k] = v
 				delete(r.Metadata, k)
@@ -103,6 +108,12 @@ func TestPropertiesAreListedByWhatIsStored(t *testing.T) {
 		{"protected instances", "", "does not know"},
 		{"spot instances", "d", ""},
 		{"read replicas", "orders-copy", ""},
+		{"databases with replicas", "orders-db", ""},
+		{"databases that have no read replica", "orders-copy users-db", ""},
+		{"does orders-db have a replica?", "", "Yes: "},
+		{"is orders-db a replica?", "", "No: "},
+		{"can you list the buckets with no tags please", "assets", "1 S3 bucket cloudops"},
+		{"could you please show me databases using mysql", "orders-copy orders-db", ""},
 		{"versioned buckets", "logs", ""},
 		{"buckets without versioning", "assets", "1 S3 bucket cloudops does not know whether it keeps versions"},
 		{"instances without a Name tag", "d e", ""},
@@ -195,6 +206,24 @@ func TestAccountsAreFoundByWhatTheyAreCalled(t *testing.T) {
 	}
 }
 
+// "In staging" is the account of that name; what another account tags so is asked
+// about before anything is proposed for it.
+func TestAnAccountIsNotATag(t *testing.T) {
+	c := newChat(t, properties())
+	const tagged = "i-0000000000000000d" // env=staging, in the account called prod
+	for prompt, want := range map[string]string{
+		"stop " + tagged + " in staging": "clarification 1",
+		"stop " + tagged + " in prod":    "stop-instances " + tagged + " " + prod + "/us-west-2",
+		"stop all vms in staging":        "information",
+		"stop all staging vms":           "clarification 1",
+	} {
+		c.id = ""
+		if a := c.say(t, prompt); sum(a.Reply) != want {
+			t.Errorf("%q comes to %s, want %s: %s", prompt, sum(a.Reply), want, a.Text)
+		}
+	}
+}
+
 // A question can go on with the one before it.
 func TestQuestionsFollowOneAnother(t *testing.T) {
 	c := newChat(t, properties())
@@ -231,37 +260,36 @@ var templates = []string{
 
 // unread checks that an answer to a question with a word that means nothing
 // states no fact, and names the word.
-func unread(t *testing.T, c *chat, word, template string) {
+func unread(t *testing.T, b *builtin.Backend, word, template string) {
 	t.Helper()
-	c.id = ""
 	question := strings.Replace(template, "%s", word, 1)
-	a := c.say(t, question)
-	if fact.MatchString(a.Text) || len(a.Plans) > 0 {
-		t.Errorf("%q is answered as if %q had been understood: %s", question, word, a.Text)
+	r, err := b.Answer(t.Context(), agent.Request{Prompt: question}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(strings.ToLower(a.Text), strings.ToLower(word)) {
-		t.Errorf("%q: the answer does not say what was not understood: %s", question, a.Text)
+	if fact.MatchString(r.Information) || len(r.Commands) > 0 {
+		t.Errorf("%q is answered as if %q had been understood: %s", question, word, r.Information)
+	}
+	if !strings.Contains(strings.ToLower(r.Information), strings.ToLower(word)) {
+		t.Errorf("%q: the answer does not say what was not understood: %s", question, r.Information)
 	}
 }
 
 func TestUnknownWordsAreNeverFacts(t *testing.T) {
-	c := newChat(t, properties())
-	for i, word := range strangers {
-		for j, template := range templates {
-			if (i+j)%3 != 0 || testing.Short() && (i+j)%9 != 0 {
-				continue // the fuzzer has all the time there is
-			}
-			unread(t, c, word, template)
+	b := newChat(t, properties()).backend
+	for _, word := range strangers {
+		for _, template := range templates {
+			unread(t, b, word, template)
 		}
 	}
 	// Words that nobody wrote down, of which none is a slip of one that is known.
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 40 {
+	for range 300 {
 		word := ""
 		for range 3 + rnd.IntN(2) {
 			word += string("bdfgkvxz"[rnd.IntN(8)]) + string("aiou"[rnd.IntN(4)])
 		}
-		unread(t, c, word, templates[rnd.IntN(len(templates))])
+		unread(t, b, word, templates[rnd.IntN(len(templates))])
 	}
 }
 
@@ -269,7 +297,7 @@ func FuzzUnknownWordsAreNeverFacts(f *testing.F) {
 	for i, w := range strangers {
 		f.Add(w, i%len(templates))
 	}
-	c := newChat(f, properties())
+	b := newChat(f, properties()).backend
 	letters := regexp.MustCompile(`^[a-z]{5,20}$`)
 	f.Fuzz(func(t *testing.T, word string, n int) {
 		if !letters.MatchString(word) || n < 0 {
@@ -289,7 +317,7 @@ func FuzzUnknownWordsAreNeverFacts(f *testing.F) {
 				return
 			}
 		}
-		unread(t, c, word, templates[n%len(templates)])
+		unread(t, b, word, templates[n%len(templates)])
 	})
 }
 

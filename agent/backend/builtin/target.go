@@ -122,7 +122,9 @@ func (t *turn) byName(p phrase, near prompt.Qualifiers) ([]thing, outcome) {
 	placed, _ := t.placed(p.q)
 	fit := fitting(placed)
 	if len(fit) == 0 {
-		fit = fitting(p.q) // "web-1 in staging" may be said of a tag
+		if fit = fitting(p.q); len(fit) > 0 {
+			return fit, several // "in staging" is an account, and this is tagged so: it is asked about
+		}
 	}
 	switch {
 	case len(fit) == 0:
