@@ -177,7 +177,7 @@ func serving(t *testing.T, cfg ServerConfig, change ...func(*server)) (s *server
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the daemon did not end")
 			return nil
 		}
@@ -203,7 +203,7 @@ func dialing(t *testing.T, cfg ClientConfig) *Client {
 	if cfg.Executable == "" {
 		cfg.Executable = "-"
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := Dial(ctx, cfg)
 	if err != nil {
@@ -231,7 +231,7 @@ func rawPeer(t *testing.T, home string) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
 	return &raw{t, nc, bufio.NewReader(nc)}
 }
 
@@ -313,7 +313,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:

@@ -19,7 +19,7 @@ import (
 )
 
 // Patience is how long anything is waited for before the test fails.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Editor is one connection with a server. Its methods fail the test when they
 // must not go on.
