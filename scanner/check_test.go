@@ -38,6 +38,14 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 			}
 			env.Workspaces = []string{workspace}
 		}, "inside the workspace"},
+		{"in a hidden folder of a workspace", func(t *testing.T, env *Environment) {
+			workspace := t.TempDir()
+			env.ConfigFile, env.Workspaces = filepath.Join(workspace, "..hidden", "config"), []string{workspace}
+			plant(t, env.ConfigFile)
+		}, "inside the workspace"},
+		{"beside a workspace", func(t *testing.T, env *Environment) {
+			env.Workspaces = []string{filepath.Dir(env.ConfigFile) + "-other", filepath.Join(filepath.Dir(env.ConfigFile), "below")}
+		}, ""},
 		{"workspace by a link", func(t *testing.T, env *Environment) {
 			link := filepath.Join(t.TempDir(), "link")
 			if err := os.Symlink(filepath.Dir(env.ConfigFile), link); err != nil {

@@ -27,16 +27,24 @@ type settings map[string]setting
 
 func (s settings) get(name string) string { return s[name].value }
 
-// word is a value that can hold no blanks. The AWS CLI takes a comment behind it
-// for a part of it, and fails.
+// word is a value that can hold neither blanks nor quotes. The AWS CLI takes a
+// comment behind it and quotes around it for parts of it, and fails.
 func (s settings) word(name string) string {
 	value := s[name].value
 	if at := strings.IndexAny(value, " \t"); at > 0 {
 		if rest := trimSpace(value[at:]); strings.HasPrefix(rest, "#") || strings.HasPrefix(rest, ";") {
-			return value[:at]
+			value = value[:at]
 		}
 	}
-	return value
+	return unquoted(value)
+}
+
+// unquoted takes a pair of quotes from around a text.
+func unquoted(s string) string {
+	if end := len(s) - 1; end > 0 && (s[0] == '"' || s[0] == '\'') && s[end] == s[0] {
+		return s[1:end]
+	}
+	return s
 }
 
 func (s settings) has(name string) bool { _, ok := s[name]; return ok }

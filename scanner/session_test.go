@@ -257,6 +257,11 @@ func TestEndpointsOfVariables(t *testing.T) {
 	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrEndpoint) {
 		t.Errorf("the same home without the variable: %v", err)
 	}
+	// Where nobody answers, the place that was called is named.
+	env.ServiceEndpoints = map[string]string{"sts": closedPort(t)}
+	if _, err := newHome(t, scanner.Config{}).Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), env.ServiceEndpoints["sts"]) {
+		t.Errorf("a closed port at %s: %v", env.ServiceEndpoints["sts"], err)
+	}
 }
 
 func TestAHomeIsBoundToOneEndpoint(t *testing.T) {

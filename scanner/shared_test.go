@@ -3,15 +3,21 @@ package scanner
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // reading is a session's files and variables, read by the AWS CLI's library and
@@ -96,9 +102,9 @@ var readings = []reading{
 	{name: "keys beside a login", config: "[profile p]\nlogin_session = arn:aws:iam::1:user/me\n" + readKeys},
 	{name: "a login", config: "[profile p]\nlogin_session = arn:aws:iam::1:user/me\ncredential_process = /bin/x\n"},
 
-	{name: "role", config: "[profile p]\n" + readRole + "source_profile = q\nexternal_id = 'x y'\nrole_session_name = me\nduration_seconds = 900\n[profile q]\n" + readKeys},
-	{name: "role of a role", config: "[profile p]\n" + readRole + "source_profile = q\nexternal_id = 1\n[profile q]\nrole_arn = arn:q\nsource_profile = 'Two'\n[profile 'Two']\n" + readKeys + "[profile r]\nrole_arn = arn:r\nsource_profile = p\n"},
-	{name: "role over quoted names", config: "[profile p]\n" + readRole + "source_profile = Two Words\n[profile 'Two Words']\n" + readKeys + "[profile q]\n" + readRole + "source_profile = 'Two Words'\n"},
+	{name: "role", config: "[profile p]\n" + readRole + "source_profile = q\nexternal_id = x y\nrole_session_name = me\nduration_seconds = 900\n[profile q]\n" + readKeys},
+	{name: "role of a role", config: "[profile p]\n" + readRole + "source_profile = q\nexternal_id = 1\n[profile q]\nrole_arn = arn:q\nsource_profile = Two\n[profile 'Two']\n" + readKeys + "[profile r]\nrole_arn = arn:r\nsource_profile = p\n"},
+	{name: "role over quoted names", config: "[profile p]\n" + readRole + "source_profile = Two Words\n[profile 'Two Words']\n" + readKeys},
 	{name: "role without a source", config: "[profile p]\n" + readRole},
 	{name: "role with two sources", config: "[profile p]\n" + readRole + "source_profile = p\ncredential_source = Environment\n" + readKeys},
 	{name: "role over a profile that there is not", config: "[profile p]\n" + readRole + "source_profile = nowhere\n"},
@@ -120,7 +126,6 @@ var readings = []reading{
 
 	{name: "SSO by a session", config: "[profile p]\nsso_session = My Corp\nsso_account_id = 1\nsso_role_name = r\n[sso-session 'My Corp']\nsso_start_url = https://x.example\nsso_region = us-east-1\nsso_registration_scopes = sso:account:access\n"},
 	{name: "SSO by a session in double quotes", config: "[profile p]\nsso_session = My Corp\nsso_account_id = 1\nsso_role_name = r\n[sso-session \"My Corp\"]\nsso_start_url = https://x.example\nsso_region = us-east-1\n"},
-	{name: "SSO by a session that is quoted where it is named", config: "[profile p]\nsso_session = 'My Corp'\nsso_account_id = 1\nsso_role_name = r\n[sso-session 'My Corp']\nsso_start_url = https://x.example\nsso_region = us-east-1\n"},
 	{name: "SSO by address", config: "[profile p]\nsso_start_url = https://x.example/start\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r\n"},
 	{name: "SSO by a session that there is not", config: "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n"},
 	{name: "SSO that lacks something", config: "[profile p]\nsso_session = s\nsso_account_id = 1\n[sso-session s]\nsso_start_url = https://x.example\n[profile q]\nsso_role_name = r\n[profile r]\nsso_session = s\n"},
@@ -160,7 +165,7 @@ var (
 		"[sso-session s]", "[sso-session 's t']", "[services v]", "[DEFAULT]", "[p]", "[q r]", "[profile x] x", "[profile 'o]",
 	}
 	readLines = []string{
-		"region = us-west-2", "aws_access_key_id = AKIA", "aws_secret_access_key = \"s\"", "aws_session_token = t", strings.TrimSpace(readRole),
+		"region = us-west-2", "aws_access_key_id = AKIA", "aws_secret_access_key = s", "aws_session_token = t", strings.TrimSpace(readRole),
 		"source_profile = p", "Source_Profile: default", "source_profile = q r", "credential_process = a 'b c' \"d\"", "sso_session = s", "sso_session = s t",
 		"sso_account_id = 1", "sso_role_name = r", "sso_start_url = https://x.example", "sso_region = us-east-1",
 		"s3 =\n  endpoint_url = http://127.0.0.1:2", "endpoint_url = http://127.0.0.1:1", "services = v", "external_id = e", "# comment", "  ; comment", "", " \t", "\r",
@@ -323,6 +328,109 @@ func TestFilesAreReadAsTheAWSCLIReadsThem(t *testing.T) {
 	}
 	if usable < 60 {
 		t.Errorf("only %d profiles can be used: the cases say little", usable)
+	}
+}
+
+// Where the AWS CLI would take quotes and comments for parts of a value and fail,
+// the plain meaning counts, as with the SDKs.
+func TestValuesAreTakenForWhatTheyMean(t *testing.T) {
+	env := session(t, `[profile p]
+region = "us-west-2"
+role_arn = 'arn:aws:iam::123456789012:role/r' # the reader
+source_profile = 'Two Words'
+external_id = "e"	; of March
+[profile 'Two Words']
+sso_session = "My Corp"
+sso_account_id = '123456789012'
+sso_role_name = r
+[sso-session 'My Corp']
+sso_start_url = "https://x.example/start#/" # ours
+sso_region = us-east-1 # theirs
+[profile keys]
+aws_access_key_id = "AKIAEXAMPLE"
+aws_secret_access_key = 'abc/def#ghi=' # old
+`, "")
+	files, err := env.files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := files.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if region, _ := env.region(all.profiles["p"]); region != "us-west-2" {
+		t.Errorf("the region is %q", region)
+	}
+	for profile, want := range map[string]map[string]any{
+		"p": {"method": "role", "arn": "arn:aws:iam::123456789012:role/r", "external_id": "e", "session": "cloudops", "seconds": 3600.0, "source": map[string]any{
+			"method": "sso", "name": "My Corp", "url": "https://x.example/start#/", "region": "us-east-1", "account": "123456789012", "role": "r"}},
+		"keys": {"method": "keys", "id": "AKIAEXAMPLE", "secret": "abc/def#ghi=", "token": ""},
+	} {
+		w, err := (&resolver{env: env, shared: all}).way(all.profiles[profile], false)
+		if err != nil || !reflect.DeepEqual(tellWay(w), want) {
+			t.Errorf("%s: %v %v, want %v", profile, tellWay(w), err, want)
+		}
+	}
+}
+
+// Keys in variables come without a region; that of the profile beside them
+// counts, as with the AWS CLI.
+func TestKeysInVariablesGoWithTheSettingsOfAProfile(t *testing.T) {
+	env := session(t, "[default]\nregion = eu-west-1\n[profile p]\nregion = us-west-2\nendpoint_url = http://127.0.0.1:1\n", "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = x\n")
+	env.AccessKeyID, env.SecretAccessKey = "AKIAENV", "e"
+	for _, c := range []struct{ beside, variable, region, endpoint string }{
+		{"", "", "eu-west-1", ""}, {"p", "", "us-west-2", "http://127.0.0.1:1"}, {"p", "eu-west-3", "eu-west-3", "http://127.0.0.1:1"},
+	} {
+		env.SettingsProfile, env.Region = c.beside, c.variable
+		a, err := bare().access(t.Context(), env, "")
+		if err != nil || a.region != c.region || a.endpoints.base != c.endpoint || a.profile != environmentProfile {
+			t.Errorf("beside %q: %+v %v", c.beside, a, err)
+			continue
+		}
+		creds, err := a.config.Credentials.Retrieve(t.Context())
+		if err != nil || creds.AccessKeyID != "AKIAENV" || a.source != sessionSource {
+			t.Errorf("beside %q: the keys are of %s (%v)", c.beside, a.source, err)
+		}
+	}
+	env.SettingsProfile = "nowhere"
+	if _, err := bare().access(t.Context(), env, ""); !errors.Is(err, ErrUnknownProfile) {
+		t.Errorf("beside a profile that there is not: %v", err)
+	}
+}
+
+// Each service that is called has its variable, so that none goes to AWS where
+// the person meant another place.
+func TestEachServiceHasItsVariable(t *testing.T) {
+	for _, c := range services.Collectors() {
+		if EndpointVariables()[endpointPrefix+strings.ToUpper(c.Service)] != c.Service {
+			t.Errorf("%s is read and has no variable", c.Service)
+		}
+	}
+}
+
+// FIPS and dual-stack endpoints are those of the SDK's own rules.
+func TestVariantsOfEndpointsAreCalled(t *testing.T) {
+	var asked atomic.Value
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Host)
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	env := session(t, "[profile plain]\n[profile fips]\nuse_fips_endpoint = true\n[profile both]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = True # yes\n",
+		"[plain]\n"+readKeys+"[fips]\n"+readKeys+"[both]\n"+readKeys)
+	env.Region = "us-west-2"
+	for _, c := range []struct{ profile, fips, want string }{
+		{"plain", "", "sts.us-west-2.amazonaws.com:443"}, {"plain", "true", "sts-fips.us-west-2.amazonaws.com:443"},
+		{"fips", "", "sts-fips.us-west-2.amazonaws.com:443"}, {"fips", "false", "sts.us-west-2.amazonaws.com:443"},
+		{"both", "", "sts-fips.us-west-2.api.aws:443"},
+	} {
+		s := bare()
+		s.config.HTTPSProxy, s.wait = proxy.URL, ordinaryPatience()
+		env.Profile, env.UseFIPS = c.profile, c.fips
+		asked.Store("")
+		if _, err := s.Ask(t.Context(), env); !errors.Is(err, ErrUnreachable) || asked.Load() != c.want {
+			t.Errorf("%s with %q: %q was called, want %q (%v)", c.profile, c.fips, asked.Load(), c.want, err)
+		}
 	}
 }
 
