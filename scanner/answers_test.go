@@ -72,6 +72,10 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 		},
 	} {
 		for _, spoiled := range []string{"DescribeInstances", "DescribeDBInstances", "DescribeDBClusters", "ListBuckets", "DescribeRegions", "GetCallerIdentity", "every list", "everything"} {
+			// Which answers are false is tried for each operation by the client's own test.
+			if !strings.HasPrefix(spoiled, "every") && name != "sign-in page" && name != "no list in it" {
+				continue
+			}
 			t.Run(name+" for "+spoiled, func(t *testing.T) {
 				hit := func(operation string) bool {
 					return operation == spoiled || spoiled == "everything" ||
