@@ -81,8 +81,8 @@ bench: build ## print ratios against peers and physical limits
 	@$(MAKE) --no-print-directory vscode SERVER=$(BINARY) >/dev/null
 	@CLOUDOPS_BENCH_BINARY=$(CURDIR)/$(BINARY) CLOUDOPS_BENCH_VSIX=$(CURDIR)/$(VSIX) go test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
-soak: testbin ## the long runs: kill loops and fuzzing
-	@CLOUDOPS_SOAK=1 $(RACE) test -race -timeout 60m -count 1 -run 'Kill|Crash' ./...
+soak: testbin ## the long runs: kills, damage, full disks and fuzzing
+	@CLOUDOPS_SOAK=1 $(RACE) test -race -timeout 60m -count 1 -run 'Kill|Crash|Soak' ./...
 	@.ci/fuzz $(or $(FUZZTIME),60s)
 
 clean: ## remove what was built and installed

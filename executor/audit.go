@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,18 +140,10 @@ func prepare(f *os.File, path string, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := home.Sync(f); err != nil {
 		return err
 	}
-	if runtime.GOOS == "windows" { // which syncs no folders
-		return nil
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return home.SyncDir(filepath.Dir(path))
 }
 
 // usable is nil, or why nothing can be recorded. It notices at once what others
@@ -214,13 +205,13 @@ func (a *audit) append(c content) (Entry, span, error) {
 func (a *audit) write(line []byte) error {
 	_, err := a.file.WriteAt(line, a.size)
 	if err == nil {
-		if err = a.file.Sync(); err == nil {
+		if err = home.Sync(a.file); err == nil {
 			return a.remember()
 		}
 		a.broken = fmt.Errorf("the audit log could not be synced: %w; restart the daemon when the disk is well", err)
 		return a.broken
 	}
-	if back := errors.Join(a.file.Truncate(a.size), a.file.Sync()); back != nil {
+	if back := errors.Join(a.file.Truncate(a.size), home.Sync(a.file)); back != nil {
 		a.broken = fmt.Errorf("the audit log could not be written: %w; restart the daemon when the disk is well", errors.Join(err, back))
 		return a.broken
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // A program that asks the same again and again does not fill the disk, and what
@@ -179,4 +180,22 @@ func overwriteFile(path string, b []byte) error {
 		return err
 	}
 	return f.Close()
+}
+
+// Before anybody is told that something was recorded, the record is on the disk.
+func TestEveryRecordIsSynced(t *testing.T) {
+	dir, keys := privateHome(t)
+	var synced []string
+	defer home.WatchSyncs(func(path string) { synced = append(synced, filepath.Base(path)) })()
+	a, _ := openLog(t, dir, keys)
+	if !slices.Contains(synced, filepath.Base(dir)) {
+		t.Errorf("the place of a new log is not synced: %v", synced)
+	}
+	for range 3 {
+		synced = nil
+		write(t, a, 1)
+		if !slices.Equal(synced, []string{auditFile, "anchor-audit.tmp", filepath.Base(dir)}) {
+			t.Errorf("a record syncs %v", synced)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -275,14 +276,11 @@ func writeNew(path string, b []byte) (err error) {
 		return fmt.Errorf("making the recovery file: %w", err)
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(0o600), home.Sync(f), f.Close())
 	if err != nil {
 		return fmt.Errorf("writing the recovery file: %w", errors.Join(err, os.Remove(path)))
 	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync() // not every system can
-		dir.Close()
-	}
+	_ = home.SyncDir(filepath.Dir(path)) // not every system can
 	return nil
 }
 

@@ -533,9 +533,12 @@ func stopDaemon(home string, sig syscall.Signal) error {
 		return err
 	}
 	defer f.Close()
-	// Its lock dies with it.
-	deadline := time.Now().Add(20 * time.Second)
-	for syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+	// Its lock dies with it; another daemon may take it at once.
+	deadline := time.Now().Add(time.Minute)
+	for syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		if now, err := lockedPID(home); err == nil && now != pid {
+			break
+		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("daemon %d did not end", pid)
 		}

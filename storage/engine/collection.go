@@ -72,7 +72,7 @@ func createCollection(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return errors.Join(createDB(dataFile(dir)), syncDir(dir), syncDir(filepath.Dir(dir)))
+	return errors.Join(createDB(dataFile(dir)), home.SyncDir(dir), home.SyncDir(filepath.Dir(dir)))
 }
 
 func createDB(path string) error {
@@ -89,17 +89,6 @@ func createDB(path string) error {
 		return nil
 	})
 	return errors.Join(err, db.Close())
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // folders cannot be synced there
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // openCollection checks a data file and loads its heads.

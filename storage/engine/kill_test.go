@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 
 	"github.com/cloudops/cloudops/storage/engine"
+	inventory "github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -240,6 +242,45 @@ func TestOlderAndNewerFormats(t *testing.T) {
 	_, err := engine.Open(f.dir, f.keys)
 	if err == nil || !strings.Contains(err.Error(), "newer version") || !strings.Contains(err.Error(), "use that version") {
 		t.Errorf("Open of a newer store: %v", err)
+	}
+	f.stop = func() {}
+}
+
+// A new collection, and what is saved of a damaged one, are in their folders on
+// the disk before anybody is told.
+func TestFilesAndFoldersOfCollectionsAreSynced(t *testing.T) {
+	var synced []string
+	stop := inventory.WatchSyncs(func(path string) { synced = append(synced, path) })
+	f := start(t)
+	f.fill()
+	f.stop()
+	stop()
+	data, err := filepath.Glob(filepath.Join(f.dir, "*", "data.db"))
+	if err != nil || len(data) == 0 {
+		t.Fatal(data, err)
+	}
+	folder := filepath.Dir(data[0])
+	for _, want := range []string{folder, f.dir} {
+		if !slices.Contains(synced, want) {
+			t.Errorf("of a new collection %s is not synced", want)
+		}
+	}
+	b, err := os.ReadFile(data[0])
+	f.must(err)
+	f.must(os.WriteFile(data[0], b[:len(b)/2], 0o600))
+	synced = nil
+	stop = inventory.WatchSyncs(func(path string) { synced = append(synced, path) })
+	f.begin()
+	f.stop()
+	stop()
+	kept, err := filepath.Glob(data[0] + ".damaged-*")
+	if err != nil || len(kept) != 1 {
+		t.Fatal(kept, err)
+	}
+	for _, want := range []string{kept[0], folder} {
+		if !slices.Contains(synced, want) {
+			t.Errorf("of a damaged collection %s is not synced: %v", want, synced)
+		}
 	}
 	f.stop = func() {}
 }

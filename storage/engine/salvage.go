@@ -39,7 +39,7 @@ func (c *collection) salvage(dir string) error {
 	if err := copyFile(file, kept); err != nil {
 		return errors.Join(fmt.Errorf("keeping the damaged file: %w", err), os.Remove(kept))
 	}
-	return errors.Join(os.Rename(fresh, file), syncDir(dir))
+	return errors.Join(os.Rename(fresh, file), home.SyncDir(dir))
 }
 
 func copyFile(from, to string) error {
@@ -53,7 +53,7 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	return errors.Join(err, home.Sync(out), out.Close())
 }
 
 // copyTo puts everything that opens into a new data file.

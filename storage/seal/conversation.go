@@ -80,7 +80,7 @@ func (k *Keys) NewConversation(id string, first func(*Sealer) error) (*Sealer, e
 	}
 	// The folders themselves may be new.
 	for _, dir := range []string{filepath.Dir(k.conversationDir()), k.home} {
-		if err := syncDir(dir); err != nil {
+		if err := home.SyncDir(dir); err != nil {
 			return nil, fmt.Errorf("making a conversation's key: %w", err)
 		}
 	}
@@ -236,7 +236,7 @@ func overwrite(f *os.File) error {
 		_, err = f.Write(b)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = home.Sync(f)
 	}
 	return err
 }
@@ -251,5 +251,5 @@ func removeSynced(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return home.SyncDir(filepath.Dir(path))
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // File is one small sealed file in the home, replaced whole and atomically.
@@ -118,7 +120,7 @@ func (f *File) Remove() error {
 		return nil
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = home.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("removing a sealed file: %w", err)

@@ -63,7 +63,7 @@ func SetAside(path string) (kept string, err error) {
 	if err := os.Rename(path, kept); err != nil {
 		return "", fmt.Errorf("setting the damaged file aside: %w", err)
 	}
-	return kept, syncDir(filepath.Dir(path))
+	return kept, home.SyncDir(filepath.Dir(path))
 }
 
 // readSmall reads a regular file of at most max bytes.
@@ -94,7 +94,7 @@ func ReplaceFile(path string, b []byte) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return home.SyncDir(filepath.Dir(path))
 }
 
 func writeSynced(path string, b []byte) error {
@@ -107,7 +107,7 @@ func writeSynced(path string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	if err == nil {
-		err = f.Sync()
+		err = home.Sync(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr

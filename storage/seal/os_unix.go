@@ -27,16 +27,6 @@ func checkPrivate(info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes a rename or removal in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // lockFile takes an exclusive lock between processes, or gives up.
 func lockFile(path string, wait time.Duration) (release func(), err error) {
 	f, err := home.Open(path, os.O_RDWR|os.O_CREATE)

@@ -12,9 +12,6 @@ import (
 // checkPrivate trusts the access list that the profile directory hands down.
 func checkPrivate(fs.FileInfo) error { return nil }
 
-// syncDir does nothing: the file system journals renames by itself.
-func syncDir(string) error { return nil }
-
 // lockFile takes an exclusive lock between processes, or gives up.
 func lockFile(path string, wait time.Duration) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

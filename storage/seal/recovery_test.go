@@ -202,7 +202,7 @@ func TestRecoveryFilesThatDoNotFitAreRefused(t *testing.T) {
 		"another store":                 {string(other), passphrase, ErrOtherStore, "holds store " + f.k.storeID},
 		"another store's name":          {renamed, passphrase, ErrOtherStore, "holds store"},
 		"cut":                           {text[:len(text)-30], passphrase, ErrNotRecovery, "checksum"},
-		"a byte changed":                {text[:len(text)-60] + "A" + text[len(text)-59:], passphrase, ErrNotRecovery, "checksum"},
+		"a byte changed":                {text[:len(text)-60] + map[bool]string{true: "B", false: "A"}[text[len(text)-60] == 'A'] + text[len(text)-59:], passphrase, ErrNotRecovery, "checksum"},
 		"a first line changed":          {strings.Replace(text, "made 2", "made x", 1), passphrase, ErrNotRecovery, "first lines"},
 		"a newer format":                {strings.Replace(text, "file 1", "file 2", 1), passphrase, ErrNotRecovery, "newer cloudops"},
 		"something else":                {"-----BEGIN AGE ENCRYPTED FILE-----\n", passphrase, ErrNotRecovery, "does not begin"},

@@ -335,7 +335,7 @@ func createKeyFile(path, text string) error {
 	defer os.Remove(tmp.Name())
 	_, err = tmp.WriteString(text + "\n")
 	if err == nil {
-		err = tmp.Sync()
+		err = home.Sync(tmp)
 	}
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
@@ -347,7 +347,7 @@ func createKeyFile(path, text string) error {
 		}
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = home.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: making the key file: %w", ErrUnavailable, err)
