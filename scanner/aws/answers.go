@@ -111,7 +111,8 @@ type due struct {
 // members are what the answers of operations always have, an empty list included.
 var members = map[string]string{
 	"DescribeInstances": "reservationSet", "DescribeRegions": "regionInfo",
-	"StartInstances": "instancesSet", "StopInstances": "instancesSet", "RebootInstances": "return",
+	"StartInstances": "instancesSet", "StopInstances": "instancesSet",
+	"RebootInstances": "requestId", // of moto's, which has no more
 
 	"DescribeDBInstances": "DBInstances", "StartDBInstance": "DBInstance", "StopDBInstance": "DBInstance", "RebootDBInstance": "DBInstance",
 	"DescribeDBClusters": "DBClusters", "StartDBCluster": "DBCluster", "StopDBCluster": "DBCluster", "RebootDBCluster": "DBCluster",
