@@ -73,8 +73,8 @@ lint: ## formatting, vet, staticcheck, luacheck, TypeScript
 	@cd editors/vscode && $(NODE) npm run --silent check
 
 vuln: ## look for known vulnerabilities in what we use
-	@.ci/tools lint
-	@.ci/vuln
+	@.ci/tools node lint
+	@$(NODE) .ci/vuln
 
 bench: build ## print ratios against peers and physical limits
 	@.ci/tools moto node vscode

@@ -170,7 +170,7 @@ export class Client implements vscode.Disposable {
   }
 
   private async launch(
-    { Connection, cards, ends }: typeof import('./connection'),
+    { Connection, cards, ends, untraced }: typeof import('./connection'),
     generation: number,
     command: string,
     args: string[],
@@ -196,6 +196,7 @@ export class Client implements vscode.Disposable {
       {
         documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
         outputChannel: this.output,
+        traceOutputChannel: untraced,
         synchronize: { configurationSection: ['cloudops.hover', 'cloudops.codeActions', 'cloudops.readOnly'] },
         initializationOptions: { readOnly: narrowing().readOnly },
         middleware: {

@@ -1,6 +1,7 @@
 // All that needs the library of language clients, which is most of the
 // extension's code: it is loaded when a server starts, and activation does not
 // wait for it.
+import { LogLevel, type LogOutputChannel } from 'vscode';
 import {
   type ClientCapabilities,
   CloseAction,
@@ -14,13 +15,17 @@ import {
   type StaticFeature,
 } from 'vscode-languageclient/node';
 
-/** Its own messages, such as "write EPIPE", go to the log: state and problem say it in clear words. */
+/**
+ * Its own messages, such as "write EPIPE", go to the log: state and problem say it
+ * in clear words. The log is a file that others may read, so what a server answered
+ * is not in it.
+ */
 export class Connection extends LanguageClient {
   override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
+    super.error(message, harmless(data), false);
   }
   override warn(message: string, data?: unknown): void {
-    super.warn(message, data, false);
+    super.warn(message, harmless(data), false);
   }
 
   /** What the error of a request tells: whether there is no answer because the server is gone, its code and hint. */
@@ -34,6 +39,22 @@ export class Connection extends LanguageClient {
     };
   }
 }
+
+/** What the log may have of an error: that of a server names resources. */
+function harmless(data: unknown): string | undefined {
+  if (data instanceof ResponseError) return `code ${data.code}`;
+  return data instanceof Error ? data.message : undefined;
+}
+
+/**
+ * Where the library would write each message, whole, once the log's level and a
+ * setting of anyone's say so: documents, cards and answers are written nowhere.
+ */
+export const untraced = {
+  logLevel: LogLevel.Off,
+  onDidChangeLogLevel: () => ({ dispose() {} }),
+  trace() {},
+} as unknown as LogOutputChannel;
 
 /** Whoever started the server starts it again. */
 export const ends: ErrorHandler = {

@@ -11,7 +11,6 @@ describe('package.json', () => {
     expect(Object.fromEntries(scopes)).toEqual({
       'cloudops.server.path': 'machine',
       'cloudops.server.args': 'machine',
-      'cloudops.trace.server': 'machine',
       'cloudops.readOnly': 'machine',
       // These only show less.
       'cloudops.hover.enabled': 'machine-overridable',

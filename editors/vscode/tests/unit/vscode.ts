@@ -25,6 +25,7 @@ export class CancellationTokenSource {
 
 export class CancellationError extends Error {}
 
+export const LogLevel = { Off: 0 };
 export const Uri = { joinPath: (base: string, ...parts: string[]) => [base, ...parts].join('/') };
 export const commands = { executeCommand: vi.fn(async () => undefined) };
 export const window = { showWarningMessage: vi.fn(), registerWebviewViewProvider: () => ({ dispose() {} }) };
