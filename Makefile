@@ -62,7 +62,7 @@ test: ## everything once, as CI does
 	@.ci/tools system moto nvim node vscode lint
 	@$(MAKE) --no-print-directory lint vuln testvscode
 	@cd editors/vscode && $(NODE) npm test --silent
-	@$(RACE) test -race -timeout 20m ./...
+	@$(RACE) test -race -timeout 60m ./...
 
 lint: ## formatting, vet, staticcheck, luacheck, TypeScript
 	@.ci/tools system node lint

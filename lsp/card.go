@@ -35,6 +35,8 @@ type cardParams struct {
 	// Run is the only title that approves, Reject the first choice.
 	Run    string `json:"run"`
 	Reject string `json:"reject"`
+	// Created is when the plan was made, which is its place in the conversation.
+	Created int64 `json:"created_ms"`
 	// Expires is when the question ends by itself.
 	Expires int64 `json:"expires_ms"`
 	// ArmAfter is how long the whole card has to be seen before an answer counts.
@@ -63,8 +65,8 @@ func (s *server) card(ctx context.Context, p executor.Prompt) (daemon.PromptResu
 	raw, err := json.Marshal(cardParams{
 		Plan: p.Plan.ID, Digest: p.Plan.Digest, Title: render.Plain(p.Plan.Title), Line: render.Plain(p.Plan.Line),
 		Risk: p.Plan.Risk, Grave: p.Plan.Risk.Grave(), Fields: render.CardFields(p.Plan), Message: render.CardNotice(p), Dialog: render.CardDialog(p.Plan),
-		Conversation: p.Plan.Origin.Conversation, Run: p.Run, Reject: p.Reject, Expires: p.Plan.Expires.UnixMilli(),
-		ArmAfter: p.ArmAfterMS, Waiting: p.Waiting,
+		Conversation: p.Plan.Origin.Conversation, Run: p.Run, Reject: p.Reject,
+		Created: p.Plan.Created.UnixMilli(), Expires: p.Plan.Expires.UnixMilli(), ArmAfter: p.ArmAfterMS, Waiting: p.Waiting,
 	})
 	if err != nil {
 		return none, err

@@ -28,7 +28,7 @@ const (
 	Cut
 	// Hang answers nothing until the caller gives up or the proxy closes.
 	Hang
-	// Slow passes the call on after Fault.Delay.
+	// Slow passes the call on after Fault.Delay, or once the proxy is healed.
 	Slow
 	// SignIn answers a sign-in page with status 200, as a network does that
 	// wants to know who uses it.
@@ -75,6 +75,7 @@ type Proxy struct {
 	faults []*Fault
 	spent  map[*Fault]int
 	calls  []Call
+	healed chan struct{} // closed once the faults of now are taken away
 }
 
 // NewProxy listens on loopback before the endpoint. Close it.
@@ -83,7 +84,7 @@ func NewProxy(endpoint string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the proxy's target: %w", err)
 	}
-	p := &Proxy{done: make(chan struct{}), spent: map[*Fault]int{}}
+	p := &Proxy{done: make(chan struct{}), spent: map[*Fault]int{}, healed: make(chan struct{})}
 	p.next = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // it is part of the signature
@@ -113,10 +114,13 @@ func (p *Proxy) Spoil(faults ...Fault) {
 	}
 }
 
-// Heal takes all faults away and forgets the calls.
+// Heal takes all faults away, passes on the calls that are slow, and forgets the
+// calls.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	close(p.healed)
+	p.healed = make(chan struct{})
 	p.faults, p.spent, p.calls = nil, map[*Fault]int{}, nil
 }
 
@@ -141,7 +145,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "unreadable request", http.StatusBadRequest)
 		return
 	}
-	f, found := p.fault(c)
+	f, healed, found := p.fault(c)
 	if !found {
 		p.next.ServeHTTP(w, r)
 		return
@@ -169,7 +173,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `<?xml version="1.0"?><Cut`)
 		panic(http.ErrAbortHandler)
 	case Hang:
-		p.wait(r, nil)
+		p.wait(r, nil, nil)
 		panic(http.ErrAbortHandler)
 	case SignIn:
 		w.Header().Set("Content-Type", "text/html")
@@ -177,31 +181,33 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Slow:
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()
-		p.wait(r, timer.C)
+		p.wait(r, timer.C, healed)
 		p.next.ServeHTTP(w, r)
 	}
 }
 
-func (p *Proxy) wait(r *http.Request, until <-chan time.Time) {
+func (p *Proxy) wait(r *http.Request, until <-chan time.Time, healed <-chan struct{}) {
 	select {
 	case <-until:
+	case <-healed:
 	case <-r.Context().Done():
 	case <-p.done:
 	}
 }
 
-// fault records a call and finds the fault for it.
-func (p *Proxy) fault(c Call) (Fault, bool) {
+// fault records a call and finds the fault for it, and what is closed once that
+// is taken away.
+func (p *Proxy) fault(c Call) (Fault, <-chan struct{}, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, c)
 	for _, f := range p.faults {
 		if f.matches(c) && (f.Times == 0 || p.spent[f] < f.Times) {
 			p.spent[f]++
-			return *f, true
+			return *f, p.healed, true
 		}
 	}
-	return Fault{}, false
+	return Fault{}, nil, false
 }
 
 // read finds out what a request asks for and leaves its body unread.

@@ -1,6 +1,8 @@
 // Puts plans before the person. The server opens each question; what is high or
 // critical is confirmed in a dialog of VS Code's own, with the server's words,
-// whatever the chat panel says. Closing, a time-out or an error approves nothing.
+// whatever the chat panel says. Closing approves nothing. Where the person could
+// not answer, such as when the window is loaded anew, the answer is an error, which
+// decides nothing: the plan goes on waiting.
 // Rejecting comes first in each, so that a stray Enter does not run anything.
 import * as vscode from 'vscode';
 import type { Client } from './client';
@@ -19,8 +21,8 @@ const showCard = 'Show Card';
 export interface Surface {
   /** Whether the person looks at where this card belongs. */
   takes(card: Card): boolean;
-  /** Brings it before the person. */
-  reveal(): Promise<void>;
+  /** Brings a conversation before the person; "" for what is of none. */
+  reveal(conversation: string): Promise<void>;
   /** Resolves to run, or to reject with a reason, or to nothing when it was closed. */
   ask(card: Card, token: vscode.CancellationToken): Promise<{ run: boolean; reason: string } | undefined>;
 }
@@ -59,11 +61,11 @@ export class Approvals {
     return execution;
   }
 
-  /** As decide, on a card. */
-  async review(plan: string): Promise<Execution> {
+  /** As decide, on a card in its conversation. */
+  async review(plan: string, conversation: string): Promise<Execution> {
     this.asCards.add(plan);
     try {
-      await this.surface?.reveal();
+      await this.surface?.reveal(conversation);
       return await this.decide(plan);
     } finally {
       this.asCards.delete(plan);
@@ -71,29 +73,21 @@ export class Approvals {
   }
 
   private async answer(card: Card, token: vscode.CancellationToken): Promise<Answer> {
-    const none: Answer = { title: '', digest: card.digest };
-    const expired = new vscode.CancellationTokenSource();
-    const timer = setTimeout(() => expired.cancel(), Math.max(0, card.expires_ms - Date.now()));
-    const taken = token.onCancellationRequested(() => expired.cancel());
-    try {
-      let choice: string | undefined = showCard;
-      if (!this.asCards.has(card.plan) && !this.surface?.takes(card)) {
-        choice = await this.dialog(card);
-        if (choice === showCard) await this.surface?.reveal();
-      }
-      if (choice === showCard) {
-        const answer = await this.surface?.ask(card, expired.token);
-        if (answer === undefined) return none;
-        if (!answer.run) return { title: card.reject, digest: card.digest, reason: answer.reason };
-        choice = card.grave ? await this.dialog(card) : card.run;
-      }
-      if (choice === undefined || expired.token.isCancellationRequested) return none;
-      return { title: choice, digest: card.digest };
-    } finally {
-      clearTimeout(timer);
-      taken.dispose();
-      expired.dispose();
+    let choice: string | undefined = showCard;
+    if (!this.asCards.has(card.plan) && !this.surface?.takes(card)) {
+      choice = await this.dialog(card);
+      if (choice === showCard) await this.surface?.reveal(card.conversation_id);
     }
+    let reason = '';
+    if (choice === showCard) {
+      const answer = await this.surface?.ask(card, token);
+      if (answer === undefined) throw new Error('the question was taken back');
+      reason = answer.reason;
+      if (!answer.run) choice = card.reject;
+      else choice = card.grave ? await this.dialog(card) : card.run;
+    }
+    if (token.isCancellationRequested) throw new Error('the question was taken back');
+    return { title: choice ?? '', digest: card.digest, ...(reason === '' ? {} : { reason }) };
   }
 
   private async dialog(card: Card): Promise<string | undefined> {

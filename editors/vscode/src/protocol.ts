@@ -27,7 +27,10 @@ export const Card = v.object({
   conversation_id: text,
   run: v.string(),
   reject: v.string(),
+  created_ms: v.number(),
   expires_ms: v.number(),
+  arm_after_ms: v.number(),
+  waiting: v.optional(v.number(), 0),
 });
 export type Card = v.InferOutput<typeof Card>;
 

@@ -1,42 +1,49 @@
 // The approval card: what would run, as whom, on what, how risky. The extension
 // confirms once more what is high or critical.
-import { useEffect, useId, useRef, useState } from 'react';
+import { type Ref, useEffect, useId, useRef, useState } from 'react';
 import { send } from './host';
+import { useReading } from './reading';
 import { answered, type Shown } from './store';
 
-/** How long a card has to be on the screen before it can be answered. */
-const arming = 800;
+/** The fields that say what a command is done to. They stand with it, beside the answers. */
+const aims = ['target', 'account', 'region', 'endpoint'];
 
 const words: Record<string, string> = {
   succeeded: 'Done',
   failed: 'Failed',
   rejected: 'Rejected; nothing ran',
   expired: 'Not decided in time; nothing ran',
-  void: 'The resource changed; nothing ran',
+  void: 'Nothing ran',
+  planned: 'Not decided; it still waits',
   unknown: 'It began; its outcome is not known',
   running: 'Running',
   ended: 'Nothing ran',
 };
 
 export function Card({ shown, last }: { shown: Shown; last: boolean }) {
-  const { card, phase, live, outcome } = shown;
-  const [armed, setArmed] = useState(false);
+  const { card, phase, live, stopped, outcome } = shown;
   const [why, setWhy] = useState<string | undefined>();
-  const heading = useId();
+  const [heading, unread] = [useId(), useId()];
   const root = useRef<HTMLElement>(null);
+  const command = useRef<HTMLPreElement>(null);
+  const target = useRef<HTMLDListElement>(null);
+  // Whoever has not seen what would be done to what cannot have decided it.
+  const { read, show } = useReading(
+    phase === 'waiting' ? `${card.plan} ${card.digest}` : '',
+    card.arm,
+    command,
+    target,
+  );
 
-  useEffect(() => {
-    const timer = setTimeout(() => setArmed(true), arming);
-    return () => clearTimeout(timer);
-  }, []);
   useEffect(() => {
     if (phase !== 'waiting') return;
     root.current?.focus({ preventScroll: true });
-    root.current?.scrollIntoView({ block: 'start' });
+    root.current?.scrollIntoView({ block: 'end' });
   }, [phase]);
 
   const decide = (decision: 'run' | 'reject', reason = '') => {
-    if (phase !== 'waiting' || (decision === 'run' && !armed)) return;
+    if (phase !== 'waiting') return;
+    if (decision === 'run' && !read) return show();
     answered(card.plan);
     send({ type: 'decide', plan: card.plan, digest: card.digest, decision, reason });
   };
@@ -59,12 +66,23 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
         <h2 id={heading}>{card.title}</h2>
         <span className="risk">{card.risk} risk</span>
       </header>
-      <Line text={card.line} />
-      {phase !== 'done' && <Fields fields={card.fields.filter((f) => !f.more)} />}
-      <details>
-        <summary>{phase === 'done' ? 'Details' : 'More'}</summary>
-        <Fields fields={phase === 'done' ? card.fields : card.fields.filter((f) => f.more)} />
-      </details>
+      {phase !== 'done' && <Fields fields={card.fields.filter((f) => !f.more && !aims.includes(f.name))} />}
+      {phase !== 'done' && (
+        <details>
+          <summary>More</summary>
+          <Fields fields={card.fields.filter((f) => f.more)} />
+        </details>
+      )}
+      <Line text={card.line} ref={command} />
+      {phase !== 'done' && (
+        <Fields fields={card.fields.filter((f) => aims.includes(f.name))} className="aims" ref={target} />
+      )}
+      {phase === 'done' && (
+        <details>
+          <summary>Details</summary>
+          <Fields fields={card.fields} />
+        </details>
+      )}
       {phase === 'waiting' && (
         <>
           {why !== undefined && (
@@ -86,7 +104,11 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
             </label>
           )}
           <footer>
-            <vscode-button onClick={() => decide('run')} disabled={!armed || undefined}>
+            <vscode-button
+              onClick={() => decide('run')}
+              disabled={!read || undefined}
+              aria-describedby={read ? undefined : unread}
+            >
               {card.grave ? 'Run…' : 'Run'}
             </vscode-button>
             <vscode-button secondary onClick={() => decide('reject', why?.trim() ?? '')}>
@@ -97,9 +119,19 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
                 Reject with a reason
               </button>
             )}
-            <Countdown until={card.expires} />
+            <Countdown until={card.expires} others={card.others} />
           </footer>
-          {last && (
+          <p id={unread} className="keys" role="status">
+            {!read && (
+              <>
+                Run waits until you had the whole command and its target in view.{' '}
+                <button type="button" className="link" onClick={show}>
+                  Show them
+                </button>
+              </>
+            )}
+          </p>
+          {last && read && (
             <p className="keys">
               {keys} with the card focused{card.grave ? '; VS Code asks once more' : ''}
             </p>
@@ -109,9 +141,19 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
       {phase !== 'waiting' && (
         <div className="outcome" role="status">
           {live.length > 0 && phase === 'sent' && <p className="live">{live.at(-1)}</p>}
-          {phase === 'sent' && (
+          {phase === 'sent' && stopped !== '' && <p className="live">{stopped}</p>}
+          {phase === 'sent' && stopped === '' && (
             <p className="live">
-              {live.length > 0 ? 'Running…' : card.grave ? 'VS Code asks once more…' : 'Waiting for AWS…'}
+              {live.length > 0 ? 'Running…' : card.grave ? 'VS Code asks once more…' : 'Waiting for AWS…'}{' '}
+              <button
+                type="button"
+                className="link"
+                onClick={() =>
+                  send({ type: 'decide', plan: card.plan, digest: card.digest, decision: 'stop', reason: '' })
+                }
+              >
+                Stop
+              </button>
             </p>
           )}
           {outcome !== undefined && (
@@ -138,9 +180,15 @@ export function Card({ shown, last }: { shown: Shown; last: boolean }) {
 const mac = navigator.platform.startsWith('Mac');
 const keys = mac ? '⌘↩ runs, ⌘⌫ rejects,' : 'Ctrl+Enter runs, Ctrl+Backspace rejects,';
 
-function Fields({ fields }: { fields: Shown['card']['fields'] }) {
+interface Fields {
+  fields: Shown['card']['fields'];
+  className?: string;
+  ref?: Ref<HTMLDListElement>;
+}
+
+function Fields({ fields, ...dl }: Fields) {
   return (
-    <dl>
+    <dl {...dl}>
       {fields.map((f, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the fields of a card never change
         <div key={i}>
@@ -153,11 +201,11 @@ function Fields({ fields }: { fields: Shown['card']['fields'] }) {
 }
 
 /** A command line with its parts told apart. */
-function Line({ text }: { text: string }) {
+function Line({ text, ref }: { text: string; ref: Ref<HTMLPreElement> }) {
   const parts = text.split(/(\s+)/);
   let word = 0;
   return (
-    <pre className="line">
+    <pre className="line" ref={ref}>
       <code>
         {parts.map((part, i) => {
           const key = `${i}`;
@@ -181,7 +229,7 @@ function Line({ text }: { text: string }) {
   );
 }
 
-function Countdown({ until }: { until: number }) {
+function Countdown({ until, others }: { until: number; others: number }) {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000);
@@ -190,7 +238,7 @@ function Countdown({ until }: { until: number }) {
   const left = Math.max(0, Math.ceil((until - now) / 1000));
   return (
     <span className="left" aria-hidden="true">
-      {Math.floor(left / 60)}:{`${left % 60}`.padStart(2, '0')} left
+      {Math.floor(left / 60)}:{`${left % 60}`.padStart(2, '0')} left{others > 0 && `, ${others} more wait`}
     </span>
   );
 }

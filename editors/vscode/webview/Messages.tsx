@@ -1,5 +1,5 @@
 // The messages of a conversation: the newest are drawn, earlier ones on demand.
-import { memo, startTransition, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, type ReactNode, startTransition, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Entry } from '../src/chat/messages';
 import { Card } from './Card';
 import { send } from './host';
@@ -28,15 +28,29 @@ export const Messages = memo(function Messages({ panel }: { panel: Drawn }) {
   useLayoutEffect(() => {
     if (entries.at(-1)?.role === 'user') stick.current = true; // who says something wants to see the answer
   }, [entries]);
+  const shown = streaming === undefined ? entries : [...entries, { ...coming, text: streaming }];
+  const places = cards.map((c) => place(c.card.created, shown));
+  const waiting = cards.findLastIndex((c) => c.phase === 'waiting');
+  // A card that waits at the end shows itself.
+  const asks = waiting >= 0 && places[waiting] === shown.length;
   // biome-ignore lint/correctness/useExhaustiveDependencies: whatever is added is scrolled to
   useLayoutEffect(() => {
-    // A card that waits shows itself, from its top.
-    if (cards.at(-1)?.phase === 'waiting') return;
+    if (asks) return;
     if (stick.current && log.current) log.current.scrollTop = log.current.scrollHeight;
   }, [entries, streaming, cards, choices, problem]);
 
-  const shown = streaming === undefined ? entries : [...entries, { ...coming, text: streaming }];
   const first = Math.max(0, entries.length - pages * page);
+  // One list, so that a card that gets messages behind it stays the one that it is.
+  const items: ReactNode[] = [];
+  for (let i = first; i <= shown.length; i++) {
+    cards.forEach((c, n) => {
+      if (Math.max(first, places[n] ?? i) !== i) return;
+      items.push(<Card key={`${c.card.plan} ${c.card.digest}`} shown={c} last={n === waiting} />);
+    });
+    const entry = shown[i];
+    // Messages only come behind others.
+    if (entry !== undefined) items.push(<Message key={i} entry={entry} old={i < shown.length - newest} />);
+  }
   return (
     <div
       ref={log}
@@ -66,10 +80,7 @@ export const Messages = memo(function Messages({ panel }: { panel: Drawn }) {
           Show {Math.min(page, first)} of {first} earlier messages
         </button>
       )}
-      {shown.slice(first).map((e, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: messages only come behind others
-        <Message key={first + i} entry={e} old={first + i < shown.length - newest} />
-      ))}
+      {items}
       {choices.length > 0 && (
         <fieldset className="choices">
           <legend>Which one?</legend>
@@ -80,17 +91,29 @@ export const Messages = memo(function Messages({ panel }: { panel: Drawn }) {
           ))}
         </fieldset>
       )}
-      {cards.map((c, i) => (
-        <Card key={`${c.card.plan} ${c.card.digest}`} shown={c} last={i === cards.length - 1} />
-      ))}
       {problem !== '' && (
         <p className="problem" role="alert">
           {problem}
         </p>
       )}
+      {waiting >= 0 && !asks && (
+        <button
+          type="button"
+          className="link"
+          onClick={() => log.current?.querySelector('.card.waiting')?.scrollIntoView({ block: 'end' })}
+        >
+          A command above waits for you
+        </button>
+      )}
     </div>
   );
 });
+
+/** Which message a card comes before: the next that a person, or a note, said after it was proposed. */
+function place(created: number, entries: Entry[]): number {
+  const next = entries.findIndex((e) => e.role !== 'assistant' && Date.parse(e.time) > created);
+  return next < 0 ? entries.length : next;
+}
 
 /** The answer under way. It has the place that it keeps, so that what is drawn of it stays. */
 const coming: Entry = { id: '', role: 'assistant', text: '', time: '', chips: [] };

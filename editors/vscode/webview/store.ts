@@ -10,6 +10,8 @@ export interface Shown {
   phase: 'waiting' | 'sent' | 'done';
   /** What AWS says while it runs. */
   live: string[];
+  /** What the server said of being told to stop; '' when it was not. */
+  stopped: string;
   outcome: Message<'outcome'> | undefined;
 }
 
@@ -74,11 +76,19 @@ export function next(p: Panel, m: ToPanel): Partial<Panel> {
         problem: m.problem,
       };
     case 'card': {
-      const shown: Shown = { card: m.card, phase: m.sent ? 'sent' : 'waiting', live: [], outcome: undefined };
+      const shown: Shown = {
+        card: m.card,
+        phase: m.sent ? 'sent' : 'waiting',
+        live: [],
+        stopped: '',
+        outcome: undefined,
+      };
       return { cards: [...p.cards.filter((c) => c.card.plan !== m.card.plan), shown] };
     }
     case 'sent':
       return { cards: change(p.cards, m.plan, (c) => ({ ...c, phase: 'sent' })) };
+    case 'stopped':
+      return { cards: change(p.cards, m.plan, (c) => ({ ...c, stopped: m.text })) };
     case 'run':
       return { cards: change(p.cards, m.plan, (c) => ({ ...c, live: [...c.live, m.text].slice(-mostLive) })) };
     case 'outcome':

@@ -1,6 +1,6 @@
 // What the chat panel and the extension say to each other. Both sides check
 // what arrives. The panel decides nothing: of a plan it can only say which one,
-// with the digest that it showed, and run or reject.
+// with the digest that it showed, and run, reject or stop.
 import * as v from 'valibot';
 
 const short = v.pipe(v.string(), v.maxLength(4096));
@@ -18,7 +18,7 @@ export const FromPanel = v.variant('type', [
     type: v.literal('decide'),
     plan: short,
     digest: short,
-    decision: v.picklist(['run', 'reject']),
+    decision: v.picklist(['run', 'reject', 'stop']),
     reason: short,
   }),
   v.strictObject({ type: v.literal('details'), identifier: short }),
@@ -50,7 +50,13 @@ const PanelCard = v.object({
   risk: v.picklist(['low', 'medium', 'high', 'critical']),
   grave: v.boolean(),
   fields: v.array(v.object({ name: v.string(), text: v.string(), more: v.boolean() })),
+  /** When it was proposed, which is its place in the conversation, and when it is no longer asked; Unix milliseconds. */
+  created: v.number(),
   expires: v.number(),
+  /** How long it has to be seen before an answer counts, in milliseconds. */
+  arm: v.number(),
+  /** How many others wait. */
+  others: v.number(),
 });
 export type PanelCard = v.InferOutput<typeof PanelCard>;
 
@@ -87,6 +93,8 @@ export const ToPanel = v.variant('type', [
   /** Sent: the person's answer is on its way already. */
   v.object({ type: v.literal('card'), card: PanelCard, sent: v.boolean() }),
   v.object({ type: v.literal('sent'), plan: v.string() }),
+  /** What the server says of being told to stop: whether it came in time. */
+  v.object({ type: v.literal('stopped'), plan: v.string(), text: v.string() }),
   v.object({ type: v.literal('run'), plan: v.string(), kind: v.string(), text: v.string() }),
   v.object({
     type: v.literal('outcome'),

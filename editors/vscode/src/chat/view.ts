@@ -34,6 +34,8 @@ const mostOutput = 200_000;
 
 /** The server's code for what is not there; see lsp/daemon/protocol.go. */
 const notFound = -32011;
+/** The code for a plan that nobody decided on, and that goes on waiting. */
+const undecided = -32018;
 
 type Left = Pick<Extract<ToPanel, { type: 'answered' }>, 'choices' | 'problem'>;
 const nothing: Left = { choices: [], problem: '' };
@@ -171,6 +173,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
       case 'open':
         return this.open(m.conversation);
       case 'decide':
+        if (m.decision === 'stop') return this.stop(m.plan);
         return this.decide(m.plan, m.digest, m.decision === 'run', m.reason);
       case 'details':
         return this.details(m.identifier);
@@ -196,11 +199,11 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** Shows the panel and puts words where the next message is written. */
   async draft(text: string): Promise<void> {
     this.say({ type: 'draft', text });
-    await this.reveal();
+    await this.reveal(this.conversation);
     this.post({ type: 'focus' });
   }
 
-  /** Shows a conversation; "" begins a new one. */
+  /** Shows a conversation; "" begins a new one. What is under way in the one before is stopped. */
   async open(id: string): Promise<void> {
     this.turn?.cancel.cancel();
     this.turn = undefined;
@@ -237,34 +240,43 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         this.post({ type: 'answered', conversation: id, entry: null, choices: [], problem: words(e) });
         return;
       }
-      if (id === this.conversation) this.conversation = '';
+      if (id === this.conversation) this.conversation = id = '';
     }
-    if (id !== this.conversation && this.conversation !== '') return;
+    if (id !== this.conversation) return; // another one was opened meanwhile
     this.post({
       type: 'conversation',
-      id: this.conversation,
+      id,
       entries,
       busy: this.turn !== undefined,
     });
     if (this.turn !== undefined) this.post({ type: 'text', text: this.turn.text });
     else if (this.left !== nothing) {
-      this.post({ type: 'answered', conversation: this.conversation, entry: null, ...this.left });
+      this.post({ type: 'answered', conversation: id, entry: null, ...this.left });
     }
-    if (this.running !== undefined) this.show(this.running, true);
-    for (const { card } of this.waiting.values()) this.show(card);
+    if (this.running?.conversation_id === id) this.show(this.running, true);
+    for (const { card } of this.waiting.values()) if (card.conversation_id === id) this.show(card);
     this.elsewhere.clear();
     await this.follow();
     await this.revive();
   }
 
   /**
-   * Ends cards that were decided elsewhere, and shows what runs that was
-   * approved elsewhere, or here before a reload, until its end.
+   * Ends cards that were decided elsewhere, that expired or that mean another state
+   * now, and shows what runs that was approved elsewhere, or here before a reload,
+   * until its end.
    */
   private async follow(): Promise<void> {
-    if (this.conversation === '' || this.client.state !== 'ready') return;
-    const params = { conversation_id: this.conversation, limit: latest };
-    const { executions } = await this.client.request('cloudops/execution/list', params, Executions);
+    const conversations = new Set([...this.waiting.values()].map((w) => w.card.conversation_id));
+    if (this.conversation !== '') conversations.add(this.conversation);
+    for (const id of conversations) {
+      if (this.client.state !== 'ready') return;
+      const params = { conversation_id: id, limit: latest };
+      const { executions } = await this.client.request('cloudops/execution/list', params, Executions);
+      this.followed(executions, id !== '' && id === this.conversation);
+    }
+  }
+
+  private followed(executions: Execution[], here: boolean): void {
     for (const x of executions) {
       // AWS may have been called while the state is still waited for.
       const runs = x.started_at !== '' && x.finished_at === '';
@@ -272,7 +284,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         this.elsewhere.add(x.plan_id);
         this.waiting.get(x.plan_id)?.answer(undefined);
         this.post({ type: 'sent', plan: x.plan_id });
-      } else if (runs && this.running?.plan !== x.plan_id && !this.elsewhere.has(x.plan_id)) {
+      } else if (here && runs && this.running?.plan !== x.plan_id && !this.elsewhere.has(x.plan_id)) {
         this.elsewhere.add(x.plan_id);
         this.post({ type: 'card', card: cardOf(x), sent: true });
       }
@@ -401,7 +413,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     try {
       return await this.approvals.decide(plan);
     } catch (e) {
-      this.ended(plan, words(e));
+      this.ended(plan, words(e), e instanceof ServerError && e.code === undecided);
       return undefined;
     }
   }
@@ -415,7 +427,8 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     );
   }
 
-  async reveal(): Promise<void> {
+  async reveal(conversation: string): Promise<void> {
+    if (conversation !== this.conversation) await this.open(conversation);
     await vscode.commands.executeCommand('cloudops.chat.focus');
   }
 
@@ -450,7 +463,10 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         risk: c.risk,
         grave: c.grave,
         fields: c.fields,
+        created: c.created_ms,
         expires: c.expires_ms,
+        arm: c.arm_after_ms,
+        others: c.waiting,
       },
       sent,
     });
@@ -465,6 +481,15 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     if (run) this.running = w.card;
     else this.rejected.add(plan);
     w.answer({ run, reason });
+  }
+
+  /** Has the server stop what was approved. Its answer is an error that says whether that came in time. */
+  private async stop(plan: string): Promise<void> {
+    try {
+      await this.client.request('cloudops/execution/decide', { plan, decision: 'stop' }, v.unknown());
+    } catch (e) {
+      this.post({ type: 'stopped', plan, text: words(e) });
+    }
   }
 
   private outcome(x: Execution): void {
@@ -483,14 +508,14 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   }
 
   /** A plan that came to nothing, or whose outcome this panel was not told. */
-  private ended(plan: string, problem: string): void {
+  private ended(plan: string, problem: string, waits = false): void {
     if (this.elsewhere.has(plan) || this.told.has(plan)) return;
     if (this.running?.plan === plan) this.running = undefined;
     const rejected = this.rejected.delete(plan);
     this.post({
       type: 'outcome',
       plan,
-      status: rejected ? 'rejected' : 'ended',
+      status: rejected ? 'rejected' : waits ? 'planned' : 'ended',
       before: '',
       after: '',
       output: '',
@@ -528,7 +553,10 @@ function cardOf(x: Execution): PanelCard {
     risk: risk.success ? risk.output : 'high',
     grave: false,
     fields: [{ name: 'decision', text: visible(x.decision), more: false }],
+    created: Date.parse(x.planned_at) || 0,
     expires: 0,
+    arm: 0,
+    others: 0,
   };
 }
 

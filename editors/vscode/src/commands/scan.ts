@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import * as vscode from 'vscode';
 import { words } from '../client';
 import type { Ctx } from '../ctx';
-import { list, text } from '../protocol';
+import { list, Profiles, text } from '../protocol';
 import { notice, visible } from '../text';
 
 const Result = v.object({
@@ -20,7 +20,8 @@ export async function scan(ctx: Ctx): Promise<void> {
     r = await run(ctx);
   } catch (e) {
     if (e instanceof vscode.CancellationError) return;
-    return follow(await vscode.window.showErrorMessage(`CloudOps: ${words(e)}`, profile, again));
+    const ways = (await switchable(ctx)) ? [profile, again] : [again];
+    return follow(await vscode.window.showErrorMessage(`CloudOps: ${words(e)}`, ...ways));
   }
   const said = `CloudOps: ${r.resources} resources, ${r.changed} new or changed, ${r.removed} gone.`;
   const [first] = r.problems;
@@ -31,6 +32,16 @@ export async function scan(ctx: Ctx): Promise<void> {
   const gaps = r.problems.length === 1 ? 'One part' : `${r.problems.length} parts`;
   const why = notice(`${first.message}${first.hint === '' ? '' : ` — ${first.hint}`}`);
   await follow(await vscode.window.showWarningMessage(`${said} ${gaps} could not be read: ${why}`, problems, profile));
+}
+
+/** Whether there is a profile that could be switched to. */
+async function switchable(ctx: Ctx): Promise<boolean> {
+  try {
+    const { profiles } = await ctx.client.request('cloudops/profile/list', {}, Profiles);
+    return profiles.some((p) => !p.selected);
+  } catch {
+    return false; // the error that is told says enough
+  }
 }
 
 /** Lists what the last scan could not read, and why. */

@@ -4,17 +4,25 @@ import type { Ctx } from '../ctx';
 import { Profiles } from '../protocol';
 import { label } from '../text';
 
-/** Asks for a profile, for this window. */
+const scan = 'Scan AWS';
+
+/** Asks for a profile, for this window; says how to set one up where there is none. */
 export async function switchProfile(ctx: Ctx): Promise<void> {
   const { profiles } = await ctx.client.request('cloudops/profile/list', {}, Profiles);
+  if (profiles.length === 0) {
+    const said =
+      'CloudOps: your AWS files have no profile. Set one up with `aws configure` or `aws configure sso`, then scan.';
+    if ((await vscode.window.showInformationMessage(said, scan)) === scan) {
+      await vscode.commands.executeCommand('cloudops.scan');
+    }
+    return;
+  }
   const items = profiles.map((p) => ({
     label: `${p.selected ? '$(check) ' : ''}${label(p.name)}`,
     description: label([p.region, p.kind, p.mfa ? 'needs MFA' : '', p.account_id].filter((s) => s !== '').join(' · ')),
     name: p.name,
   }));
-  const placeHolder =
-    items.length === 0 ? 'No profiles: set one up with `aws configure`' : 'The AWS profile of this window';
-  const picked = await vscode.window.showQuickPick(items, { placeHolder });
+  const picked = await vscode.window.showQuickPick(items, { placeHolder: 'The AWS profile of this window' });
   if (picked === undefined) return;
   await ctx.client.request('cloudops/profile/select', { name: picked.name }, v.unknown());
   await ctx.estate.refresh();

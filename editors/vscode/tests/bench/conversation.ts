@@ -2,7 +2,8 @@
 // goes through a conversation of 1,000 messages; and through the same words as
 // plain text in the view of the empty extension.
 import type { FrameLocator } from 'playwright-core';
-import { close, launch, Window } from '../e2e/world.ts';
+import { Window } from '../e2e/window.ts';
+import { close, launch } from '../e2e/world.ts';
 
 const page = 15;
 const typed = 'which databases in us-west-2 are tagged env=production?';

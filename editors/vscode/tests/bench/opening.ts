@@ -1,7 +1,8 @@
 // How long VS Code takes to start the extension, and a person's click to show a
 // text box that takes what they write: ours, and that of the empty extension.
 import assert from 'node:assert/strict';
-import { close, until, Window } from '../e2e/world.ts';
+import { Window } from '../e2e/window.ts';
+import { close, until } from '../e2e/world.ts';
 
 const views = ['CloudOps', 'Empty'] as const;
 type View = (typeof views)[number];

@@ -1,18 +1,15 @@
 // What is said stays: clarification, rejection, reload, two windows, a killed daemon.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { after, afterEach, before, test } from 'node:test';
-import { close, until, Window, world } from './world.ts';
+import { before, test } from 'node:test';
+import { tidy, Window } from './window.ts';
+import { run, status, until, visible, world } from './world.ts';
 
 let w: Window;
+tidy();
 before(async () => {
   w = await Window.open();
   await w.ready();
 });
-afterEach(async (t) => {
-  if ('passed' in t && !t.passed) await w.shot(`failed-${t.name}`);
-});
-after(close);
 
 test('two of one name: it asks which, and a choice goes on', async () => {
   await w.anew();
@@ -21,25 +18,23 @@ test('two of one name: it asks which, and a choice goes on', async () => {
   await choices.first().waitFor();
   assert.equal(await choices.count(), 2);
   await w.shot('10-clarification');
-  await choices.filter({ hasText: 'us-west-2' }).click();
-  await chat.locator('.card').waitFor();
+  await w.press(choices.filter({ hasText: 'us-west-2' }), chat.locator('.card'));
 });
 
 test('a rejection with a reason runs nothing and keeps the reason', async () => {
   const chat = await w.chat();
   const card = chat.locator('.card');
-  await card.getByText('Reject with a reason').click();
-  await card.locator('input').fill('not before Friday');
-  await card.locator('input').press('Enter');
+  const why = card.locator('input');
+  await w.press(card.getByText('Reject with a reason'), why);
+  await why.fill('not before Friday');
+  await why.press('Enter');
   await card.getByText('Rejected; nothing ran').waitFor();
   await w.shot('11-rejected');
-  const log = execFileSync(world.cloudops, ['executions', '--json'], { encoding: 'utf8' });
-  assert.match(log, /not before Friday/);
+  assert.match(run('executions'), /not before Friday/);
 });
 
 test('a reload shows the conversation as it was', async () => {
-  await w.page.reload();
-  await w.ready();
+  await w.reload();
   const chat = await w.chat();
   await chat.locator('.message.user', { hasText: 'Stop web-1' }).waitFor();
   assert.equal(await chat.locator('.message.system', { hasText: 'not before Friday' }).count(), 1);
@@ -49,35 +44,22 @@ test('a reload shows the conversation as it was', async () => {
 
 test('a command proposed in one window is decided in another', async () => {
   const other = await Window.open();
-  try {
-    await other.ready();
-    await w.anew();
-    const chat = await w.say(`Start ${world.mainDB}`);
-    await chat.locator('.card').waitFor();
-    await other.command('CloudOps: Review Pending Commands');
-    await other.page.locator('.quick-input-list .monaco-list-row', { hasText: world.mainDB }).first().waitFor();
-    await other.page.keyboard.press('Enter');
-    const card = (await other.chat()).locator('.card');
-    const run = card.locator('vscode-button:not([disabled])', { hasText: 'Run' });
-    await run.waitFor();
-    await other.shot('13-other-window');
-    await run.click();
-    await until('the database runs', async () => {
-      const out = execFileSync(world.cloudops, ['show', world.mainDB, '--live', '--json'], { encoding: 'utf8' });
-      return out.includes('"available"');
-    });
-  } finally {
-    await other.close();
-  }
+  await other.ready();
+  await w.anew();
+  const chat = await w.say(`Start ${world.mainDB}`);
+  await chat.locator('.card').waitFor();
+  await other.asks('CloudOps: Review Pending Commands');
+  await other.take(world.mainDB);
+  const yes = await other.read(await other.chat());
+  await other.shot('13-other-window');
+  await other.press(yes);
+  await until('the database runs', async () => run('show', world.mainDB, '--live').includes('"available"'));
 });
 
 test('a daemon that is killed comes back by itself', async () => {
-  const status = JSON.parse(execFileSync(world.cloudops, ['status', '--json'], { encoding: 'utf8' })) as {
-    daemon: { pid: number };
-  };
-  process.kill(status.daemon.pid, 'SIGKILL');
+  process.kill(status().pid, 'SIGKILL');
   await w.anew();
   const chat = await w.say('how many databases are there?');
-  await chat.locator('.message.assistant', { hasText: 'RDS' }).waitFor();
+  await until('it is answered', visible(chat.locator('.message.assistant', { hasText: 'RDS' })));
   await w.shot('14-daemon-back');
 });

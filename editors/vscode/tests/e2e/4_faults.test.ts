@@ -4,21 +4,19 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { close, fault, processes, program, real, scratch, settings, until, Window, world } from './world.ts';
+import { tidy, Window } from './window.ts';
+import { attempt, effect, fault, processes, program, real, scratch, settings, until, visible, world } from './world.ts';
 
 let w: Window;
+tidy();
 before(async () => {
   await settings('Machine', { 'cloudops.server.path': join(scratch, 'none') });
   w = await Window.open();
 });
-afterEach(async (t) => {
-  if ('passed' in t && !t.passed) await w.shot(`failed-${t.name}`);
-  await fault({ kind: 'none' });
-});
+afterEach(() => fault({ kind: 'none' }));
 after(async () => {
   await settings('Machine', { 'cloudops.server.path': undefined });
   await settings('User', { 'security.workspace.trust.enabled': false });
-  await close();
 });
 
 const status = (words: string) => w.page.locator('.statusbar-item', { hasText: words });
@@ -54,8 +52,8 @@ test('a slow server does not hold up the editor', async () => {
   for (const slow of [`if [ "$1" = version ]; then ${wait}; fi; ${real}`, `${version}; ${wait}; ${real}`]) {
     await rm(go, { force: true });
     await program(slow);
-    await w.command('CloudOps: Restart Server');
-    await w.page.locator('.statusbar-item', { hasText: 'CloudOps' }).locator('.codicon-loading').waitFor();
+    const starting = w.page.locator('.statusbar-item', { hasText: 'CloudOps' }).locator('.codicon-loading');
+    await w.command('CloudOps: Restart Server', visible(starting));
     const chat = await w.chat();
     await chat.getByText('The server is starting').waitFor();
     await w.file('main.tf');
@@ -72,11 +70,11 @@ test('a server that ends at once is started again, and says why', async () => {
   await mkdir(broken, { recursive: true, mode: 0o700 });
   await writeFile(join(broken, 'config.yaml'), 'nonsense: 1\n', { mode: 0o600 });
   await program(`${version}; export CLOUDOPS_HOME=${broken}; ${real}`);
-  await w.command('CloudOps: Restart Server');
-  await status('stopped').waitFor();
+  await w.command('CloudOps: Restart Server', visible(status('stopped')));
   const chat = await w.chat();
   await chat.getByText('nonsense').waitFor();
   await chat.getByText('Restart').first().waitFor();
+  await chat.getByText('is started again').waitFor();
   await w.shot('33-ends');
   await program(real);
   await w.ready();
@@ -95,23 +93,36 @@ test('a bundled server that was altered is not started', async () => {
     await w.shot('34-altered');
     assert.equal(existsSync(ran), false);
     await rename(kept, world.cloudops);
-    await chat.getByText('Restart').first().click();
-    await w.ready();
+    await w.press(chat.getByText('Restart').first(), w.page.locator('.statusbar-item .codicon-cloud').first());
   } finally {
     if (existsSync(kept)) await rename(kept, world.cloudops);
   }
 });
 
+/** Asks what AWS does not answer, and kills these processes of ours before we give it up. */
+async function kill(what: 'lsp' | 'daemon', draft = ''): Promise<void> {
+  let done = false;
+  await effect(
+    'it is killed while it looks',
+    async () => {
+      await fault({ kind: 'none' });
+      await w.anew();
+      await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
+      const chat = await w.say('Reboot orders-db');
+      await chat.getByText('Looking').waitFor({ timeout: attempt });
+      await chat.locator('textarea').fill(draft);
+      done = await chat.getByText('Looking').isVisible();
+      for (const pid of processes(what)) process.kill(pid, 'SIGKILL');
+    },
+    async () => done,
+  );
+}
+
 test('a server that is killed while it answers comes back', async () => {
   await w.scan();
-  await w.anew();
-  await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
-  const chat = await w.say('Reboot orders-db');
-  await chat.getByText('Looking').waitFor();
-  await chat.locator('textarea').fill('and then');
-  for (const pid of processes('lsp')) process.kill(pid, 'SIGKILL');
-  await status('stopped').waitFor();
-  await chat.getByText('is started again').waitFor();
+  await kill('lsp', 'and then');
+  const chat = await w.chat();
+  await chat.getByText('ended before it answered').waitFor();
   await w.shot('35-killed');
   await w.ready();
   await chat.locator('.message.user', { hasText: 'Reboot orders-db' }).waitFor();
@@ -122,11 +133,8 @@ test('a server that is killed while it answers comes back', async () => {
 });
 
 test('a daemon that is killed while it answers comes back', async () => {
-  await w.anew();
-  await fault({ kind: 'hang', service: 'rds', operation: 'DescribeDBInstances' });
-  const chat = await w.say('Reboot orders-db');
-  await chat.getByText('Looking').waitFor();
-  for (const pid of processes('daemon')) process.kill(pid, 'SIGKILL');
+  await kill('daemon');
+  const chat = await w.chat();
   await chat.locator('.problem').waitFor();
   await w.shot('37-daemon-killed');
   await fault({ kind: 'none' });
@@ -136,13 +144,13 @@ test('a daemon that is killed while it answers comes back', async () => {
 });
 
 test('a server that hangs is ended; in an untrusted workspace none is started', async () => {
-  const pid = join(scratch, 'pid');
+  const file = join(scratch, 'pid');
   const panel = await w.chat();
-  await program(`${version}; echo $$ > ${pid}; exec sleep 600`);
+  await program(`${version}; echo $$ > ${file}; exec sleep 600`);
   await w.command('CloudOps: Restart Server');
-  await until('it hangs', async () => existsSync(pid));
+  const hung = await until('it hangs', async () => existsSync(file) && Number(await readFile(file, 'utf8')));
 
-  const own = processes('lsp');
+  const others = processes('lsp');
   await settings('User', {
     'security.workspace.trust.enabled': true,
     'security.workspace.trust.startupPrompt': 'never',
@@ -151,28 +159,24 @@ test('a server that hangs is ended; in an untrusted workspace none is started', 
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'a.tf'), '# nothing\n');
   const foreign = await Window.open(folder);
-  try {
-    await foreign.page.locator('.statusbar-item .codicon-shield').first().waitFor();
-    const chat = await foreign.chat();
-    await chat.getByText('once you trust this workspace').waitFor();
-    await foreign.shot('39-untrusted');
-    assert.deepEqual(processes('lsp'), own);
+  await foreign.page.locator('.statusbar-item .codicon-shield').first().waitFor();
+  const chat = await foreign.chat();
+  await chat.getByText('once you trust this workspace').waitFor();
+  await foreign.shot('39-untrusted');
+  assert.deepEqual(
+    processes('lsp').filter((pid) => !others.includes(pid)),
+    [],
+  );
 
-    await panel.getByText('did not answer in 15 s').waitFor();
-    await status('stopped').waitFor();
-    const hung = Number(await readFile(pid, 'utf8'));
-    assert.ok(!existsSync(`/proc/${hung}`), 'the one that hung was left');
-    await w.shot('38-hangs');
-    await noPopups();
+  await panel.getByText('did not answer in 15 s').waitFor();
+  await until('the one that hung is ended', async () => !existsSync(`/proc/${hung}`));
+  await w.shot('38-hangs');
+  await noPopups();
 
-    await program(real);
-    await chat.getByText('Manage Trust').click();
-    await foreign.page.getByText('Trust', { exact: true }).last().click();
-    await foreign.ready();
-    await foreign.page.keyboard.press('Escape');
-    await chat.getByText('once you trust this workspace').waitFor({ state: 'hidden' });
-    await foreign.shot('40-trusted');
-  } finally {
-    await foreign.close();
-  }
+  await program(real);
+  const trust = foreign.page.getByText('Trust', { exact: true }).last();
+  await foreign.press(chat.getByText('Manage Trust'), trust);
+  await foreign.press(trust, foreign.page.locator('.statusbar-item .codicon-cloud').first());
+  await chat.getByText('once you trust this workspace').waitFor({ state: 'hidden' });
+  await foreign.shot('40-trusted');
 });

@@ -5,19 +5,17 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
-import { close, until, Window, world } from './world.ts';
+import { before, test } from 'node:test';
+import { tidy, Window } from './window.ts';
+import { executions, until, world } from './world.ts';
 
 let w: Window;
+tidy();
 before(async () => {
   w = await Window.open();
   await w.ready();
   execFileSync(world.cloudops, ['scan', '--service', 'rds']);
 });
-afterEach(async (t) => {
-  if ('passed' in t && !t.passed) await w.shot(`failed-${t.name}`);
-});
-after(close);
 
 test('a page that was slipped something runs it not, and reaches nothing', async () => {
   let reached = 0;
@@ -47,7 +45,7 @@ test('a page that was slipped something runs it not, and reaches nothing', async
         () => true,
         () => false,
       );
-      const until = Date.now() + 10_000;
+      const until = Date.now() + 120_000;
       while (directives.size < 6 && Date.now() < until) await new Promise((r) => setTimeout(r, 50));
       return { directives: [...directives].sort(), fetched, ran: 'ran' in globalThis };
     }, url);
@@ -60,8 +58,7 @@ test('a page that was slipped something runs it not, and reaches nothing', async
     assert.ok(await main.isVisible());
   } finally {
     outside.close();
-    await w.page.reload();
-    await w.ready();
+    await w.reload();
   }
 });
 
@@ -94,7 +91,7 @@ interface Attack {
 
 /** The executions that AWS was called for. */
 function started(): string[] {
-  const out = execFileSync(world.cloudops, ['executions', '--json'], { encoding: 'utf8' });
-  const { executions } = JSON.parse(out) as { executions: { id: string; started_at?: string }[] | null };
-  return (executions ?? []).filter((x) => x.started_at !== undefined).map((x) => x.id);
+  return executions()
+    .filter((x) => x.started_at !== undefined)
+    .map((x) => x.id);
 }

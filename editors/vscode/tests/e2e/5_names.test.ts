@@ -1,7 +1,8 @@
 // Names that are hostile or extreme, in every place where they are shown.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { close, instances, until, Window } from './world.ts';
+import { before, test } from 'node:test';
+import { tidy, Window } from './window.ts';
+import { attempt, effect, instances, visible } from './world.ts';
 
 const long = `zz-${'very-long-'.repeat(25)}end`;
 const twin = 'zz-twin <b>bold</b> [Approve](command:workbench.action.quit) $(trash)';
@@ -19,6 +20,7 @@ const names = [
 ];
 
 let w: Window;
+tidy();
 before(async () => {
   await instances(names);
   w = await Window.open();
@@ -26,11 +28,6 @@ before(async () => {
   await w.ready();
   await w.scan();
 });
-afterEach(async (t) => {
-  if ('passed' in t && !t.passed) await w.shot(`failed-${t.name}`);
-});
-after(close);
-
 /** Nothing of a name became more than text, and nothing is wider than its place. */
 async function tame(): Promise<void> {
   const main = (await w.chat()).locator('main');
@@ -44,32 +41,26 @@ async function tame(): Promise<void> {
 }
 
 test('in the Resources view', async () => {
-  await w.command('CloudOps: Filter Resources');
-  await w.page.locator('.quick-input-widget input').first().fill('zz');
-  await w.page.keyboard.press('Enter');
+  await w.asks('CloudOps: Filter Resources');
+  await w.enter('zz');
   const rows = w.page.locator('.pane', { hasText: 'Resources' }).locator('.monaco-list-row');
   const rtl = rows.filter({ hasText: 'zz-rtl' });
   await rtl.waitFor();
   assert.match((await rtl.textContent()) ?? '', /\\u\{202e\}exe\.txt/);
   assert.equal(await rows.locator('.codicon-trash, h1, b, script').count(), 0);
   await w.shot('80-tree');
-  await rows.filter({ hasText: 'zz-html' }).click();
-  await w.page.locator('.tab.active').waitFor();
-  await w.page.locator('.view-line', { hasText: 'zz-html' }).first().waitFor();
+  await w.press(rows.filter({ hasText: 'zz-html' }), w.page.locator('.view-line', { hasText: 'zz-html' }).first());
   await w.shot('81-details');
   await w.command('CloudOps: Clear Filter');
 });
 
 test('in the search', async () => {
-  await w.command('CloudOps: Search Resources');
+  await w.asks('CloudOps: Search Resources');
+  await w.answer('zz', visible(w.rows('zz-icon $(pass) $(sync~spin)').first()));
   const list = w.page.locator('.quick-input-list');
-  await until('they are found', async () => {
-    await w.page.locator('.quick-input-widget input.input').first().fill('zz');
-    return list.locator('.monaco-list-row', { hasText: 'zz-icon $(pass) $(sync~spin)' }).isVisible();
-  });
   assert.equal(await list.locator('.codicon-trash, .codicon-sync').count(), 0);
   await w.shot('82-search');
-  await w.page.keyboard.press('Escape');
+  await w.dismiss();
 });
 
 test('in the chat: answers, chips and choices', async () => {
@@ -91,26 +82,26 @@ test('on a card, in the dialog and among the executions', async () => {
   await chat.locator('.card').waitFor();
   await tame();
   await w.shot('85-card');
-  await chat.locator('vscode-button:not([disabled])', { hasText: 'Run' }).click();
-  await until('it is over', async () => {
-    const dialog = w.page.locator('.monaco-dialog-box');
-    if (await dialog.isVisible()) {
+  await w.press(await w.read(chat));
+  const dialog = w.page.locator('.monaco-dialog-box');
+  await effect(
+    'it is over',
+    async () => {
+      if (!(await dialog.isVisible())) return;
       await w.shot('86-dialog');
-      await dialog.locator('.monaco-button', { hasText: 'Run' }).click();
-    }
-    return chat.getByText('Done').isVisible();
-  });
+      await dialog.locator('.monaco-button', { hasText: 'Run' }).click({ timeout: attempt });
+    },
+    visible(chat.getByText('Done')),
+  );
   await tame();
-  await w.command('CloudOps: Focus on Executions View');
-  await w.page.locator('.pane', { hasText: 'Executions' }).locator('.monaco-list-row').first().waitFor();
+  await w.view('Executions');
   await w.shot('87-executions');
 });
 
 test('in the titles of conversations', async () => {
-  await w.command('CloudOps: Conversations');
-  const list = w.page.locator('.quick-input-list');
-  await list.locator('.monaco-list-row', { hasText: 'zz-twin' }).first().waitFor();
-  assert.equal(await list.locator('.codicon-trash').count(), 0);
+  await w.asks('CloudOps: Conversations');
+  await w.rows('zz-twin').first().waitFor();
+  assert.equal(await w.page.locator('.quick-input-list .codicon-trash').count(), 0);
   await w.shot('88-titles');
-  await w.page.keyboard.press('Escape');
+  await w.dismiss();
 });

@@ -1,11 +1,10 @@
 // The real VS Code in Chromium, against the real server and an emulated AWS. The
 // Go test beside this folder starts all of it and says where in the environment.
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
+import { type Browser, chromium, type Locator } from 'playwright-core';
 
 function env(name: string): string {
   const value = process.env[name];
@@ -23,8 +22,8 @@ export const world = {
   mainDB: env('MAIN_DB'),
 };
 
-/** How long a person would wait at most; conditions are polled well before. */
-export const patience = Number(process.env.VSCODE_PATIENCE || 60_000);
+/** How long anything may take on a machine that is busy with other work. */
+export const patience = Number(process.env.VSCODE_PATIENCE || 240_000);
 
 let browser: Browser | undefined;
 
@@ -75,8 +74,8 @@ export async function program(body: string): Promise<void> {
 }
 export const real = `exec ${world.cloudops} "$@"`;
 
-/** The processes of the program that do this, such as lsp, in this home. */
-export function processes(what: string): number[] {
+/** The processes of the program that do this, such as lsp, in a home; "" for any. */
+export function processes(what: string, home = process.env.CLOUDOPS_HOME ?? ''): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
@@ -86,7 +85,7 @@ export function processes(what: string): number[] {
         return (
           program === world.cloudops &&
           command === what &&
-          environment.includes(`CLOUDOPS_HOME=${process.env.CLOUDOPS_HOME}`)
+          (home === '' || environment.includes(`CLOUDOPS_HOME=${home}`))
         );
       } catch {
         return false; // it ended meanwhile
@@ -95,13 +94,36 @@ export function processes(what: string): number[] {
     .map(Number);
 }
 
+/** What the program keeps, as it says. */
+export function status(): {
+  pid: number;
+  scanning: boolean;
+  scanned: number;
+  resources: number;
+  shards: { at: string }[];
+} {
+  const { daemon, scanning, resources, shards } = JSON.parse(run('status'));
+  const scanned = Math.max(0, ...(shards ?? []).map((x: { at?: string }) => Date.parse(x.at ?? '') || 0));
+  return { pid: daemon.pid, scanning, scanned, resources, shards: shards ?? [] };
+}
+
+/** The commands that were proposed, the latest first. */
+export function executions(): { id: string; status: string; line: string; started_at?: string }[] {
+  return JSON.parse(run('executions')).executions ?? [];
+}
+
+/** Has the program answer as JSON. */
+export function run(...args: string[]): string {
+  return execFileSync(world.cloudops, [...args, '--json'], { encoding: 'utf8' });
+}
+
 export interface Fault {
   /** none takes all faults away. */
   kind: 'deny' | 'fail' | 'hang' | 'slow' | 'none';
   service?: string;
   operation?: string;
   region?: string;
-  /** How much longer a slow call takes. */
+  /** How much longer a slow call takes, unless the fault is taken away before. */
   milliseconds?: number;
 }
 
@@ -120,162 +142,55 @@ async function change(what: object): Promise<void> {
   if (!r.ok) throw new Error(await r.text());
 }
 
-const media = fileURLToPath(new URL('../../media/readme/', import.meta.url));
-/** The shots that the README shows; VSCODE_PICTURES=1 takes them anew. */
-const pictures: Record<string, { as: string; clip: { x: number; y: number; width: number; height: number } }> = {
-  '04-hover': { as: 'hover', clip: { x: 0, y: 30, width: 1280, height: 480 } },
-  '05-card': { as: 'card', clip: { x: 0, y: 30, width: 900, height: 770 } },
-  '07-done': { as: 'done', clip: { x: 0, y: 30, width: 900, height: 770 } },
-};
-
-/** One window of VS Code. */
-export class Window {
-  readonly page: Page;
-
-  constructor(page: Page) {
-    this.page = page;
-  }
-
-  /** Opens a window with a folder; "" for one without. */
-  static async open(folder = world.workspace): Promise<Window> {
-    const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 } });
-    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-    const page = await context.newPage();
-    page.setDefaultTimeout(patience);
-    await page.goto(`${world.url}/?${folder === '' ? 'ew=true' : `folder=${encodeURIComponent(folder)}`}`);
-    await page.locator('.monaco-workbench').waitFor();
-    await page.locator('#status\\.host, .statusbar').first().waitFor();
-    return new Window(page);
-  }
-
-  async close(): Promise<void> {
-    await this.page.context().close();
-  }
-
-  /** Runs a command of the palette by its title. */
-  async command(title: string): Promise<void> {
-    await this.pick('F1', `>${title}`, title);
-  }
-
-  /** Opens a file of the workspace. */
-  async file(name: string): Promise<void> {
-    await this.pick('Control+P', name, name);
-    await this.page.locator('.tab.active', { hasText: name }).waitFor();
-  }
-
-  /**
-   * Opens a list by a key, writes into it and picks what it finds. One that is
-   * just closing takes nothing, and one that opened too early knows too little.
-   */
-  private async pick(key: string, text: string, found: string): Promise<void> {
-    const input = this.page.locator('.quick-input-widget input.input').first();
-    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: found }).first();
-    await until(`${found} is in the list`, async () => {
-      try {
-        await this.page.keyboard.press(key);
-        await input.fill(text, { timeout: 1000 });
-        await row.waitFor({ timeout: 2000 });
-        return (await input.inputValue({ timeout: 500 })) === text;
-      } catch {
-        await this.page.keyboard.press('Escape');
-        return false;
-      }
-    });
-    await this.page.keyboard.press('Enter');
-  }
-
-  /** Scans AWS to the end. */
-  async scan(): Promise<void> {
-    await this.command('CloudOps: Scan AWS');
-    await this.page.locator('.statusbar-item', { hasText: /CloudOps: \d+ resources/ }).waitFor();
-  }
-
-  /** Hovers over a word of the editor until the server's facts are shown. */
-  async hover(word: string): Promise<void> {
-    const name = this.page.locator('.view-line span', { hasText: word }).last();
-    await until('the hover', async () => {
-      await this.page.mouse.move(700, 700);
-      try {
-        await name.hover({ force: true, timeout: 2000 });
-        await this.page.locator('.monaco-resizable-hover .hover-contents').first().waitFor({ timeout: 2000 });
-        return true;
-      } catch {
-        return false; // the line is being drawn anew, or the server is not ready
-      }
-    });
-  }
-
-  /** Waits until the server answers. */
-  async ready(): Promise<void> {
-    await this.page.locator('.statusbar-item .codicon-cloud').first().waitFor();
-  }
-
-  /** The chat panel, shown first. */
-  async chat(): Promise<FrameLocator> {
-    await this.command('CloudOps: Focus on Chat View');
-    const frame = this.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
-    await frame.locator('main').waitFor();
-    return frame;
-  }
-
-  /** Begins a new conversation. */
-  async anew(): Promise<void> {
-    await this.command('CloudOps: New Conversation');
-    await (await this.chat()).locator('.message').first().waitFor({ state: 'hidden' });
-  }
-
-  /** Sends a message in the chat. */
-  async say(text: string): Promise<FrameLocator> {
-    const chat = await this.chat();
-    const box = chat.locator('textarea');
-    await box.fill(text);
-    // A server that is just starting takes nothing yet; what was not taken stays in the box.
-    await until('it is sent', async () => {
-      await box.press('Enter');
-      try {
-        await chat.locator('.message.user', { hasText: text }).last().waitFor({ timeout: 3000 });
-        return true;
-      } catch {
-        return false;
-      }
-    });
-    return chat;
-  }
-
-  /** What WCAG 2.1 AA finds wrong in the chat panel. */
-  async faultsOfAccess(): Promise<string[]> {
-    const main = await (await this.chat()).locator('main').elementHandle();
-    const frame = await main?.ownerFrame();
-    if (!frame) throw new Error('the panel is gone');
-    await frame.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    return frame.evaluate(async () => {
-      // The page lets the side bar shine through, which lies in another frame.
-      document.body.style.background = 'var(--vscode-sideBar-background)';
-      const { violations } = await (globalThis as unknown as { axe: typeof import('axe-core') }).axe.run(document, {
-        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
-      });
-      document.body.style.background = '';
-      return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.failureSummary} ${n.html}`));
-    });
-  }
-
-  async shot(name: string): Promise<void> {
-    await mkdir(world.shots, { recursive: true });
-    await this.page.screenshot({ path: join(world.shots, `${name}.png`) });
-    const picture = pictures[name];
-    if (picture === undefined || !process.env.VSCODE_PICTURES) return;
-    await mkdir(media, { recursive: true });
-    await this.page.screenshot({ path: join(media, `${picture.as}.png`), clip: picture.clip });
-  }
+/** Waits until f returns something true, and returns it. An error is a no: what it looks at may be drawn anew. */
+export async function until<T>(what: string, f: () => Promise<T | undefined | false>): Promise<T> {
+  return poll(what, Date.now() + patience, f);
 }
 
-/** Waits until f returns something true, and returns it. */
-export async function until<T>(what: string, f: () => Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + patience;
-  for (;;) {
-    const got = await f();
-    if (got) return got;
-    if (Date.now() > end) throw new Error(`never: ${what}`);
+async function poll<T>(what: string, end: number, f: () => Promise<T | undefined | false>): Promise<T> {
+  for (let last: unknown; ; ) {
+    try {
+      const got = await f();
+      if (got) return got;
+    } catch (e) {
+      last = e;
+    }
+    if (Date.now() > end) throw new Error(`never: ${what}`, { cause: last });
     await new Promise((r) => setTimeout(r, 100));
   }
 }
+
+/** How long one act may take; it is tried again then. */
+export const attempt = 10_000;
+
+/**
+ * Acts until the effect is seen, at once where it is there already. An editor that
+ * is busy swallows keys and clicks, and shows an effect late: the waits between
+ * the acts grow, so that the next act does not undo a late effect.
+ */
+export async function effect(
+  what: string,
+  act: () => Promise<unknown>,
+  seen: () => Promise<unknown>,
+  before = 0,
+): Promise<void> {
+  const end = Date.now() + patience;
+  let problem: unknown;
+  for (let wait = before; ; wait = Math.max(2000, Math.min(2 * wait, 30_000))) {
+    try {
+      await poll(what, Date.now() + wait, async () => Boolean(await seen()));
+      return;
+    } catch (e) {
+      if (Date.now() > end) throw new Error(`never: ${what}`, { cause: problem ?? e });
+    }
+    try {
+      await act();
+      problem = undefined;
+    } catch (e) {
+      problem = e;
+    }
+  }
+}
+
+export const visible = (x: Locator) => async () => x.isVisible();
+export const gone = (x: Locator) => async () => !(await x.isVisible());

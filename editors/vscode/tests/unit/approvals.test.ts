@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type * as vscode from 'vscode';
 import { type Answer, Approvals, type Surface } from '../../src/approvals';
 import type { Client } from '../../src/client';
 import type { Card } from '../../src/protocol';
@@ -20,7 +19,10 @@ const card: Card = {
   conversation_id: 'c',
   run: 'Run: Stop db (123456789012)',
   reject: 'Reject',
+  created_ms: Date.now(),
   expires_ms: Date.now() + 300_000,
+  arm_after_ms: 1000,
+  waiting: 0,
 };
 const mild: Card = { ...card, risk: 'low', grave: false };
 const no: Answer = { title: '', digest: 'd1' };
@@ -67,14 +69,15 @@ test('rejecting comes first where no panel is open', async () => {
   expect(dialog.mock.calls[0]?.slice(0, 2)).toEqual([card.message, card.reject]);
 });
 
-describe('no answer approves nothing:', () => {
-  test('a closed panel', async () => {
-    expect(await ask(card, async () => undefined)).toEqual(no);
-  });
+test('a closed dialog approves nothing', async () => {
+  dialog.mockResolvedValue(undefined);
+  expect(await ask(card)).toEqual(no);
+});
 
-  test('a closed dialog', async () => {
-    dialog.mockResolvedValue(undefined);
-    expect(await ask(card)).toEqual(no);
+// The daemon takes an error for no answer, and the plan goes on waiting.
+describe('who could not answer decides nothing:', () => {
+  test('a closed panel', async () => {
+    await expect(ask(card, async () => undefined)).rejects.toThrow('taken back');
   });
 
   test('an error', async () => {
@@ -82,18 +85,13 @@ describe('no answer approves nothing:', () => {
     await expect(ask(card)).rejects.toThrow('the window is gone');
   });
 
-  test('a question that the server took back', async () => {
+  test('a question that the server took back, such as one that expired', async () => {
     const source = new CancellationTokenSource();
     dialog.mockImplementation(async () => {
       source.cancel();
       return card.run;
     });
-    expect(await ask(card, says(true), source.token)).toEqual(no);
-  });
-
-  test('a card that expires', async () => {
-    const panel = (_: Card, token: vscode.CancellationToken) =>
-      new Promise<undefined>((resolve) => token.onCancellationRequested(() => resolve(undefined)));
-    expect(await ask({ ...card, expires_ms: Date.now() + 10 }, panel)).toEqual(no);
+    await expect(ask(card, says(true), source.token)).rejects.toThrow('taken back');
+    await expect(ask(mild, says(true), source.token)).rejects.toThrow('taken back');
   });
 });

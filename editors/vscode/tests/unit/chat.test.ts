@@ -46,47 +46,53 @@ describe('the page', () => {
   });
 });
 
+const card = { plan: 'p1', digest: 'd1', conversation_id: 'c', grave: true, fields: [] } as unknown as Card;
+const waiting = (card: Card) =>
+  view.ask(card, new CancellationTokenSource().token as unknown as vscode.CancellationToken);
+const settled = () => new Promise((done) => setTimeout(done));
+let view: ChatView;
+let panel: EventEmitter<unknown>;
+let posted: ToPanel[];
+let options: vscode.WebviewOptions;
+let notes: Map<string, () => void>;
+const warn = vi.fn();
+const none = { messages: [], conversations: [], plans: [], resources: [], executions: [] };
+const request = vi.fn(async (_method: string, _params?: { conversation_id?: string }): Promise<object> => none);
+
+beforeEach(() => {
+  for (const f of [warn, request, commands.executeCommand]) f.mockClear();
+  request.mockImplementation(async () => none);
+  notes = new Map();
+  const nothing = () => ({ dispose() {} });
+  const client = {
+    state: 'ready',
+    problem: '',
+    onNote: (method: string, _: unknown, handler: () => void) => notes.set(method, handler),
+    onState: nothing,
+    output: { warn, error: warn },
+    request,
+  };
+  view = new ChatView(
+    '/extension' as unknown as vscode.Uri,
+    { get: () => 'c', update: async () => {} } as unknown as vscode.Memento,
+    client as unknown as Client,
+    { status: undefined, onChange: nothing } as unknown as Estate,
+    { use: nothing, onDecided: nothing } as unknown as Approvals,
+    async () => {},
+  );
+  panel = new EventEmitter();
+  posted = [];
+  const shown = {
+    visible: true,
+    onDidDispose: nothing,
+    onDidChangeVisibility: nothing,
+    webview: { ...webview, onDidReceiveMessage: panel.event, postMessage: (m: ToPanel) => posted.push(m) },
+  };
+  view.resolveWebviewView(shown as unknown as vscode.WebviewView);
+  options = (shown.webview as unknown as { options: vscode.WebviewOptions }).options;
+});
+
 describe('what the panel sends', () => {
-  const card = { plan: 'p1', digest: 'd1', conversation_id: 'c', grave: true, fields: [] } as unknown as Card;
-  let view: ChatView;
-  let panel: EventEmitter<unknown>;
-  let posted: ToPanel[];
-  let options: vscode.WebviewOptions;
-  const warn = vi.fn();
-  const request = vi.fn(async () => ({ messages: [], conversations: [], plans: [], resources: [] }));
-
-  beforeEach(() => {
-    for (const f of [warn, request, commands.executeCommand]) f.mockClear();
-    const nothing = () => ({ dispose() {} });
-    const client = {
-      state: 'ready',
-      problem: '',
-      onNote: nothing,
-      onState: nothing,
-      output: { warn, error: warn },
-      request,
-    };
-    view = new ChatView(
-      '/extension' as unknown as vscode.Uri,
-      { get: () => 'c', update: async () => {} } as unknown as vscode.Memento,
-      client as unknown as Client,
-      { status: undefined, onChange: nothing } as unknown as Estate,
-      { use: nothing, onDecided: nothing } as unknown as Approvals,
-      async () => {},
-    );
-    panel = new EventEmitter();
-    posted = [];
-    const shown = {
-      visible: true,
-      onDidDispose: nothing,
-      onDidChangeVisibility: nothing,
-      webview: { ...webview, onDidReceiveMessage: panel.event, postMessage: (m: ToPanel) => posted.push(m) },
-    };
-    view.resolveWebviewView(shown as unknown as vscode.WebviewView);
-    options = (shown.webview as unknown as { options: vscode.WebviewOptions }).options;
-  });
-
-  const waiting = () => view.ask(card, new CancellationTokenSource().token as unknown as vscode.CancellationToken);
   const decide = { type: 'decide', plan: 'p1', digest: 'd1', decision: 'run', reason: '' };
 
   test('can load from the folder of the page only, and is no command', () => {
@@ -109,7 +115,7 @@ describe('what the panel sends', () => {
     null,
   ])('is dropped when it is malformed: %o', async (message) => {
     let answer: unknown = 'none yet';
-    void waiting().then((a) => {
+    void waiting(card).then((a) => {
       answer = a;
     });
     panel.fire(message);
@@ -119,7 +125,7 @@ describe('what the panel sends', () => {
   });
 
   test('answers the very card that was shown', async () => {
-    const answer = waiting();
+    const answer = waiting(card);
     panel.fire({ ...decide, digest: 'another' });
     panel.fire({ ...decide, plan: 'another' });
     panel.fire({ ...decide, decision: 'reject' });
@@ -127,8 +133,88 @@ describe('what the panel sends', () => {
   });
 
   test('is no answer when the server is gone', async () => {
-    const answer = waiting();
+    const answer = waiting(card);
     view.dispose();
     expect(await answer).toBeUndefined();
+  });
+});
+
+describe('a card', () => {
+  const cards = () => posted.filter((m) => m.type === 'card').map((m) => m.card.plan);
+  const other = { ...card, plan: 'p2', conversation_id: 'other' };
+  const ready = async () => {
+    panel.fire({ type: 'ready', conversation: 'c' });
+    await settled();
+  };
+
+  test('is shown in its own conversation only, and again when that is opened', async () => {
+    await ready();
+    void waiting(card);
+    void waiting({ ...card, plan: 'p3', conversation_id: '' });
+    await view.open('other');
+    posted.length = 0;
+    await view.open('c');
+    expect(cards()).toEqual(['p1']);
+    posted.length = 0;
+    await view.reveal('');
+    expect(cards()).toEqual(['p3']);
+  });
+
+  test('of another conversation is reviewed there', async () => {
+    await ready();
+    void waiting(other);
+    posted.length = 0;
+    await view.reveal('other');
+    expect(posted.filter((m) => m.type === 'conversation').map((m) => m.id)).toEqual(['other']);
+    expect(cards()).toEqual(['p2']);
+  });
+
+  test.each(['rejected', 'expired', 'void', 'succeeded'])(
+    'that is %s elsewhere ends, in whatever conversation',
+    async (status) => {
+      await ready();
+      const here = waiting(card);
+      const there = waiting(other);
+      const ended = (plan: string) => ({
+        plan_id: plan,
+        status,
+        started_at: '',
+        finished_at: '',
+        output: '',
+        state_before: '',
+        state_after: '',
+        error: '',
+      });
+      request.mockImplementation(async (method, params) => {
+        if (method !== 'cloudops/execution/list') return none;
+        return { executions: [ended(params?.conversation_id === 'c' ? 'p1' : 'p2')] };
+      });
+      notes.get('cloudops/execution/changed')?.();
+      expect(await Promise.all([here, there])).toEqual([undefined, undefined]);
+      await settled();
+      const outcomes = posted.filter((m) => m.type === 'outcome').map((m) => [m.plan, m.status]);
+      expect(outcomes).toEqual([
+        ['p1', status],
+        ['p2', status],
+      ]);
+    },
+  );
+
+  test('an earlier conversation that is read late does not take the place of the one that is open', async () => {
+    await ready();
+    let late: (x: object) => void = () => {};
+    request.mockImplementation(async (_, params) =>
+      params?.conversation_id === 'slow'
+        ? new Promise<object>((done) => {
+            late = done;
+          })
+        : none,
+    );
+    const slow = view.open('slow');
+    await view.open('');
+    posted.length = 0;
+    late(none);
+    await slow;
+    expect(posted.filter((m) => m.type === 'conversation')).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { FromPanel } from '../../src/chat/messages';
 
 const takes = (m: unknown) => v.safeParse(FromPanel, m).success;
 
-test('of a plan the panel can only say which one, its digest, and run or reject', () => {
+test('of a plan the panel can only say which one, its digest, and run, reject or stop', () => {
   const decide = { type: 'decide', plan: 'p', digest: 'd', decision: 'run', reason: '' };
   expect(takes(decide)).toBe(true);
   for (const wrong of [
