@@ -94,6 +94,7 @@ func TestARefusedLinkSaysWhereItLeads(t *testing.T) {
 		name string
 		make func(t *testing.T, target string) (path string)
 		hint string
+		says string
 	}{
 		{"the file is a link", func(t *testing.T, target string) string {
 			link := filepath.Join(t.TempDir(), "config")
@@ -101,14 +102,14 @@ func TestARefusedLinkSaysWhereItLeads(t *testing.T) {
 				t.Fatal(err)
 			}
 			return link
-		}, "cp --remove-destination"},
+		}, "cp --remove-destination", "config, a link to "},
 		{"its folder is a link", func(t *testing.T, target string) string {
 			link := filepath.Join(t.TempDir(), "aws")
 			if err := os.Symlink(filepath.Dir(target), link); err != nil {
 				t.Fatal(err)
 			}
 			return filepath.Join(link, filepath.Base(target))
-		}, "move it"},
+		}, "move it", "awsconfig, by a linked folder "},
 	} {
 		workspace := t.TempDir()
 		target := filepath.Join(workspace, "awsconfig")
@@ -117,7 +118,7 @@ func TestARefusedLinkSaysWhereItLeads(t *testing.T) {
 		}
 		path := c.make(t, target)
 		p := Explain(bare().Check(Environment{ConfigFile: path, Workspaces: []string{workspace}}))
-		if !strings.Contains(p.Message, path) || !strings.Contains(p.Message, target) || !strings.Contains(p.Hint, c.hint) {
+		if !strings.Contains(p.Message, path) || !strings.Contains(p.Message, c.says+target) || !strings.Contains(p.Hint, c.hint) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 	}
