@@ -3,9 +3,6 @@ local M = {}
 
 --- How long anything is waited for.
 local PATIENCE = 30000
---- Longer than the daemon takes an answer for type-ahead.
-local READING = 700
-
 ---@type string[] all that was shown by vim.notify
 M.notes = {}
 
@@ -57,7 +54,7 @@ function M.answer(parts)
     local format = opts.format_item or tostring
     table.insert(asked, { prompt = opts.prompt, items = vim.tbl_map(format, items) })
     local part = table.remove(parts, 1)
-    vim.defer_fn(function()
+    vim.schedule(function()
       for i, item in ipairs(items) do
         if part and part ~= '' and format(item):find(part, 1, true) then
           on_choice(item, i)
@@ -65,9 +62,41 @@ function M.answer(parts)
         end
       end
       on_choice(nil)
-    end, READING)
+    end)
   end
   return asked
+end
+
+--- The buffer of the question whether a command may run, when there is one.
+---@return integer?
+function M.card()
+  local buf = vim.fn.bufnr('^cloudops://approval$')
+  return buf ~= -1 and vim.fn.bufwinid(buf) ~= -1 and buf or nil
+end
+
+--- Types keys as a person does, from normal mode.
+---@param keys string as in a mapping
+function M.type(keys)
+  vim.cmd.stopinsert()
+  vim.api.nvim_feedkeys(vim.keycode(keys), 'xt', false)
+end
+
+--- Waits for the question, goes there and types a word, again while it comes
+--- faster than anybody reads. Returns what it said.
+---@param word string
+---@return string
+function M.decide(word)
+  local buf = M.wait('the question', M.card)
+  local text = table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), '\n')
+  vim.cmd('CloudOps approvals')
+  M.wait('the answer to be taken', function()
+    if not vim.api.nvim_buf_is_valid(buf) then
+      return true
+    end
+    M.type('A' .. word .. '<CR>')
+    vim.wait(200, function() return not vim.api.nvim_buf_is_valid(buf) end)
+  end)
+  return text
 end
 
 --- Scans, and waits for the end.

@@ -23,8 +23,12 @@ function M.decide(plan, done)
   )
 end
 
---- Lists the plans that wait, and asks about the one that is picked.
+--- Goes to the question that stands, or lists the plans that wait and asks about
+--- the one that is picked.
 function M.open()
+  if require('cloudops.card').enter() then
+    return
+  end
   local server = require('cloudops.server')
   local text = require('cloudops.text')
   server.request('cloudops/execution/pending', {}, function(result, problem)

@@ -45,8 +45,11 @@ local handlers = {
   ['window/showMessage'] = function(_, params)
     vim.notify(params.message, levels[params.type] or vim.log.levels.INFO)
   end,
-  ['window/showMessageRequest'] = function(_, params)
-    return require('cloudops.prompt').ask(params)
+  ['cloudops/prompt'] = function(_, params)
+    return require('cloudops.card').ask(params)
+  end,
+  ['cloudops/execution/changed'] = function()
+    require('cloudops.card').refresh()
   end,
   ['cloudops/conversation/text'] = function(_, params)
     local stream = streams[params.token]
@@ -55,6 +58,14 @@ local handlers = {
     end
   end,
 }
+
+--- Says that questions are shown as whole cards; see card.lua.
+---@return lsp.ClientCapabilities
+local function capabilities()
+  return vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), {
+    experimental = { cloudops = { cards = true } },
+  })
+end
 
 ---@param config cloudops.Config
 ---@param buf integer?
@@ -73,6 +84,7 @@ local function start(config, buf)
     init_options = config.settings,
     settings = { cloudops = config.settings },
     handlers = handlers,
+    capabilities = capabilities(),
   }, {
     bufnr = buf,
     -- The estate is the same in every folder.
