@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp"
@@ -19,20 +18,21 @@ import (
 // probed runs a server with further methods.
 func probed(t *testing.T, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
 	t.Helper()
-	return armed(t, 0, log, probes)
+	e := unprobed(t, log, probes)
+	initialize(t, e, nil)
+	return e
 }
 
-func armed(t *testing.T, arming time.Duration, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
+// unprobed is probed before the editor said anything.
+func unprobed(t *testing.T, log io.Writer, probes map[string]func(context.Context) (any, error)) *lsptest.Editor {
 	t.Helper()
-	e := lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
+	return lsptest.Start(t, func(in io.ReadCloser, out io.Writer) error {
 		return lsp.ServeProbed(context.Background(), lsp.Config{
 			In: in, Out: out,
 			Daemon: daemon.ClientConfig{Home: t.TempDir(), Executable: "-"},
 			Log:    slog.New(slog.NewTextHandler(log, nil)),
-		}, arming, probes)
+		}, probes)
 	})
-	initialize(t, e, nil)
-	return e
 }
 
 func TestAPanicEndsOneMessage(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -230,6 +231,11 @@ func propose(s *server, ctx context.Context, argument []byte, _ protocol.Progres
 // decide has the daemon ask the person here about a plan, shows what became of
 // it, and says whether it ran well.
 func (s *server) decide(plan executor.Plan) bool {
+	if k := s.can().kind; k.asks == asksNever {
+		s.show(protocol.MessageTypeWarning, render.Notification(fmt.Sprintf("CloudOps: %s waits in `cloudops approvals` until %s: %s",
+			plan.Title, plan.Expires.Local().Format(time.TimeOnly), k.instead)))
+		return false
+	}
 	ctx, p := s.startProgress(s.ctx, nil, render.Notification("CloudOps: "+plan.Title))
 	var res daemon.DecideResult
 	err := s.link.call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: plan.ID, Decision: "ask"}, &res)
@@ -247,7 +253,9 @@ func (s *server) decide(plan executor.Plan) bool {
 		s.show(protocol.MessageTypeInfo, render.Notification("CloudOps: nothing ran: "+err.Error()))
 	case errors.Is(err, executor.ErrUndecided):
 		p.done("it waits")
-		s.showError(err)
+		if !s.asked.wasTold(plan.ID) {
+			s.showError(err)
+		}
 	default:
 		p.done("not run")
 		s.showError(err)

@@ -2,7 +2,6 @@ package lsp
 
 import (
 	"context"
-	"time"
 
 	"go.lsp.dev/protocol"
 
@@ -11,11 +10,9 @@ import (
 
 // ServeProbed is Serve with further methods: the probes; test/text, which
 // returns a document as its call sees it; test/decode, which panics; and
-// test/prompt, which puts a plan before the person and takes an answer after
-// the time that arming says.
-func ServeProbed(ctx context.Context, cfg Config, arming time.Duration, probes map[string]func(context.Context) (any, error)) error {
+// test/prompt, which puts a plan before the person.
+func ServeProbed(ctx context.Context, cfg Config, probes map[string]func(context.Context) (any, error)) error {
 	s := newServer(ctx, cfg)
-	s.arming = arming
 	for name, f := range probes {
 		s.table[name] = func([]byte) (any, work, error) { return nil, f, nil }
 	}

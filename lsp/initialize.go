@@ -15,6 +15,7 @@ import (
 // background: editors wait for this answer before they show anything.
 func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
 	can, kind := capabilities(p.Capabilities)
+	can.kind = kindOf(p.ClientInfo.Name, p.Capabilities)
 	s.mu.Lock()
 	s.at = running
 	s.client = can
@@ -23,7 +24,7 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 	s.settings.set(fromInitialize, p.InitializationOptions, s.log)
 	// Until this is answered LSP forbids most of what the daemon's news lead to.
 	workspaces := folders(p)
-	s.stream.next = func() { s.link.open(workspaces, can.cards) }
+	s.stream.next = func() { s.link.open(workspaces, can.kind.asks == asksCard) }
 	if p.ProcessID != nil {
 		s.follow(int(*p.ProcessID))
 	}
@@ -119,7 +120,6 @@ func capabilities(c protocol.ClientCapabilities) (client, protocol.PositionEncod
 	if c.Workspace != nil {
 		can.configuration = isTrue(c.Workspace.Configuration)
 	}
-	can.cards = showsCards(c.Experimental)
 	return can, kind
 }
 

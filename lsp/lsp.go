@@ -16,7 +16,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
@@ -65,7 +64,7 @@ type server struct {
 	notes     *notes
 	progress  progresses
 	asking    chan struct{} // held while the person is asked
-	arming    time.Duration // see the constant
+	asked     asked
 
 	mu sync.Mutex // guards what follows
 	at life
@@ -82,8 +81,7 @@ type client struct {
 	literals      bool
 	progress      bool
 	configuration bool
-	// cards: it shows whole cards; see card.go.
-	cards bool
+	kind          kind
 }
 
 // Serve speaks LSP until the editor sends exit, closes the input or dies, or
@@ -97,7 +95,6 @@ func newServer(ctx context.Context, cfg Config) *server {
 		stream:  newStream(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
 		pull:    make(chan struct{}, 1),
-		arming:  arming,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -107,6 +104,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 	s.table = s.methods()
 	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
 	s.editor = protocol.ClientDispatcher(s.conn)
+	s.stream.answered = s.asked.answered
 	s.records = newRecords(s.resolve)
 	s.notes = newNotes(s.forward)
 	s.link = newLink(s, cfg)

@@ -75,6 +75,14 @@ func (s *server) note(method string, params []byte) {
 	if method == daemon.NoteEstateChanged {
 		s.records.drop()
 	}
+	switch method {
+	case daemon.NoteEstateChanged, daemon.NoteExecutionChanged, daemon.NoteExecutionOutput:
+		// Nobody asked for them, and there are editors that open a window to warn
+		// of what they don't know: they are for those with parts for cloudops.
+		if s.can().kind.asks != asksCard {
+			return
+		}
+	}
 	s.notes.put(note{method, bytes.Clone(params)})
 }
 

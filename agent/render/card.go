@@ -63,6 +63,62 @@ func cardNotification(p executor.Prompt, without []string) string {
 	return strings.Join(lines, "\n")
 }
 
+// How much of a message is seen where only its end is: of a window of 24 lines
+// and 80 columns a quarter without the frame, but for the line with the choices.
+const endRows, endColumns = 4, 79
+
+// CardEnd is the card of a plan for an editor that shows the end of a message
+// and no more: six lines at most, of which the last, next to the choices, are
+// what is decided on: the account, the targets and the command. Where these are
+// so long that they would not be seen it does not fit.
+func CardEnd(p executor.Plan) (text string, fits bool) {
+	risk := string(p.Risk)
+	if len(p.Reasons) > 0 {
+		risk += ": " + strings.Join(p.Reasons, "; ")
+	}
+	lines := []string{p.Title + " (risk: " + risk + ")"}
+	if p.Effect != "" {
+		lines = append(lines, "Effect: "+p.Effect)
+	}
+	if p.Endpoint != "" && endpoint(p.Endpoint) != p.Endpoint {
+		lines = append(lines, "Endpoint: "+endpoint(p.Endpoint))
+	}
+	decided := len(lines)
+	account, region := place(p)
+	where := []string{account, region}
+	if p.Identity.Profile != "" {
+		where = append(where, "profile "+quote(p.Identity.Profile))
+	}
+	var targets []string
+	for _, t := range p.Targets {
+		// Whoever may name a resource must not push its id out of view.
+		if rs := []rune(t.Name); t.Name != t.ID && len(rs) > 16 {
+			t.Name = string(rs[:16]) + "…"
+		}
+		name := target(t, quote)[0].text
+		if t.State != "" {
+			name += ", " + t.State
+		}
+		targets = append(targets, name)
+	}
+	if len(targets) == 0 {
+		targets = []string{noTarget}
+	}
+	lines = append(lines,
+		"Account: "+strings.Join(slices.DeleteFunc(where, func(s string) bool { return s == "" }), ", "),
+		"Target: "+strings.Join(targets, "; "),
+		"Command: "+p.Line,
+	)
+	rows := 0
+	for i, l := range lines {
+		lines[i] = Notification(l)
+		if i >= decided {
+			rows += (width(lines[i]) + endColumns - 1) / endColumns
+		}
+	}
+	return strings.Join(lines, "\n"), rows <= endRows
+}
+
 // Field is one line of a card; a name that is empty goes on with the one before.
 type Field struct {
 	Name string `json:"name"`
@@ -117,12 +173,9 @@ func card(p executor.Plan, set func(string) string) []field {
 		fs = append(fs, target(t, set)...)
 	}
 	if len(p.Targets) == 0 {
-		fs = append(fs, field{"target", "none: it reads more than one resource"})
+		fs = append(fs, field{"target", noTarget})
 	}
-	account, region := p.Command.AccountID, p.Command.Region
-	if account == "" {
-		account = p.Identity.AccountID
-	}
+	account, region := place(p)
 	if account != "" {
 		fs = append(fs, field{"account", account})
 	}
@@ -151,6 +204,18 @@ func card(p executor.Plan, set func(string) string) []field {
 		fs = append(fs, field{"expires", Clock(p.Expires) + ", " + span(p.Expires.Sub(p.Created)) + " after it was proposed"})
 	}
 	return fs
+}
+
+// noTarget stands for the target of what has none.
+const noTarget = "none: it reads more than one resource"
+
+// place is the account and the region that a plan acts in.
+func place(p executor.Plan) (account, region string) {
+	account = p.Command.AccountID
+	if account == "" {
+		account = p.Identity.AccountID
+	}
+	return account, p.Command.Region
 }
 
 // endpoint says where a command goes that does not go where AWS says.

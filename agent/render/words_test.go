@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,59 @@ func TestCard(t *testing.T) {
 	}
 	if strings.Contains(notice, "db-ABC") || strings.Contains(notice, "/usr/bin/nvim") {
 		t.Errorf("more than a notice:\n%s", notice)
+	}
+}
+
+// Where only the end of a message is seen, that end is what is decided on.
+func TestTheEndOfACardIsWhatIsDecidedOn(t *testing.T) {
+	p := plan("pg-main1")
+	p.Endpoint = "https://rds.us-west-2.amazonaws.com"
+	got, fits := CardEnd(p)
+	lines := strings.Split(got, "\n")
+	if !fits || len(lines) != 5 || !strings.HasPrefix(lines[0], p.Title+" (risk: high: pg-main1; tagged") ||
+		!strings.HasPrefix(lines[2], "Account: pg-main1, pg-main1, profile ") ||
+		!strings.Contains(lines[3], "id pg-main1, pg-main1") || lines[4] != "Command: "+p.Line {
+		t.Errorf("fits: %v\n%s", fits, got)
+	}
+	p.Endpoint = "http://127.0.0.1:5000"
+	if got, fits := CardEnd(p); !fits || strings.Count(got, "\n") != 5 || !strings.Contains(got, "127.0.0.1:5000 (not AWS itself)\nAccount") {
+		t.Errorf("got\n%s", got)
+	}
+	p.Targets = slices.Clone(p.Targets)
+	p.Targets[0].ID = "a-database-with-a-long-id"
+	p.Targets[0].Name = p.Targets[0].ID
+	if got, _ := CardEnd(p); !strings.Contains(got, "Target: "+Kind(p.Targets[0].Type)+" id a-database-with-a-long-id, ") {
+		t.Errorf("got\n%s", got)
+	}
+	p.Targets[0].ID, p.Targets[0].Name = "pg-main1", strings.Repeat("long ", 40)
+	if got, fits := CardEnd(p); !fits || !strings.Contains(got, `"long long`) || !strings.Contains(got, "id pg-main1") {
+		t.Errorf("a long name: fits: %v\n%s", fits, got)
+	}
+	p.Targets[0].State, p.Line = "storage-optimization", strings.Repeat("x", 140)
+	for name, want := range map[string]bool{strings.Repeat("n", 16): true, strings.Repeat("東", 16): false} {
+		p.Targets[0].Name = name
+		if got, fits := CardEnd(p); fits != want {
+			t.Errorf("fits: %v\n%s", fits, got)
+		}
+	}
+	for name, change := range map[string]func(*executor.Plan){
+		"a long command": func(p *executor.Plan) { p.Line += strings.Repeat(" i-0123456789abcdef0", 16) },
+		"many targets": func(p *executor.Plan) {
+			for range 12 {
+				p.Targets = append(p.Targets, p.Targets[0])
+			}
+		},
+		"a long name": func(p *executor.Plan) {
+			p.Targets[0].Name = strings.Repeat("n", 190)
+			p.Line += strings.Repeat("x", 160)
+		},
+	} {
+		p := plan("pg-main1")
+		p.Targets = slices.Clone(p.Targets)
+		change(&p)
+		if got, fits := CardEnd(p); fits || strings.Count(got, "\n") > 5 {
+			t.Errorf("%s: fits: %v\n%s", name, fits, got)
+		}
 	}
 }
 
