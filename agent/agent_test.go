@@ -64,7 +64,7 @@ func (w *world) open(t *testing.T, b agent.Backend, policy executor.Config) {
 	if w.scanner, err = scanner.New(scanner.Config{}, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}
-	settings := executor.Settings{Policy: policy, Reading: func(int) time.Duration { return 0 }}
+	settings := executor.Settings{Policy: policy.Always(), Reading: func(int) time.Duration { return 0 }}
 	if w.executor, err = executor.New(settings, w.home, w.scanner, w.store.Estate, keys); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -46,6 +47,11 @@ var (
 	// ErrNoPlan: no such pending plan; it was decided, or expired.
 	ErrNoPlan = errors.New("no such plan")
 )
+
+// Always is a policy that does not change.
+func (c Config) Always() func() (Config, error) {
+	return func() (Config, error) { return c, nil }
+}
 
 // Config is the policy for running commands.
 type Config struct {
@@ -242,7 +248,7 @@ type Entry struct {
 
 // Executor plans and runs commands. Safe for concurrent use.
 type Executor struct {
-	cfg     Config
+	policy  func() (Config, error)
 	scanner *scanner.Scanner
 	estate  *storage.Estate
 	log     *audit
@@ -278,7 +284,9 @@ func (t times) now() time.Time { return t.clock.now().wall }
 
 // Settings are what an executor is run with; the zero value is the product's.
 type Settings struct {
-	Policy Config
+	// Policy is asked whenever it counts, so that a change is in force at once;
+	// nil is the default policy.
+	Policy func() (Config, error)
 	// Clock and Reading are for tests: the machine's clock, and how long a person
 	// needs for a card of so many characters.
 	Clock   Clock
@@ -291,21 +299,18 @@ type Settings struct {
 // wrong with it, what can be read is listed, and nothing runs. Without a scanner
 // and an estate, as where the store can't be opened, it serves the log alone.
 func New(set Settings, home string, sc *scanner.Scanner, estate *storage.Estate, keys *seal.Keys) (*Executor, error) {
-	cfg := set.Policy
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("reading the executor's policy: %w", err)
-	}
 	if keys == nil || (sc == nil) != (estate == nil) {
 		return nil, errors.New("starting the executor: it needs keys, and a scanner and an estate or neither")
 	}
 	e := &Executor{
-		cfg: cfg, scanner: sc, estate: estate, view: newView(),
+		policy: set.Policy, scanner: sc, estate: estate, view: newView(),
 		times: times{clock: set.Clock, reading: set.Reading, validity: AskTime,
 			call: 2 * time.Minute, wait: 15 * time.Minute, poll: 500 * time.Millisecond},
-		reads:   reads{ask: cfg.Reads == "ask", since: map[string]*repeat{}, under: map[string]int{}},
+		reads:   reads{since: map[string]*repeat{}, under: map[string]int{}},
 		pending: map[string]*pending{}, taken: map[string]*pending{},
 		acting: map[string]bool{}, watchers: map[chan struct{}]struct{}{},
 	}
+	e.reads.ask = func() bool { return !e.MayRead() }
 	if e.times.clock.Wall == nil {
 		e.times.clock = system()
 	}
@@ -433,7 +438,36 @@ func (e *Executor) Audit(limit int) ([]Entry, error) {
 }
 
 // MayRead reports whether policy lets metadata of AWS be read without asking.
-func (e *Executor) MayRead() bool { return e.cfg.Reads != "ask" }
+func (e *Executor) MayRead() bool {
+	policy, _ := e.rules()
+	return policy.Reads != "ask"
+}
+
+// rules is the policy that counts now. While it can't be read, why comes with it:
+// then nothing that changes AWS runs, and each read is asked for.
+func (e *Executor) rules() (policy Config, why error) {
+	if e.policy != nil {
+		policy, why = e.policy()
+	}
+	if why == nil {
+		why = policy.Validate()
+	}
+	if why != nil {
+		return Config{Reads: "ask", ReadOnly: true}, why
+	}
+	return policy, nil
+}
+
+// forbids is why the policy keeps an operation from running, nil if it does not.
+func forbids(policy Config, why error, op catalog.Operation) error {
+	switch {
+	case !policy.ReadOnly || !op.Changes():
+		return nil
+	case why != nil:
+		return refuse("%s changes AWS, and nothing does until config.yaml can be read again, since its policy is not known: %v", op.Name, why)
+	}
+	return refuse("read_only is set in config.yaml, and %s changes AWS", op.Name)
+}
 
 // AuditProblem is why the audit log does not hold, so that nothing runs; "" where
 // it holds. It notices what was done to the file since.

@@ -578,8 +578,44 @@ func TestPolicy(t *testing.T) {
 		t.Error(err)
 	}
 	w.plan(describe...)
-	if _, err := New(Settings{Policy: Config{Reads: "always"}}, w.home, w.scanner, w.estate, w.keys); err == nil {
-		t.Error("an unknown policy is taken")
+}
+
+// The policy is the one of this moment: when a command is proposed and again just
+// before it runs. One that can't be read allows nothing.
+func TestThePolicyIsLive(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	id := database(t, "policy-db")
+	reboot := []string{"rds", "reboot-db-instance", "--db-instance-identifier", id}
+	describe := []string{"rds", "describe-db-instances", "--db-instance-identifier", id}
+	for name, c := range map[string]struct {
+		policy Config
+		err    error
+		says   string
+	}{
+		"read only":      {Config{ReadOnly: true}, nil, "read_only is set"},
+		"unknown value":  {Config{Reads: "always"}, nil, `"always" is neither`},
+		"can't be read":  {Config{}, errors.New("line 3: is empty"), "line 3: is empty"},
+		"another policy": {Config{Reads: "ask"}, nil, "the policy in config.yaml changed"},
+	} {
+		w.Executor.policy = Config{}.Always()
+		a := w.approve(w.plan(reboot...))
+		read := w.plan(describe...)
+		w.Executor.policy = func() (Config, error) { return c.policy, c.err }
+		if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: what was approved before: %v", name, err)
+		}
+		if _, err := w.AllowRead(read.ID); name != "read only" && !errors.Is(err, ErrRefused) || name == "read only" && err != nil {
+			t.Errorf("%s: a read: %v", name, err)
+		}
+		if name != "read only" && w.MayRead() {
+			t.Errorf("%s: it may read without asking", name)
+		}
+		if name == "another policy" {
+			continue
+		}
+		if err := w.refused(reboot...); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: a new one: %v", name, err)
+		}
 	}
 }
 

@@ -61,8 +61,9 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 	if err != nil {
 		return Plan{}, err
 	}
-	if e.cfg.ReadOnly && op.Changes() {
-		return Plan{}, refuse("read_only is set in config.yaml, and %s changes AWS", op.Name)
+	policy, why := e.rules()
+	if err := forbids(policy, why, op); err != nil {
+		return Plan{}, err
 	}
 	build, err := runner.Build()
 	if err != nil {
@@ -83,7 +84,7 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 		}
 	}
 	now := e.times.clock.now()
-	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), e.cfg.hash()}, expires: now.add(e.times.validity)}
+	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity)}
 	p.plan = Plan{
 		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
 		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,

@@ -165,7 +165,7 @@ func (e *Executor) AllowRead(planID string) (Approved, error) {
 	if p.op.Changes() || !p.op.Reviewed {
 		return Approved{}, refuse("%s is not among the reads that policy can allow; a person decides", p.op.Name)
 	}
-	if e.cfg.Reads == "ask" {
+	if !e.MayRead() {
 		return Approved{}, refuse("reads are to be asked for (reads: ask in config.yaml)")
 	}
 	if p, err = e.take(planID); err != nil {

@@ -21,8 +21,8 @@ const (
 // has two short records, its intent and its outcome, without what it showed; and
 // its repeats are counted only. Safe for concurrent use.
 type reads struct {
-	// ask: policy allows none.
-	ask bool
+	// ask: policy allows none now.
+	ask func() bool
 
 	mu    sync.Mutex
 	since map[string]*repeat
@@ -46,7 +46,7 @@ func (r *reads) brief(kind string, x *Execution, now time.Time) (leftOut bool) {
 	case !ok || op.Changes() || !op.Reviewed:
 		return false
 	case kind == "planned":
-		return !r.ask // whoever is asked after all is told of by the next record
+		return !r.ask() // whoever is asked after all is told of by the next record
 	case x.Decision != allowedByPolicy:
 		return false
 	case kind == "approved":

@@ -134,6 +134,13 @@ func (e *Executor) check(ctx context.Context, p *pending) (aws.Config, error) {
 	if e.times.clock.passed(p.expires) {
 		return aws.Config{}, errors.New("it expired before it ran; ask for a new plan")
 	}
+	policy, why := e.rules()
+	if err := forbids(policy, why, p.op); err != nil {
+		return aws.Config{}, err
+	}
+	if policy.hash() != p.bound.policy {
+		return aws.Config{}, errors.New("the policy in config.yaml changed since it was shown; ask for a new plan")
+	}
 	cfg, id, err := e.scanner.AWS(ctx, p.env, p.plan.Command.Profile, p.plan.Command.Region)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("asking AWS again who runs it: %w", err)

@@ -108,7 +108,7 @@ func newWorld(t *testing.T, cfg Config, profile, endpoint string) *world {
 
 func (w *world) start(cfg Config) {
 	w.t.Helper()
-	e, store, err := open(w.t.Context(), w.home, Settings{Policy: cfg, Clock: w.clock()}, w.keys)
+	e, store, err := open(w.t.Context(), w.home, Settings{Policy: cfg.Always(), Clock: w.clock()}, w.keys)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -111,16 +113,21 @@ func loadConfig() (config, error) {
 	if err := daemon.CheckHome(home, workspaces()); err != nil {
 		return config{}, err
 	}
+	text, err := os.ReadFile(config{home: home}.path())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return parseConfig(home, text, err == nil)
+}
+
+// parseConfig reads the text of the home's config.yaml, if there is one.
+func parseConfig(home string, text []byte, there bool) (config, error) {
 	c := config{home: home}
 	path := c.path()
-	text, err := os.ReadFile(path)
 	var texts []string
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return config{}, fmt.Errorf("reading the configuration: %w", err)
-	default:
-		if err := ownFile(path); err != nil {
+	if there {
+		err := ownFile(path)
+		if err != nil {
 			return config{}, err
 		}
 		if texts, err = checkYAML(text); err != nil {
@@ -144,6 +151,46 @@ func loadConfig() (config, error) {
 func (c config) outdated() bool {
 	now, err := loadConfig()
 	return err == nil && !reflect.DeepEqual(now, c)
+}
+
+// liveConfig is the home's configuration of this moment, for what is in force as
+// soon as it is written. Safe for concurrent use.
+type liveConfig struct {
+	home string
+
+	mu sync.Mutex // guards what follows
+	// text is the file as it was read last, empty while there was none.
+	text []byte
+	c    config
+	err  error
+}
+
+// now reads the file, and parses it where it is another than the last time. A
+// file that was there and is gone or empty is an error: what it said is not known.
+func (l *liveConfig) now() (config, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text, err := os.ReadFile(config{home: l.home}.path())
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return config{}, fmt.Errorf("reading the configuration: %w", err)
+	case len(l.text) > 0 && len(bytes.TrimSpace(text)) == 0:
+		return config{}, errors.New("config.yaml is gone or empty; put it back, or restart the daemon to go on without it (cloudops daemon restart)")
+	case len(l.text) > 0 && bytes.Equal(text, l.text):
+		// That others can write it by now is noticed all the same.
+		return l.c, errors.Join(l.err, ownFile(config{home: l.home}.path()))
+	}
+	l.c, l.err = parseConfig(l.home, text, err == nil)
+	if len(bytes.TrimSpace(text)) > 0 {
+		l.text = text
+	}
+	return l.c, l.err
+}
+
+// policy is what commands may do now.
+func (l *liveConfig) policy() (executor.Config, error) {
+	c, err := l.now()
+	return c.Policy, err
 }
 
 func (c config) path() string { return filepath.Join(c.home, "config.yaml") }

@@ -74,6 +74,12 @@ func (c *yamlCheck) node(n ast.Node, t reflect.Type, path []string) {
 	case *ast.TagNode:
 		c.fail(n, path, "has a tag; write the value without it")
 		return
+	case *ast.StringNode:
+		// What should narrow and says nothing must not stand for what is widest.
+		if v.Value == "" && len(path) > 0 && path[0] == "policy" {
+			c.fail(n, path, "is empty; give it a value, or leave it out")
+			return
+		}
 	case *ast.NullNode:
 		if len(path) > 0 {
 			c.fail(n, path, "is empty; give it a value, or leave it out")

@@ -113,6 +113,10 @@ func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	live := &liveConfig{home: cfg.home}
+	if _, err := live.now(); err != nil {
+		return nil, err
+	}
 	keys, err := seal.Unlock(cfg.home, cfg.Encryption.source())
 	if err != nil {
 		return nil, err
@@ -123,13 +127,13 @@ func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 	}
 	if p.Store, p.Scanner, err = openEstate(ctx, cfg, keys); err != nil {
 		p.Problem = err
-		if p.Executor, err = executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, nil, nil, keys); err != nil {
+		if p.Executor, err = executor.New(executor.Settings{Policy: live.policy}, cfg.home, nil, nil, keys); err != nil {
 			return nil, errors.Join(p.Problem, err)
 		}
 		p.Close = p.Executor.Close
 		return p, nil
 	}
-	if p.Executor, err = executor.New(executor.Settings{Policy: cfg.Policy}, cfg.home, p.Scanner, p.Store.Estate, keys); err != nil {
+	if p.Executor, err = executor.New(executor.Settings{Policy: live.policy}, cfg.home, p.Scanner, p.Store.Estate, keys); err != nil {
 		return nil, errors.Join(err, p.Store.Close())
 	}
 	p.Agent = agent.New(agent.Config{UserID: userID(cfg, keys, log)}, p.Store, p.Scanner, p.Executor, builtin.New(p.Store.Estate, p.Scanner))
