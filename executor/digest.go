@@ -21,7 +21,7 @@ type bound struct {
 // two plans encode alike.
 func (p Plan) digest(b bound) string {
 	var e encoding
-	e.text("format", "cloudops plan 1")
+	e.text("format", "cloudops plan 2")
 	e.text("id", p.ID)
 	argv := p.Command.Argv()
 	e.count("argv", len(argv))
@@ -49,15 +49,17 @@ func (p Plan) digest(b bound) string {
 			created = t.CreatedAt.UTC().Format(time.RFC3339Nano)
 		}
 		e.text("created", created)
+		e.text("name", t.Name)
+		e.texts("tags", t.Tags)
 		e.text("state", t.State)
-		e.count("facts", len(t.Facts))
-		for _, k := range slices.Sorted(maps.Keys(t.Facts)) {
-			e.text("fact", k)
-			e.text("is", t.Facts[k])
-		}
+		e.texts("facts", t.Facts)
 	}
 	e.text("risk", string(p.Risk))
 	e.text("access", p.Access)
+	e.count("reasons", len(p.Reasons))
+	for _, r := range p.Reasons {
+		e.text("reason", r)
+	}
 	e.text("effect", p.Effect)
 	e.text("actions", strings.Join(p.Actions, " "))
 	e.text("runner", b.runner)
@@ -75,6 +77,14 @@ func (e *encoding) text(name, value string) {
 	for _, s := range []string{name, value} {
 		e.bytes = binary.BigEndian.AppendUint32(e.bytes, uint32(len(s)))
 		e.bytes = append(e.bytes, s...)
+	}
+}
+
+func (e *encoding) texts(name string, values map[string]string) {
+	e.count(name, len(values))
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		e.text("name", k)
+		e.text("is", values[k])
 	}
 }
 

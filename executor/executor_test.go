@@ -507,19 +507,6 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 		t.Error(err)
 	}
 
-	instance, err := e.AddInstance(t.Context(), "tagged-later")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a = w.approve(w.plan("ec2", "stop-instances", "--instance-ids", instance))
-	if _, err := ec2.NewFromConfig(e.Config(awstest.West)).CreateTags(t.Context(), &ec2.CreateTagsInput{
-		Resources: []string{instance}, Tags: []ec2types.Tag{{Key: aws.String("env"), Value: aws.String("prod")}}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "the risk was") {
-		t.Error(err)
-	}
-
 	a = w.approve(w.plan(stopDB(awstest.MainDB)...))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -528,6 +515,183 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 	}
 	if stateOf(t, awstest.MainDB) != "available" {
 		t.Error("it ran")
+	}
+}
+
+// Whatever the card shows is what was approved.
+func TestWhatTheCardShowsIsBound(t *testing.T) {
+	e := theAWS(t)
+	w := newWorld(t, Config{}, "prod", "")
+	client := ec2.NewFromConfig(e.Config(awstest.West))
+	tag := func(k, v string) func(id string) error {
+		return func(id string) error {
+			_, err := client.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: []ec2types.Tag{{Key: &k, Value: &v}}})
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(id string) error
+		says   string
+	}{
+		"a tag that raises the risk": {tag("env", "prod"), "the risk was"},
+		"any other tag":              {tag("protected", "true"), `the tag "protected" of`},
+		"another value of a tag":     {tag("owner", "team-2"), `was "team-1" and is "team-2"`},
+		"the name":                   {tag("Name", "another"), "the name of"},
+		"a tag that was taken away": {func(id string) error {
+			_, err := client.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []ec2types.Tag{{Key: aws.String("owner")}}})
+			return err
+		}, `was "team-1" and is not there`},
+		"termination protection": {func(id string) error {
+			_, err := client.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &id,
+				DisableApiTermination: &ec2types.AttributeBooleanValue{Value: aws.Bool(true)}})
+			return err
+		}, `termination protection of`},
+		"stop protection": {func(id string) error {
+			_, err := client.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &id,
+				DisableApiStop: &ec2types.AttributeBooleanValue{Value: aws.Bool(true)}})
+			return err
+		}, `stop protection of`},
+	} {
+		id, err := e.AddInstance(t.Context(), "shown")
+		if err == nil {
+			err = tag("owner", "team-1")(id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := w.approve(w.plan("ec2", "stop-instances", "--instance-ids", id))
+		if err := c.change(id); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What protects a resource is read from AWS before there is a card.
+func TestProtectionIsReadBeforeACard(t *testing.T) {
+	e := theAWS(t)
+	proxy, err := awstest.NewProxy(e.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	id, err := e.AddInstance(t.Context(), "protected")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := []string{"ec2", "stop-instances", "--instance-ids", id}
+	p := w.plan(stop...)
+	if f := p.Targets[0].Facts; f["stop_protection"] != "false" || f["termination_protection"] != "false" || f["can_stop"] != "true" {
+		t.Errorf("%+v", f)
+	}
+	if _, err := ec2.NewFromConfig(e.Config(awstest.West)).ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{
+		InstanceId: &id, DisableApiStop: &ec2types.AttributeBooleanValue{Value: aws.Bool(true)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.refused(stop...); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "protected from being stopped") {
+		t.Error(err)
+	}
+	// Where it may not be read, the card says so; AWS will refuse what it protects.
+	proxy.Spoil(awstest.Fault{Service: "ec2", Operation: "DescribeInstanceAttribute", Kind: awstest.Deny})
+	p = w.plan(stop...)
+	if reasons := strings.Join(p.Reasons, "; "); p.Targets[0].Facts["stop_protection"] != "unknown" || !strings.Contains(reasons, "could not be read") {
+		t.Errorf("%+v: %s", p.Targets[0].Facts, reasons)
+	}
+}
+
+// An approved command can be stopped until AWS is called, and whoever stops it is
+// told the truth.
+func TestACommandIsStoppedOrItIsTooLate(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	id := database(t, "halted-db")
+	reboot := []string{"rds", "reboot-db-instance", "--db-instance-identifier", id}
+	calls := func() int { return len(proxy.Calls("rds", "RebootDBInstance", "")) }
+
+	p := w.plan(reboot...)
+	if err := w.Stop(p.ID, "no"); !errors.Is(err, ErrUndecided) || len(w.Pending()) != 1 {
+		t.Errorf("before anybody approved: %v", err)
+	}
+	a := w.approve(p)
+	if err := w.Stop(p.ID, "the person took it back"); err != nil {
+		t.Errorf("before it runs: %v", err)
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "took it back") || w.status() != "void" {
+		t.Errorf("it ran: %v", err)
+	}
+	if err := w.Stop(p.ID, "no"); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("after its end: %v", err)
+	}
+
+	running := func(a Approved) (outcome func() (Execution, error)) {
+		var x Execution
+		var err error
+		done := make(chan struct{})
+		go func() { x, err = w.Run(t.Context(), a, nil); close(done) }()
+		return func() (Execution, error) { <-done; return x, err }
+	}
+	p = w.plan(reboot...)
+	a = w.approve(p)
+	before := len(proxy.Calls("rds", "DescribeDBInstances", ""))
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "DescribeDBInstances", Kind: awstest.Slow, Delay: 2 * time.Second})
+	outcome := running(a)
+	eventually(t, "it is looked at again", func() bool { return len(proxy.Calls("rds", "DescribeDBInstances", "")) > before })
+	if err := w.Stop(p.ID, "no"); err != nil {
+		t.Errorf("while it is looked at again: %v", err)
+	}
+	if _, err := outcome(); !errors.Is(err, ErrVoid) || calls() != 0 {
+		t.Errorf("it ran, with %d calls: %v", calls(), err)
+	}
+
+	proxy.Heal()
+	p = w.plan(reboot...)
+	a = w.approve(p)
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "RebootDBInstance", Kind: awstest.Slow, Delay: 2 * time.Second})
+	outcome = running(a)
+	eventually(t, "AWS is called", func() bool { return calls() > 0 })
+	if err := w.Stop(p.ID, "no"); !errors.Is(err, ErrLate) {
+		t.Errorf("while AWS has it: %v", err)
+	}
+	if x, err := outcome(); err != nil || x.Status != "succeeded" || calls() != 1 {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// Who selects another profile has approved nothing for the one before.
+func TestAnotherProfileVoidsWhatWasProposed(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	id := database(t, "profile-db")
+	kept, err := w.Plan(t.Context(), w.env, w.command(stopDB(awstest.MainDB)...), Origin{Session: "another"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := w.approve(w.plan(stopDB(id)...))
+	waiting := w.plan("rds", "reboot-db-instance", "--db-instance-identifier", id)
+	q := w.ask(waiting)
+	asking, cancel := q.Until(t.Context())
+	defer cancel()
+	if void := w.Selected("s", "prod"); len(void) != 0 || len(w.Pending()) != 2 {
+		t.Errorf("the same profile again voids %+v", void)
+	}
+	if void := w.Selected("s", "staging"); len(void) != 1 || void[0].PlanID != waiting.ID || void[0].Status != "void" {
+		t.Errorf("%+v", void)
+	}
+	<-asking.Done() // the question goes, too
+	if _, err := q.Answer(t.Context(), q.Run, waiting.Digest); !errors.Is(err, ErrNoPlan) {
+		t.Errorf("the card that stood there: %v", err)
+	}
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), `profile "staging" was selected`) {
+		t.Errorf("the approval: %v", err)
+	}
+	if left := w.Pending(); len(left) != 1 || left[0].ID != kept.ID {
+		t.Errorf("%d plans of other sessions wait, want 1", len(left))
 	}
 }
 

@@ -37,6 +37,8 @@ type pending struct {
 	recorded bool
 	asking   int
 	disarm   func()
+	// gone is closed once somebody decided.
+	gone chan struct{}
 	// stopped is why an approved plan must not run any more; called: AWS may have
 	// the command.
 	stopped string
@@ -84,7 +86,7 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 		}
 	}
 	now := e.times.clock.now()
-	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity)}
+	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity), gone: make(chan struct{})}
 	p.plan = Plan{
 		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
 		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
@@ -372,6 +374,7 @@ func (e *Executor) take(id string) (*pending, error) {
 	delete(e.pending, id)
 	e.taken[id] = p
 	p.disarm()
+	close(p.gone)
 	return p, nil
 }
 
@@ -393,6 +396,37 @@ func (e *Executor) end(p *pending, kind, why string) (Execution, error) {
 		return x, refuse("the decision could not be recorded: %v", err)
 	}
 	return x, nil
+}
+
+// Selected voids what a session proposed for another profile than the one that it
+// selected now, unless AWS has it already, and returns what it voided while it
+// waited.
+func (e *Executor) Selected(session, profile string) (void []Execution) {
+	why := "profile " + show(profile) + " was selected after it was shown; ask for a new plan"
+	other := func(p *pending) bool {
+		return p.plan.Origin.Session == session && p.plan.Command.Profile != profile
+	}
+	e.mu.Lock()
+	for _, p := range e.taken {
+		if other(p) && !p.called {
+			p.stopped = why
+		}
+	}
+	var waiting []string
+	for id, p := range e.pending {
+		if p.recorded && other(p) {
+			waiting = append(waiting, id)
+		}
+	}
+	e.mu.Unlock()
+	for _, id := range waiting {
+		if p, err := e.take(id); err == nil {
+			if x, err := e.end(p, "void", why); err == nil {
+				void = append(void, x)
+			}
+		}
+	}
+	return void
 }
 
 // forget lets go of a plan that was taken.

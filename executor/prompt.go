@@ -13,6 +13,7 @@ import (
 type asked struct {
 	Question
 	owner *Executor
+	gone  <-chan struct{}
 	used  atomic.Bool
 }
 
@@ -40,7 +41,7 @@ func (e *Executor) Prompt(planID string, on Surface) (*Prompt, error) {
 	q := &Prompt{
 		ID: random(16), Plan: p.plan, Reject: "Reject", Surface: on,
 		Run:   fmt.Sprintf("Run: %s (%s)", p.plan.Title, random(3)),
-		asked: &asked{owner: e, Question: e.times.question(p.plan.length(), p.expires)},
+		asked: &asked{owner: e, gone: p.gone, Question: e.times.question(p.plan.length(), p.expires)},
 	}
 	q.ArmAfterMS = q.asked.Reading().Milliseconds()
 	for id, other := range e.pending {
@@ -61,15 +62,23 @@ func (p Plan) length() int {
 	return len(b)
 }
 
-// Until is a context that ends when the plan expires.
+// Until is a context that ends when the plan expires, or was decided elsewhere.
 func (p *Prompt) Until(ctx context.Context) (context.Context, context.CancelFunc) {
-	return p.asked.Until(ctx)
+	ctx, cancel := p.asked.Until(ctx)
+	go func() {
+		select {
+		case <-p.asked.gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // Withdraw uses the prompt up without an answer; its plan goes on waiting.
 func (p *Prompt) Withdraw() {
 	if p.asked.used.CompareAndSwap(false, true) {
-		p.asked.owner.closed(p.Plan.ID)
+		_ = p.asked.owner.closed(p.Plan.ID, nil)
 	}
 }
 
@@ -93,16 +102,13 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 	switch {
 	case rejects, e.times.clock.passed(q.ends):
 	case ctx.Err() != nil:
-		e.closed(p.Plan.ID)
-		return Approved{}, fmt.Errorf("%w: the question was taken back before it was answered", ErrUndecided)
+		return Approved{}, e.closed(p.Plan.ID, fmt.Errorf("%w: the question was taken back before it was answered", ErrUndecided))
 	case q.Early():
-		e.closed(p.Plan.ID)
-		return Approved{}, fmt.Errorf("%w: %w, so it was not taken", ErrUndecided, ErrEarly)
+		return Approved{}, e.closed(p.Plan.ID, fmt.Errorf("%w: %w, so it was not taken", ErrUndecided, ErrEarly))
 	}
 	if run {
 		if err := e.ready(); err != nil {
-			e.closed(p.Plan.ID)
-			return Approved{}, err
+			return Approved{}, e.closed(p.Plan.ID, err)
 		}
 	}
 	taken, err := e.take(p.Plan.ID)
@@ -131,13 +137,17 @@ func (p *Prompt) Answer(ctx context.Context, title, digest string) (Approved, er
 	return e.grant(taken, "approved "+p.where())
 }
 
-// closed notes that a prompt was used up and its plan goes on waiting.
-func (e *Executor) closed(id string) {
+// closed notes that a prompt was used up and its plan goes on waiting, which is
+// why; or ErrNoPlan, where the plan is decided.
+func (e *Executor) closed(id string, why error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p := e.pending[id]; p != nil {
-		p.asking--
+	p, err := e.waiting(id)
+	if err != nil {
+		return err
 	}
+	p.asking--
+	return why
 }
 
 func (p *Prompt) where() string {

@@ -90,6 +90,9 @@ func notes(op catalog.Operation, t Target) []note {
 	if t.Facts["termination_protection"] == "true" {
 		say(false, "it is protected from termination")
 	}
+	if op.Verb == "stop" && t.Facts["stop_protection"] == "unknown" {
+		say(false, "whether it is protected from being stopped could not be read")
+	}
 	if t.ImmutableID == "" && t.CreatedAt == nil {
 		say(true, "the approval cannot be bound to its state: AWS names neither an immutable id nor when it was made")
 	}

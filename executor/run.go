@@ -184,15 +184,12 @@ func difference(was, is Plan) string {
 			continue
 		}
 		say("the state of "+a.ID, a.State, b.State)
-		names := map[string]bool{}
-		for k := range a.Facts {
-			names[k] = true
-		}
-		for k := range b.Facts {
-			names[k] = true
-		}
-		for _, k := range slices.Sorted(maps.Keys(names)) {
+		say("the name of "+a.ID, a.Name, b.Name)
+		for _, k := range either(a.Facts, b.Facts) {
 			say(strings.ReplaceAll(k, "_", " ")+" of "+a.ID, a.Facts[k], b.Facts[k])
+		}
+		for _, k := range either(a.Tags, b.Tags) {
+			say("the tag "+show(k)+" of "+a.ID, a.Tags[k], b.Tags[k])
 		}
 	}
 	say("the risk", string(was.Risk), string(is.Risk))
@@ -202,9 +199,19 @@ func difference(was, is Plan) string {
 	return "since it was shown, " + strings.Join(all, "; ") + "; ask for a new plan"
 }
 
+// either lists the names of both, in order.
+func either(a, b map[string]string) []string {
+	names := maps.Clone(a)
+	if names == nil {
+		names = map[string]string{}
+	}
+	maps.Copy(names, b)
+	return slices.Sorted(maps.Keys(names))
+}
+
 func orNone(s string) string {
 	if s == "" {
-		return "not known"
+		return "not there"
 	}
 	return show(s)
 }

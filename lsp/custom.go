@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"go.lsp.dev/jsonrpc2"
 
@@ -53,6 +54,13 @@ func (s *server) pass(method string, params []byte) (known any, rest work, err e
 		}
 		return jsonrpc2.RawMessage(res), nil
 	}, nil
+}
+
+// settled reports whether an error says what became of a plan whose decision was
+// cancelled: whether it was stopped, came too late, or waits.
+func settled(err error) bool {
+	e, ok := errors.AsType[*jsonrpc2.Error](err)
+	return ok && slices.Contains([]jsonrpc2.Code{daemon.CodeLate, daemon.CodeUndecided, daemon.CodeCancelled}, e.Code)
 }
 
 // wireError keeps the daemon's code and hint on the way to the editor. Editors

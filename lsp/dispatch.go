@@ -148,7 +148,7 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 	jsonrpc2.Async(ctx)
 	defer done()
 	res, err := guard(s.log, name, func() (any, error) { return rest(cctx) })
-	if err != nil && cctx.Err() != nil {
+	if err != nil && cctx.Err() != nil && !settled(err) {
 		return nil, protocol.ErrRequestCancelled
 	}
 	return res, err

@@ -248,6 +248,9 @@ func (s *server) decide(plan executor.Plan) bool {
 	case errors.Is(err, context.Canceled):
 		p.done("cancelled")
 		s.show(protocol.MessageTypeInfo, render.Notification("CloudOps: "+err.Error()))
+	case errors.Is(err, executor.ErrLate):
+		p.done("too late")
+		s.showError(err)
 	case errors.Is(err, executor.ErrRejected):
 		p.done("rejected")
 		s.show(protocol.MessageTypeInfo, render.Notification("CloudOps: nothing ran: "+err.Error()))

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.lsp.dev/jsonrpc2"
+
 	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/lsptest"
@@ -332,6 +334,27 @@ func TestInitializeAnswersAtOnceWithoutADaemon(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 3*time.Second {
 		t.Errorf("a hover without a daemon took %v", took)
+	}
+}
+
+// Who cancels a decision is told what became of the plan, which only the daemon
+// knows.
+func TestACancelledDecisionSaysWhatBecameOfIt(t *testing.T) {
+	for name, told := range map[string]*jsonrpc2.Error{
+		"too late":       {Code: daemon.CodeLate, Message: "too late to stop it"},
+		"nobody decided": {Code: daemon.CodeUndecided, Message: "undecided: nothing ran"},
+		"stopped":        {Code: daemon.CodeCancelled, Message: "stopped: AWS was not called, and nothing ran"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := probed(t, io.Discard, map[string]func(context.Context) (any, error){
+				"test/decide": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, told },
+			})
+			e.Send(lsptest.Frame(`{"jsonrpc":"2.0","id":7001,"method":"test/decide","params":{}}`))
+			e.Send(lsptest.Frame(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":7001}}`))
+			if err := e.Await("7001").Error; err == nil || err.Code != int(told.Code) || err.Message != told.Message {
+				t.Errorf("got %v, want %v", err, told)
+			}
+		})
 	}
 }
 

@@ -192,6 +192,16 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[end+1:], code, args[0], shown)
 		}
 	},
+	// interrupts CODE ARG...: runs cloudops on a terminal where Ctrl-C is pressed at
+	// the first question, and wants this exit code.
+	"interrupts": func(ts *testscript.TestScript, neg bool, args []string) {
+		shown, code, err := onTerminal(ts, []string{"\x03"}, args[1:])
+		ts.Check(os.WriteFile(ts.MkAbs("terminal"), []byte(shown), 0o600))
+		ts.Check(err)
+		if fmt.Sprint(code) != args[0] {
+			ts.Fatalf("cloudops %v: exit code %d, want %s\n%s", args[1:], code, args[0], shown)
+		}
+	},
 	// hammers ANSWER ARG...: runs cloudops on a terminal where something types ANSWER
 	// all the time, as yes(1) does, and wants it to be refused.
 	"hammers": func(ts *testscript.TestScript, neg bool, args []string) {

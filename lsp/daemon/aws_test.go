@@ -61,8 +61,15 @@ func seeded(t *testing.T) (e *awstest.Estate, home string) {
 	return e, home
 }
 
+// begun is when these tests were.
+var begun = time.Now()
+
 // realParts opens what the product opens.
 func realParts(home string) func(context.Context) (*Parts, error) {
+	return partsWith(home, executor.Settings{Reading: reading})
+}
+
+func partsWith(home string, set executor.Settings) func(context.Context) (*Parts, error) {
 	return func(ctx context.Context) (*Parts, error) {
 		keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
 		if err != nil {
@@ -76,7 +83,7 @@ func realParts(home string) func(context.Context) (*Parts, error) {
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
-		ex, err := executor.New(executor.Settings{Reading: reading}, home, sc, store.Estate, keys)
+		ex, err := executor.New(set, home, sc, store.Estate, keys)
 		if err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
@@ -567,6 +574,134 @@ func TestANewerQuestionTakesTheOlderBack(t *testing.T) {
 	}
 	if waiting := call[PendingResult](t, editor, MethodExecutionPending, nil).Plans; len(waiting) != 1 || waiting[0].ID != older.ID {
 		t.Errorf("%+v waits", waiting)
+	}
+}
+
+// Who takes a decision back is told what became of the plan: nothing is called
+// stopped that AWS got, and what AWS got goes on.
+func TestATakenBackDecisionSaysWhatBecameOfIt(t *testing.T) {
+	e, home := seeded(t)
+	proxy, err := awstest.NewProxy(e.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	env := e.Environment("prod", proxy.URL)
+	stops := func() int { return len(proxy.Calls("rds", "StopDBInstance", "")) }
+	looks := func() int { return len(proxy.Calls("rds", "DescribeDBInstances", "")) }
+	scanned(t, dialing(t, ClientConfig{Home: home, Environment: env}))
+	for _, c := range []struct {
+		name string
+		// spoilt is done once the person said yes; until is when they take it back.
+		spoilt awstest.Fault
+		until  func(before int) bool
+		is     error
+		says   string
+		status string
+	}{
+		{"before the call", awstest.Fault{Service: "rds", Operation: "DescribeDBInstances", Kind: awstest.Slow, Delay: 2 * time.Second},
+			func(before int) bool { return looks() > before }, context.Canceled, "AWS was not called", "void"},
+		{"after the call", awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: 2 * time.Second},
+			func(int) bool { return stops() > 0 }, executor.ErrLate, "too late", "succeeded"},
+	} {
+		proxy.Heal()
+		before := make(chan int, 1)
+		client := dialing(t, ClientConfig{Home: home, Environment: env, Prompt: func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+			proxy.Spoil(c.spoilt)
+			before <- looks()
+			return approve(ctx, p)
+		}})
+		plan := stop(t, client)
+		ctx, cancel := context.WithCancel(t.Context())
+		decided := make(chan error, 1)
+		go func() {
+			decided <- client.Call(ctx, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+		}()
+		n := <-before
+		eventually(t, c.name, func() bool { return c.until(n) })
+		cancel()
+		if err := <-decided; !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: it is told %v", c.name, err)
+		}
+		var ended executor.Execution
+		eventually(t, c.name+": it ends", func() bool {
+			ended = call[ExecutionListResult](t, client, MethodExecutionList, ExecutionListParams{Limit: 1}).Executions[0]
+			return ended.Status != "planned" && ended.Status != "running" && !ended.Finished.IsZero()
+		})
+		if ended.PlanID != plan.ID || ended.Status != c.status {
+			t.Errorf("%s: it is %s (%s), want %s", c.name, ended.Status, ended.Error, c.status)
+		}
+		refused(t, client, CodeLate, "it ended", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "stop"})
+	}
+	if stops() != 1 {
+		t.Errorf("AWS was called %d times, want once", stops())
+	}
+}
+
+func TestSelectingAnotherProfileVoidsWhatThisSessionProposed(t *testing.T) {
+	e, home := seeded(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: approve})
+	scanned(t, c)
+	answer := call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB})
+	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "prod"})
+	if n := len(call[PendingResult](t, c, MethodExecutionPending, nil).Plans); n != 1 {
+		t.Errorf("%d plans wait after the same profile was selected again, want 1", n)
+	}
+	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
+	refused(t, c, CodeNotFound, "", MethodExecutionDecide, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
+	messages := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	if last := messages[len(messages)-1].Content; !strings.Contains(last, "staging") {
+		t.Errorf("the conversation ends with %q", last)
+	}
+}
+
+// A question ends for everybody when its plan was decided, and for the editor that
+// asks when the plan expires.
+func TestAQuestionEndsWithItsPlan(t *testing.T) {
+	e, home := seeded(t)
+	var mu sync.Mutex
+	var later time.Duration
+	open := func(ctx context.Context) (*Parts, error) {
+		return partsWith(home, executor.Settings{Reading: reading, Clock: executor.Clock{
+			Wall: func() time.Time { mu.Lock(); defer mu.Unlock(); return time.Now().Add(later) },
+			Boot: func() time.Duration { return time.Since(begun) },
+		}})(ctx)
+	}
+	serving(t, ServerConfig{Home: home, Open: open})
+	other := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
+	scanned(t, other)
+	for name, end := range map[string]func(executor.Plan){
+		"decided elsewhere": func(p executor.Plan) {
+			call[DecideResult](t, other, MethodExecutionDecide, DecideParams{Plan: p.ID, Decision: "reject"})
+		},
+		"the machine slept": func(executor.Plan) {
+			mu.Lock()
+			defer mu.Unlock()
+			later += executor.AskTime
+		},
+	} {
+		asked, ended := make(chan struct{}), make(chan struct{})
+		editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Environment: e.Environment("prod", ""),
+			Prompt: func(ctx context.Context, p executor.Prompt) (PromptResult, error) {
+				close(asked)
+				<-ctx.Done()
+				close(ended)
+				return PromptResult{}, ctx.Err()
+			}})
+		plan := stop(t, editor)
+		decided := make(chan error, 1)
+		go func() {
+			decided <- editor.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+		}()
+		<-asked
+		end(plan)
+		<-ended
+		var told *Error
+		if err := <-decided; !errors.As(err, &told) || told.Code != CodeNotFound {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func TestRequestsOverlapAndAreCancelledByID(t *testing.T) {
 		r.send(`{"jsonrpc":"2.0","method":"$/cancelRequest"}`)
 		r.send(`{"jsonrpc":"2.0","method":"$/whatever","params":5}`)
 		r.send(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":` + id + `}}`)
-		if m := r.next(); m.Error == nil || m.Error.Code != codeCancelled {
+		if m := r.next(); m.Error == nil || m.Error.Code != CodeCancelled {
 			t.Fatalf("id %s: got %+v, want it cancelled", id, m)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
-// codeCancelled is LSP's RequestCancelled.
-const codeCancelled = -32800
+// CodeCancelled is LSP's RequestCancelled.
+const CodeCancelled = -32800
 
 // Error is the daemon's refusal of a request.
 type Error struct {
@@ -39,8 +39,10 @@ func (e *Error) Is(target error) bool {
 		return e.Code == CodeRejected
 	case executor.ErrUndecided:
 		return e.Code == CodeUndecided
+	case executor.ErrLate:
+		return e.Code == CodeLate
 	case context.Canceled:
-		return e.Code == codeCancelled
+		return e.Code == CodeCancelled
 	case storage.ErrNotFound:
 		return e.Code == CodeNotFound
 	case scanner.ErrDenied:
@@ -71,7 +73,7 @@ func meanings() []struct {
 		{executor.ErrVoid, CodeRefused, "look at what changed and propose the command again"},
 		{executor.ErrRejected, CodeRejected, ""},
 		{executor.ErrUndecided, CodeUndecided, ""},
-		{executor.ErrLate, CodeRefused, ""},
+		{executor.ErrLate, CodeLate, ""},
 		{executor.ErrNoPlan, CodeNotFound, "list what is pending, or propose the command again"},
 		{executor.ErrRefused, CodeRefused, ""},
 		{scanner.ErrEndpoint, CodeRefused, ""},
@@ -94,7 +96,7 @@ func meanings() []struct {
 		{storage.ErrInUse, CodeUnavailable, "end the process that has the store open"},
 		{storage.ErrUnavailable, CodeUnavailable, "searches and hovers go on from memory; `cloudops status` shows the connection"},
 		{storage.ErrNotFound, CodeNotFound, ""},
-		{context.Canceled, codeCancelled, ""},
+		{context.Canceled, CodeCancelled, ""},
 		{context.DeadlineExceeded, CodeUnavailable, "try again"},
 		{errors.ErrUnsupported, int(jsonrpc2.MethodNotFound), ""},
 	}

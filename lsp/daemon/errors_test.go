@@ -35,7 +35,7 @@ func TestErrorsKeepTheirMeaningAcrossTheSocket(t *testing.T) {
 		{seal.ErrWrongKey, CodeDegraded, nil},
 		{seal.ErrUnavailable, CodeDegraded, nil},
 		{seal.ErrUnauthenticated, CodeDegraded, nil},
-		{context.Canceled, codeCancelled, nil},
+		{context.Canceled, CodeCancelled, nil},
 		{context.DeadlineExceeded, CodeUnavailable, nil},
 		{errors.New("something else"), -32603, nil},
 		{refusef(CodeDegraded, "do this", "that"), CodeDegraded, nil},

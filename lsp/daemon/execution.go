@@ -271,7 +271,7 @@ func (x *session) stop(p *Parts, plan string) error {
 	err := p.Executor.Stop(plan, "stopped before AWS was called")
 	switch {
 	case err == nil:
-		return refusef(codeCancelled, "", "stopped: AWS was not called, and nothing ran")
+		return refusef(CodeCancelled, "", "stopped: AWS was not called, and nothing ran")
 	case errors.Is(err, executor.ErrUndecided):
 		for _, waiting := range p.Executor.Pending() {
 			if waiting.ID == plan {
@@ -280,7 +280,7 @@ func (x *session) stop(p *Parts, plan string) error {
 		}
 	case errors.Is(err, executor.ErrNoPlan):
 		if done, lookErr := decided(p, plan); lookErr == nil {
-			return refusef(CodeRefused, "look at it with: cloudops executions", "it ended before it could be stopped: %s", done.Status)
+			return refusef(CodeLate, "look at it with: cloudops executions", "it ended before it could be stopped: %s", done.Status)
 		}
 	}
 	return err

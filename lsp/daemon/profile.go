@@ -27,7 +27,8 @@ func (p ProfileSelectParams) validate() error {
 	return nil
 }
 
-// profileSelect changes this session only.
+// profileSelect changes this session only. What it proposed for another profile
+// is void, unless AWS has it.
 func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSelectParams) (any, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
@@ -42,8 +43,14 @@ func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSele
 		return nil, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", scanner.ErrUnknownProfile, params.Name)
 	}
 	x.mu.Lock()
+	another := x.env.Profile != params.Name
 	x.env.Profile = params.Name
 	x.mu.Unlock()
+	if another && p.Executor != nil {
+		for _, void := range p.Executor.Selected(x.id, params.Name) {
+			x.server.recordTurn(p, void)
+		}
+	}
 	return ProfileListResult{Profiles: profiles}, nil
 }
 

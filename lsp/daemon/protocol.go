@@ -86,6 +86,8 @@ const (
 	CodeFull = -32017
 	// CodeUndecided: nobody decided, and the plan goes on waiting.
 	CodeUndecided = -32018
+	// CodeLate: AWS has, or had, the command that was to be stopped.
+	CodeLate = -32019
 )
 
 // Build identifies a binary.

@@ -33,11 +33,39 @@ func describeInstance(ctx context.Context, cfg aws.Config, t Target, id string) 
 	for _, reservation := range out.Reservations {
 		for _, i := range reservation.Instances {
 			if aws.ToString(i.InstanceId) == id {
-				return instance(t, i), nil
+				r := instance(t, i)
+				protection(ctx, cfg, r)
+				return r, nil
 			}
 		}
 	}
 	return storage.Resource{}, ErrGone
+}
+
+// protection reads what keeps an instance that is at rest from being stopped or
+// terminated, which no list tells. What may not be read is "unknown".
+func protection(ctx context.Context, cfg aws.Config, r storage.Resource) {
+	if r.State != string(types.InstanceStateNameRunning) && r.State != string(types.InstanceStateNameStopped) {
+		return
+	}
+	read := func(a types.InstanceAttributeName) any {
+		out, err := ec2.NewFromConfig(cfg).DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &r.ID, Attribute: a})
+		switch {
+		case err != nil:
+		case a == types.InstanceAttributeNameDisableApiStop && out.DisableApiStop != nil && out.DisableApiStop.Value != nil:
+			return *out.DisableApiStop.Value
+		case a == types.InstanceAttributeNameDisableApiTermination && out.DisableApiTermination != nil && out.DisableApiTermination.Value != nil:
+			return *out.DisableApiTermination.Value
+		}
+		return "unknown"
+	}
+	c := facts(r.Constraints)
+	c["stop_protection"] = read(types.InstanceAttributeNameDisableApiStop)
+	c["termination_protection"] = read(types.InstanceAttributeNameDisableApiTermination)
+	if c["stop_protection"] == true {
+		c["can_stop"] = false
+		c["cannot_stop_because"] = "it is protected from being stopped; switch its stop protection off first"
+	}
 }
 
 // instance keeps what is allow-listed of an EC2 instance.
