@@ -282,7 +282,7 @@ func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
 	write(t, env.ConfigFile, "[profile hangs]\ncredential_process = sh -c 'while test -e "+held+"; do sleep 0.1; done'\n")
 	began := time.Now()
 	_, err := h.Identity(within(t, time.Minute), env, "hangs")
-	if err == nil || scanner.Explain(err).Hint == "" || time.Since(began) > 10*time.Second {
+	if err == nil || scanner.Explain(err).Hint == "" || time.Since(began) > time.Minute {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 }

@@ -305,7 +305,7 @@ func TestAnUnreachableEndpointIsSaidOnce(t *testing.T) {
 	if !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), p.URL) {
 		t.Errorf("scanning where nothing answers: %v", err)
 	}
-	if took := time.Since(began); took > 40*time.Second {
+	if took := time.Since(began); took > 2*time.Minute {
 		t.Errorf("it took %v to notice", took)
 	}
 	for _, s := range h.Ledger() {

@@ -251,7 +251,7 @@ func TestALostConnectionHeals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("100 calls without a server took %v", took)
 	}
 	if err := s.Start(); err != nil {
