@@ -59,7 +59,7 @@ quick: testbin ## the fast checks: under a minute and without network when warm
 	@$(RACE) test -race -short ./...
 
 test: ## everything once, as CI does
-	@.ci/tools system moto nvim node vscode lint
+	@.ci/tools system moto nvim clients node vscode lint
 	@$(MAKE) --no-print-directory lint vuln testvscode
 	@cd editors/vscode && $(NODE) npm test --silent
 	@$(RACE) test -race -timeout 60m ./...
