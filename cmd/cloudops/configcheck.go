@@ -162,7 +162,7 @@ func (c *yamlCheck) unknown(n ast.Node, name string, path []string) {
 var unquoted = regexp.MustCompile(`^(\d{4}-\d\d?-\d\d?([Tt ].*)?|[-+]?\d[\d_]*(:[0-5]?\d)+|[-+]?[\d_]+([.eE][\d_.eE+-]*)?|0[xob][\da-fA-F_]+)$`)
 
 func (c *yamlCheck) text(n ast.Node, path []string) {
-	value := n.GetToken().Value
+	var value string
 	switch v := n.(type) {
 	case *ast.StringNode:
 		value = v.Value
