@@ -261,6 +261,50 @@ func TestForAndVerbs(t *testing.T) {
 	}
 }
 
+// The line that undoes a command is one that can be run, whatever was given to it.
+func TestWhatUndoesACommandCanBeRun(t *testing.T) {
+	for _, op := range catalog.All() {
+		for _, with := range op.Parameters {
+			c := Command{Service: op.Service, Operation: op.Name, Region: "us-west-2", Parameters: map[string]any{}}
+			for _, p := range op.Parameters {
+				switch {
+				case p.Name != op.Target && p.Name != with.Name:
+				case p.Kind == catalog.Bool:
+					c.Parameters[p.Name] = true
+				case p.Kind == catalog.List:
+					c.Parameters[p.Name] = []string{p.Like}
+				default:
+					c.Parameters[p.Name] = p.Like
+				}
+			}
+			c, err := Vet(c)
+			if err != nil {
+				t.Fatalf("%s --%s: %v", op.Name, with.Name, err)
+			}
+			undo, ok := c.Inverse()
+			if ok != (op.Inverse != "") {
+				t.Errorf("%s: that something undoes it is %t", c, ok)
+			}
+			if !ok {
+				continue
+			}
+			words, err := Words(undo.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := Parse(words)
+			if err != nil {
+				t.Errorf("%s is undone with %s: %v", c, undo, err)
+			} else if back.Operation != op.Inverse || back.Region != c.Region || !reflect.DeepEqual(back.Parameters[op.Target], c.Parameters[op.Target]) {
+				t.Errorf("%s is undone with %s", c, undo)
+			}
+			if _, given := c.Parameters[with.Name]; !given {
+				t.Errorf("%s lost its own --%s", c, with.Name)
+			}
+		}
+	}
+}
+
 func TestWordsAreThoseOfAShell(t *testing.T) {
 	for line, want := range map[string][]string{
 		``:                                nil,

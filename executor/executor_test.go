@@ -1079,6 +1079,39 @@ func TestWaitingCanBeCancelled(t *testing.T) {
 	}
 }
 
+// Whoever goes away while AWS has the call leaves its outcome known.
+func TestGoneWhileAWSHasTheCall(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	id := database(t, "left-db")
+	a := w.approve(w.plan(stopDB(id)...))
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan Execution)
+	go func() {
+		x, err := w.Run(ctx, a, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- x
+	}()
+	eventually(t, "AWS has the call", func() bool { return len(proxy.Calls("rds", "StopDBInstance", "")) > 0 })
+	cancel()
+	proxy.Heal()
+	x := <-done
+	if x.Status != "succeeded" || x.StateAfter != "stopped" || !strings.Contains(x.Output, id) {
+		t.Errorf("%s, %s: %s", x.Status, x.StateAfter, x.Error)
+	}
+	if got := w.status(); got != "succeeded" {
+		t.Errorf("the log says %s", got)
+	}
+}
+
 func TestWaitingEnds(t *testing.T) {
 	endpoint, _ := slowly(t, "stopping")
 	w := newWorld(t, Config{}, "prod", endpoint)
@@ -1354,45 +1387,101 @@ func runUntilKilled(home string) error {
 }
 
 func TestSensible(t *testing.T) {
-	stop, _ := catalog.Find("ec2", "stop-instances")
-	reboot, _ := catalog.Find("rds", "reboot-db-instance")
-	hanging := Target{Key: storage.Key{ID: "i-0123abcd"}, State: "stopping"}
-	force := Command{Parameters: map[string]any{"force": true}}
-	if err := sensible(stop, force, hanging); err != nil {
-		t.Errorf("a hanging stop can't be forced: %v", err)
-	}
-	if err := sensible(stop, Command{}, hanging); !errors.Is(err, ErrRefused) {
-		t.Errorf("stopped twice: %v", err)
-	}
-	member := Target{State: "available", Facts: map[string]string{"cluster": "c"}}
-	if err := sensible(reboot, Command{}, member); err != nil {
-		t.Errorf("a member of a cluster can be rebooted: %v", err)
-	}
-	odd := Target{State: "\x1b[31mnew-state"}
-	if err := sensible(reboot, Command{}, odd); !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("%v", err)
+	force := map[string]any{"force": true}
+	protected := map[string]string{"cannot_stop_because": "it is protected"}
+	for _, c := range []struct {
+		service, op string
+		params      map[string]any
+		state       string
+		facts       map[string]string
+		says        string // "" where nothing is refused
+	}{
+		{"ec2", "stop-instances", nil, "running", nil, ""},
+		{"ec2", "stop-instances", nil, "stopping", nil, "already stopping"},
+		{"ec2", "stop-instances", nil, "pending", nil, "only when it is running"},
+		{"ec2", "stop-instances", nil, "terminated", nil, "only when it is running"},
+		{"ec2", "stop-instances", nil, "running", protected, "it is protected"},
+		// What hangs can be forced, and nothing else is let off for it.
+		{"ec2", "stop-instances", force, "stopping", nil, ""},
+		{"ec2", "stop-instances", map[string]any{"force": false}, "stopping", nil, "already stopping"},
+		{"ec2", "stop-instances", map[string]any{"hibernate": true}, "stopping", nil, "already stopping"},
+		{"ec2", "stop-instances", force, "running", nil, ""},
+		{"ec2", "stop-instances", force, "stopped", nil, "already stopped"},
+		{"ec2", "stop-instances", force, "pending", nil, "only when it is running"},
+		{"ec2", "stop-instances", force, "shutting-down", nil, "only when it is running"},
+		{"ec2", "stop-instances", force, "terminated", nil, "only when it is running"},
+		{"ec2", "stop-instances", force, "running", protected, "it is protected"},
+		{"ec2", "start-instances", force, "stopping", nil, "only when it is stopped"},
+		{"ec2", "start-instances", nil, "stopped", protected, ""},
+		{"ec2", "reboot-instances", nil, "running", protected, ""},
+		{"ec2", "describe-instances", nil, "terminated", protected, ""},
+		{"rds", "stop-db-instance", nil, "storage-full", nil, "only when it is available or storage-optimization"},
+		{"rds", "stop-db-instance", nil, "available", map[string]string{"cluster": "c"}, "stop-db-cluster"},
+		{"rds", "start-db-instance", nil, "stopped", map[string]string{"cluster": "c"}, "start-db-cluster"},
+		{"rds", "reboot-db-instance", nil, "available", map[string]string{"cluster": "c"}, ""},
+		{"rds", "reboot-db-instance", nil, "storage-full", nil, ""},
+		{"rds", "reboot-db-instance", nil, "stopped", nil, "only when it is"},
+		{"rds", "reboot-db-instance", nil, "\x1b[31mnew-state", nil, "only when it is"},
+		{"rds", "start-db-cluster", nil, "inaccessible-encryption-credentials-recoverable", nil, ""},
+		{"rds", "start-db-cluster", nil, "starting", nil, "already starting"},
+		{"rds", "reboot-db-cluster", nil, "available", map[string]string{"engine": "aurora-mysql"}, "reboot-db-instance"},
+		{"rds", "reboot-db-cluster", nil, "available", map[string]string{"engine": "mysql"}, ""},
+		{"rds", "stop-db-cluster", nil, "available", map[string]string{"engine": "aurora-mysql"}, ""},
+	} {
+		op, ok := catalog.Find(c.service, c.op)
+		if !ok {
+			t.Fatal(c.op)
+		}
+		err := sensible(op, Command{Parameters: c.params}, Target{Key: storage.Key{ID: "it"}, State: c.state, Facts: c.facts})
+		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\x1b")) {
+			t.Errorf("%s with %v of what is %q with %v: %v, want %q", c.op, c.params, c.state, c.facts, err, c.says)
+		}
 	}
 }
 
 func TestProgress(t *testing.T) {
-	start, _ := catalog.Find("ec2", "start-instances")
 	for _, c := range []struct {
-		states []string
-		done   bool
-		failed bool
+		service, op, began string
+		states             []string
+		done               bool
+		failed             string
 	}{
-		{[]string{"stopped", "pending", "running"}, true, false},
-		{[]string{"stopped", "stopped"}, false, false},
-		{[]string{"pending", "stopped"}, false, true},
-		{[]string{"pending", "terminated"}, false, true},
-		{[]string{"running"}, true, false},
+		{"ec2", "start-instances", "stopped", []string{"stopped", "pending", "running"}, true, ""},
+		{"ec2", "start-instances", "stopped", []string{"stopped", "stopped"}, false, ""},
+		{"ec2", "start-instances", "stopped", []string{"pending", "stopped"}, false, "it went back to stopped"},
+		{"ec2", "start-instances", "stopped", []string{"pending", "terminated"}, false, "it is terminated"},
+		{"ec2", "start-instances", "stopped", []string{"running"}, true, ""},
+		{"ec2", "stop-instances", "running", []string{"stopping", "shutting-down"}, false, "it is shutting-down"},
+		{"ec2", "stop-instances", "stopping", []string{"stopping", "stopped"}, true, ""},
+		{"rds", "start-db-instance", "stopped", []string{"starting"}, false, ""},
+		{"rds", "start-db-instance", "stopped", []string{"starting", "configuring-enhanced-monitoring", "available"}, true, ""},
+		{"rds", "start-db-instance", "stopped", []string{"starting", "failed"}, false, "it is failed"},
+		{"rds", "start-db-instance", "stopped", []string{"starting", "stopped"}, false, "it went back to stopped"},
+		{"rds", "start-db-instance", "stopped", []string{"starting", "insufficient-capacity"}, false, "it is insufficient-capacity"},
+		{"rds", "start-db-cluster", "stopped", []string{"starting", "inaccessible-encryption-credentials"}, false, "it is inaccessible-encryption-credentials"},
+		{"rds", "stop-db-instance", "available", []string{"available", "stopping", "stopped"}, true, ""},
+		{"rds", "stop-db-instance", "available", []string{"stopping", "failed"}, false, "it is failed"},
+		{"rds", "stop-db-instance", "available", []string{"deleting"}, false, "it is deleting"},
+		{"rds", "stop-db-cluster", "available", []string{"stopping", "available"}, false, "it went back to available"},
+		// What a reboot leads to is where it began: it is over once it was away, or seen there twice in a row.
+		{"rds", "reboot-db-instance", "available", []string{"available"}, false, ""},
+		{"rds", "reboot-db-instance", "available", []string{"available", "available"}, true, ""},
+		{"rds", "reboot-db-instance", "available", []string{"available", "rebooting"}, false, ""},
+		{"rds", "reboot-db-instance", "available", []string{"rebooting", "available"}, true, ""},
+		{"rds", "reboot-db-instance", "storage-full", []string{"rebooting", "storage-full"}, true, ""},
+		{"rds", "reboot-db-instance", "available", []string{"rebooting", "failed"}, false, "it is failed"},
+		{"rds", "reboot-db-cluster", "available", []string{"rebooting", "deleting"}, false, "it is deleting"},
 	} {
-		p := progress{began: "stopped"}
-		for _, s := range c.states {
-			p.see(start, s)
+		op, ok := catalog.Find(c.service, c.op)
+		if !ok {
+			t.Fatal(c.op)
 		}
-		if p.done != c.done || (p.failed != "") != c.failed {
-			t.Errorf("%v: %+v", c.states, p)
+		p := progress{began: c.began}
+		for _, s := range c.states {
+			p.see(op, s)
+		}
+		if p.done != c.done || p.failed != c.failed {
+			t.Errorf("%s: %v: %+v, want done %t, failed %q", c.op, c.states, p, c.done, c.failed)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,11 @@ func TestRiskDecisions(t *testing.T) {
 		{"ec2", "stop-instances", nil, repeat(2, plain), RiskHigh, "2 resources"},
 		{"ec2", "stop-instances", nil, append(repeat(3, plain), prod), RiskHigh, "one of the resources"},
 		{"ec2", "stop-instances", nil, repeat(2, prod), RiskCritical, "2 of the resources"},
+		{"ec2", "stop-instances", nil, repeat(1, prod), RiskHigh, "tagged as production"},
+		{"ec2", "reboot-instances", nil, repeat(1, prod), RiskHigh, "tagged as production"},
+		{"rds", "reboot-db-cluster", nil, repeat(1, prod), RiskHigh, "tagged as production"},
+		{"rds", "reboot-db-cluster", nil, repeat(1, plain), RiskMedium, "stops answering"},
+		{"rds", "start-db-cluster", nil, repeat(1, prod), RiskMedium, "production"},
 		{"ec2", "reboot-instances", nil, repeat(9, plain), RiskHigh, "9 resources"},
 		{"ec2", "reboot-instances", nil, repeat(10, plain), RiskCritical, "10 resources"},
 		{"ec2", "stop-instances", on, repeat(1, plain), RiskHigh, "orderly shutdown"},
@@ -83,29 +89,73 @@ func TestRiskDecisions(t *testing.T) {
 }
 
 func TestRiskNotes(t *testing.T) {
-	stop, _ := catalog.Find("rds", "stop-db-instance")
-	one := func(change func(*Target)) []Target {
-		ts := someTargets("rds_instance", nil)
+	one := func(typ string, change func(*Target)) []Target {
+		ts := someTargets(typ, nil)
 		change(&ts[0])
 		return ts
 	}
-	for name, c := range map[string]struct {
-		targets []Target
-		want    Risk
-		says    string
+	fact := func(name, value string) func(*Target) {
+		return func(t *Target) { t.Facts = map[string]string{name: value} }
+	}
+	tag := func(name string) func(*Target) {
+		return func(t *Target) { t.Tags = map[string]string{name: "x"} }
+	}
+	state := func(s string) func(*Target) { return func(t *Target) { t.State = s } }
+	for _, c := range []struct {
+		service, op string
+		target      func(*Target)
+		want        Risk
+		says        string // "" where nothing is to be said besides what holds for all
 	}{
-		"name says prod":  {one(func(t *Target) { t.Name = "Prod-db" }), RiskMedium, "part of its name"},
-		"protected":       {one(func(t *Target) { t.Facts = map[string]string{"deletion_protection": "true"} }), RiskMedium, "protected from deletion"},
-		"not bound":       {one(func(t *Target) { t.ImmutableID, t.CreatedAt = "", nil }), RiskHigh, "cannot be bound"},
-		"cluster members": {one(func(t *Target) { t.Facts = map[string]string{"members": `["a","b"]`} }), RiskMedium, "2 instances"},
+		{"rds", "stop-db-instance", func(t *Target) { t.Name = "Prod-db" }, RiskMedium, "part of its name"},
+		{"rds", "stop-db-instance", func(t *Target) { t.ID = "prod-db" }, RiskMedium, "part of its name"},
+		{"rds", "stop-db-instance", fact("deletion_protection", "true"), RiskMedium, "protected from deletion"},
+		{"rds", "stop-db-instance", fact("deletion_protection", "false"), RiskMedium, ""},
+		{"ec2", "stop-instances", fact("termination_protection", "true"), RiskMedium, "protected from termination"},
+		{"ec2", "stop-instances", fact("stop_protection", "unknown"), RiskMedium, "could not be read"},
+		{"ec2", "start-instances", fact("stop_protection", "unknown"), RiskMedium, ""},
+		{"rds", "stop-db-instance", func(t *Target) { t.ImmutableID, t.CreatedAt = "", nil }, RiskHigh, "cannot be bound"},
+		{"rds", "start-db-instance", func(t *Target) { t.ImmutableID, t.CreatedAt = "", nil }, RiskHigh, "cannot be bound"},
+		{"rds", "stop-db-instance", func(t *Target) { t.ImmutableID = "" }, RiskMedium, ""},
+		{"rds", "stop-db-instance", func(t *Target) { t.CreatedAt = nil }, RiskMedium, ""},
+		{"ec2", "stop-instances", tag("aws:autoscaling:groupName"), RiskHigh, "Auto Scaling"},
+		{"ec2", "stop-instances", tag("eks:cluster-name"), RiskHigh, "Kubernetes"},
+		{"ec2", "stop-instances", tag("kubernetes.io/cluster/main"), RiskHigh, "Kubernetes"},
+		{"ec2", "stop-instances", tag("aws:cloudformation:stack-name"), RiskMedium, "CloudFormation stack"},
+		{"rds", "reboot-db-instance", tag("aws:cloudformation:stack-name"), RiskMedium, "CloudFormation stack"},
+		{"ec2", "stop-instances", fact("lifecycle", "spot"), RiskHigh, "spot instance"},
+		{"ec2", "reboot-instances", fact("lifecycle", "spot"), RiskHigh, "spot instance"},
+		{"ec2", "start-instances", fact("lifecycle", "spot"), RiskMedium, ""},
+		{"ec2", "reboot-instances", fact("root_device_type", "instance-store"), RiskHigh, "instance store"},
+		{"ec2", "reboot-instances", fact("root_device_type", "ebs"), RiskMedium, ""},
+		{"rds", "reboot-db-instance", fact("has_read_replicas", "true"), RiskMedium, "read replicas"},
+		{"rds", "reboot-db-instance", fact("has_read_replicas", "false"), RiskMedium, ""},
+		{"rds", "stop-db-cluster", fact("members", `["a","b"]`), RiskMedium, "all its 2 instances"},
+		{"rds", "start-db-cluster", fact("members", `["a","b"]`), RiskMedium, ""},
+		{"rds", "reboot-db-instance", state("storage-full"), RiskMedium, "its state is storage-full"},
+		{"rds", "reboot-db-instance", state("incompatible-parameters"), RiskMedium, "its state is incompatible-parameters"},
+		{"rds", "reboot-db-instance", state("incompatible-option-group"), RiskMedium, "its state is incompatible-option-group"},
 	} {
-		risk, reasons := judge(stop, nil, c.targets)
-		if risk != c.want || !strings.Contains(strings.Join(reasons, "\n"), c.says) {
-			t.Errorf("%s: %s %q", name, risk, reasons)
+		op, ok := catalog.Find(c.service, c.op)
+		if !ok {
+			t.Fatal(c.op)
+		}
+		ts := one(op.Type, c.target)
+		risk, reasons := judge(op, nil, ts)
+		if risk != c.want || c.says == "" && len(reasons) != 1 || !strings.Contains(strings.Join(reasons, "\n"), c.says) {
+			t.Errorf("%s of %+v: %s %q, want %s and %q", c.op, ts[0], risk, reasons, c.want, c.says)
 		}
 	}
+	// Of several targets it says which one it means.
+	ec2stop, _ := catalog.Find("ec2", "stop-instances")
+	two := someTargets("ec2_instance", nil, map[string]string{"aws:cloudformation:stack-name": "x"})
+	if _, reasons := judge(ec2stop, nil, two); !slices.Contains(reasons, "tb: a CloudFormation stack manages it") {
+		t.Errorf("two targets: %q", reasons)
+	}
+
+	stop, _ := catalog.Find("rds", "stop-db-instance")
 	const hostile = "prod \x1b[31m[x](command:y)"
-	ts := one(func(t *Target) {
+	ts := one(stop.Type, func(t *Target) {
 		t.Name = hostile
 		t.Tags = map[string]string{"env": hostile, hostile: hostile, "aws:cloudformation:stack-name": hostile}
 		t.Facts = map[string]string{"lifecycle": hostile, "members": "1"}

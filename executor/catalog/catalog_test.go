@@ -31,6 +31,17 @@ func TestTableIsSound(t *testing.T) {
 				t.Errorf("%s: a change without a target or a state to begin from", name)
 			}
 		}
+		if halts := o.Verb == "stop" || o.Verb == "reboot"; o.Disrupts != halts {
+			t.Errorf("%s: that it disrupts is %t", name, o.Disrupts)
+		}
+		for _, s := range o.Failed {
+			if slices.Contains(o.Done, s) || slices.Contains(o.From, s) || slices.Contains(o.Already, s) {
+				t.Errorf("%s: %s is among the states that it fails in, and among others", name, s)
+			}
+		}
+		if o.Done != nil && o.Failed == nil {
+			t.Errorf("%s waits, and nothing but its end ends that", name)
+		}
 		if o.Inverse != "" {
 			back, ok := Find(o.Service, o.Inverse)
 			if !ok || back.Inverse != o.Name || back.Target != o.Target {
