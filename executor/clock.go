@@ -71,13 +71,12 @@ func (c Clock) after(m instant, f func()) (stop func()) {
 	return sync.OnceFunc(func() { close(stopped) })
 }
 
-// until is a context that ends when m has passed; its cause is then
-// context.DeadlineExceeded.
+// until is a context that ends when m has passed.
 func (c Clock) until(ctx context.Context, m instant) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := c.after(m, func() { cancel(context.DeadlineExceeded) })
+	ctx, cancel := context.WithCancel(ctx)
+	stop := c.after(m, cancel)
 	return ctx, func() {
 		stop()
-		cancel(context.Canceled)
+		cancel()
 	}
 }

@@ -442,6 +442,9 @@ func TestPlansExpire(t *testing.T) {
 		q := w.ask(p)
 		asking, cancel := q.Until(t.Context())
 		defer cancel()
+		// Of another kind, and nothing but time ends it.
+		other, cancel := w.Ask(0).Until(t.Context())
+		defer cancel()
 		w.move(c.wall, c.boot)
 		if len(w.Pending()) != 0 {
 			t.Errorf("%s: an expired plan waits", name)
@@ -450,12 +453,9 @@ func TestPlansExpire(t *testing.T) {
 			t.Errorf("%s: the answer: %v", name, err)
 		}
 		<-asking.Done()
-		if !errors.Is(context.Cause(asking), context.DeadlineExceeded) {
-			t.Errorf("%s: the question ended with %v", name, context.Cause(asking))
-		}
-		if w.status() != "expired" {
-			t.Errorf("%s: %s", name, w.status())
-		}
+		<-other.Done()
+		// Whoever noticed first records it: the answer, or the plan's own deadline.
+		eventually(t, name+": it is recorded", func() bool { return w.status() == "expired" })
 		a := w.approve(w.plan(stopDB(awstest.MainDB)...))
 		w.move(c.wall, c.boot)
 		if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !strings.Contains(err.Error(), "expired") {

@@ -42,8 +42,7 @@ func (q Question) Reading() time.Duration { return q.reading }
 // Early reports whether an answer that comes now is taken for type-ahead.
 func (q Question) Early() bool { return q.clock.Boot() < q.opened+q.reading }
 
-// Until is a context that ends with the question; then its cause is
-// context.DeadlineExceeded.
+// Until is a context that ends with the question.
 func (q Question) Until(ctx context.Context) (context.Context, context.CancelFunc) {
 	return q.clock.until(ctx, q.ends)
 }
