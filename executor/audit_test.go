@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -394,6 +395,38 @@ func TestAuditWithoutAnAnchorToSave(t *testing.T) {
 	write(t, a, 1)
 	if r := a.verify(); !r.OK || r.Records != 4 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A line of any length is passed over, and none that is too long fills the memory.
+func TestLinesAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		size  int // of the first line, without its end
+		ended bool
+		kept  int
+	}{
+		{0, true, 0},
+		{10, true, 10},
+		{10, false, 10},
+		{maxRecord - 1, true, maxRecord - 1},
+		{maxRecord, true, 0},
+		{maxRecord + 1, false, 0},
+		{2 * maxRecord, true, 0},
+	} {
+		text := strings.Repeat("x", c.size)
+		length := int64(c.size)
+		if c.ended {
+			text += "\nnext\n"
+			length++
+		}
+		b := bufio.NewReader(strings.NewReader(text))
+		line, whole, n, err := readLine(b)
+		if err != nil || whole != c.ended || n != length || len(line) != c.kept {
+			t.Errorf("a line of %d (ended %t): %d kept, whole %t, length %d, %v", c.size, c.ended, len(line), whole, n, err)
+		}
+		if line, whole, _, err := readLine(b); c.ended && (string(line) != "next" || !whole || err != nil) {
+			t.Errorf("after a line of %d: %.20q, %v", c.size, line, err)
+		}
 	}
 }
 

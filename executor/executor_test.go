@@ -857,6 +857,37 @@ func TestPlansAreCapped(t *testing.T) {
 	}
 }
 
+// A plan that a person looks at is not replaced from elsewhere, whatever became
+// of the questions about it before.
+func TestAPlanStaysWhileSomebodyIsAsked(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	argv := []string{"rds", "describe-db-instances"}
+	p := w.plan(argv...)
+	left := w.ask(p)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := left.Answer(ended, left.Run, p.Digest); !errors.Is(err, ErrUndecided) {
+		t.Errorf("an answer of somebody who is gone: %v", err)
+	}
+	open := w.ask(p)
+	left.Withdraw() // it was used up before
+	waits := func() bool {
+		t.Helper()
+		if _, err := w.Plan(t.Context(), w.env, w.command(argv...), Origin{Session: "elsewhere"}); err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(w.Pending(), func(other Plan) bool { return other.ID == p.ID })
+	}
+	if !waits() {
+		t.Error("a plan was replaced while a person is asked about it")
+	}
+	open.Withdraw()
+	open.Withdraw()
+	if waits() {
+		t.Error("a plan that nobody is asked about any more was not replaced")
+	}
+}
+
 // Two people approve the same thing at once: it runs once.
 func TestParallelApprovals(t *testing.T) {
 	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
@@ -1467,6 +1498,7 @@ func TestProgress(t *testing.T) {
 		{"rds", "reboot-db-instance", "available", []string{"available"}, false, ""},
 		{"rds", "reboot-db-instance", "available", []string{"available", "available"}, true, ""},
 		{"rds", "reboot-db-instance", "available", []string{"available", "rebooting"}, false, ""},
+		{"rds", "reboot-db-instance", "available", []string{"available", "storage-optimization", "available"}, false, ""},
 		{"rds", "reboot-db-instance", "available", []string{"rebooting", "available"}, true, ""},
 		{"rds", "reboot-db-instance", "storage-full", []string{"rebooting", "storage-full"}, true, ""},
 		{"rds", "reboot-db-instance", "available", []string{"rebooting", "failed"}, false, "it is failed"},

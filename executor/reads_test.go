@@ -45,8 +45,15 @@ func TestAllowedReadsHardlyGrowTheLog(t *testing.T) {
 	if first > 2500 {
 		t.Errorf("a read takes %d bytes", first)
 	}
+	changes, stop := w.Watch()
+	defer stop()
 	for range 20 {
 		read(awstest.MainDB)
+	}
+	select {
+	case <-changes:
+	default:
+		t.Error("whoever watches is told nothing of reads that the log leaves out")
 	}
 	if now := size(); now != first {
 		t.Errorf("20 equal reads take %d bytes", now-first)
