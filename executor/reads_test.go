@@ -59,7 +59,7 @@ func TestAllowedReadsHardlyGrowTheLog(t *testing.T) {
 		t.Errorf("20 equal reads take %d bytes", now-first)
 	}
 	list, err := w.Executions("", 0)
-	if err != nil || len(list) != 1 || list[0].Status != "succeeded" || list[0].Output != "" {
+	if err != nil || len(list) != 1 || list[0].Status != "succeeded" || list[0].Output != "" || list[0].Repeats != 0 {
 		t.Errorf("listed are %+v, %v", list, err)
 	}
 	w.later(repeatTime + time.Minute)

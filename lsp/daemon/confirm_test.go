@@ -42,7 +42,8 @@ func atOnce(word string) confirmer {
 
 func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 	home := testHome(t)
-	s, _ := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var cards long
+	s, _ := serving(t, ServerConfig{Home: home, Open: cards.parts(home)})
 	s.methods[methodAct] = on(needExecutor, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 		return "done", x.confirm(ctx, p.Executor, "Forget the thing", "forget", "It does not come back.")
 	})
@@ -70,6 +71,7 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 		"the word": {ClientConfig{Prompt: prompt, Confirm: typed("")}, 0, "approved"},
 	} {
 		c.cfg.Home = home
+		cards.Store(strings.Contains(name, "at once"))
 		client := dialing(t, c.cfg)
 		before := call[AuditResult](t, client, MethodAudit, nil).Entries
 		err := client.Call(t.Context(), methodAct, nil, nil)
@@ -103,7 +105,9 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 // time to read it: what types the word at once, for ever, changes nothing.
 func TestEveryActIsReadBeforeItIsDone(t *testing.T) {
 	home := testHome(t)
-	open := realParts(home)
+	var cards long
+	cards.Store(true)
+	open := cards.parts(home)
 	serving(t, ServerConfig{Home: home, Open: func(ctx context.Context) (*Parts, error) {
 		p, err := open(ctx)
 		if err == nil {
