@@ -80,7 +80,7 @@ func (y *typist) again(ctx context.Context, line string, pause time.Duration) {
 // However fast, early or long something types, a decision is what a person types
 // who read the whole card and was asked.
 func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
-	const asks, shown = "anything else rejects: ", "Read it first"
+	const asks, shown, says = "anything else rejects: ", "Read it first", "keeps typing"
 	for name, c := range map[string]struct {
 		types func(ctx context.Context, y *typist, word string)
 		// want is what became of it: run, reject or an error.
@@ -103,9 +103,9 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 			y.sees(ctx, asks)
 			y.write("\r")
 		}, "reject"},
-		"just before the question": {func(ctx context.Context, y *typist, word string) {
+		"while it is read": {func(ctx context.Context, y *typist, word string) {
 			y.sees(ctx, shown)
-			<-time.After(900 * time.Millisecond)
+			<-time.After(executor.Reading(0) / 2)
 			y.write(word + "\r")
 			y.sees(ctx, asks)
 			y.write("no\r")
@@ -117,7 +117,7 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 			y.again(ctx, "y", 3*time.Millisecond)
 		}, "error"},
 		"for ever, slowly": {func(ctx context.Context, y *typist, word string) {
-			y.again(ctx, word+"\r", 400*time.Millisecond)
+			y.again(ctx, word+"\r", 200*time.Millisecond)
 		}, "error"},
 		"early, then when asked": {func(ctx context.Context, y *typist, word string) {
 			y.sees(ctx, shown)
@@ -134,6 +134,11 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 			y.write("YES please\r")
 		}, "reject"},
 	} {
+		reading := time.Second
+		if c.want == "error" {
+			// Longer than what types on and on pauses on a busy machine.
+			reading *= 2
+		}
 		plan := executor.Plan{ID: "p", Title: "Stop db-1", Digest: "d", Risk: executor.RiskHigh, Targets: make([]executor.Target, 1)}
 		grave := plan
 		grave.Risk, grave.Targets = executor.RiskCritical, []executor.Target{{}}
@@ -143,15 +148,15 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 			ask  func(ctx context.Context, y *typist) (decision string, err error)
 		}{
 			"plan": {"yes", func(ctx context.Context, y *typist) (string, error) {
-				r, err := y.ask(ctx, executor.Prompt{Plan: plan, Run: "run", Reject: "reject", ArmAfterMS: 1000})
+				r, err := y.ask(ctx, executor.Prompt{Plan: plan, Run: "run", Reject: "reject", ArmAfterMS: reading.Milliseconds()})
 				return r.Title, err
 			}},
 			"critical plan": {"i-0abc", func(ctx context.Context, y *typist) (string, error) {
-				r, err := y.ask(ctx, executor.Prompt{Plan: grave, Run: "run", Reject: "reject", ArmAfterMS: 1000})
+				r, err := y.ask(ctx, executor.Prompt{Plan: grave, Run: "run", Reject: "reject", ArmAfterMS: reading.Milliseconds()})
 				return r.Title, err
 			}},
 			"act": {"rotate", func(ctx context.Context, y *typist) (string, error) {
-				r, err := y.confirm(ctx, daemon.ConfirmParams{Title: "Rotate the keys", Word: "rotate", Nonce: "n"})
+				r, err := y.confirm(ctx, daemon.ConfirmParams{Title: "Rotate the keys", Word: "rotate", Nonce: "n", ArmAfterMS: reading.Milliseconds()})
 				if r.Word == "rotate" {
 					return "run", err
 				}
@@ -166,11 +171,14 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 				var typing sync.WaitGroup
 				typing.Go(func() { c.types(ctx, y, q.word) })
 				got, err := q.ask(ctx, y)
+				if c.want == "error" {
+					y.sees(ctx, says)
+				}
 				cancel()
 				typing.Wait()
 				switch {
 				case c.want == "error":
-					if !errors.Is(err, errTyping) || strings.Contains(y.saw(), asks) || !strings.Contains(y.saw(), "keeps typing") {
+					if !errors.Is(err, errTyping) || strings.Contains(y.saw(), asks) || !strings.Contains(y.saw(), says) {
 						t.Errorf("%q, %v; it shows %q", got, err, y.saw())
 					}
 				case err != nil || got != c.want:
