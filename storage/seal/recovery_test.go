@@ -134,11 +134,19 @@ func TestALostKeysetComesBackFromARecoveryFile(t *testing.T) {
 		home, src := newHome(t), keyFile(t)
 		f := fill(t, mustUnlock(t, home, src))
 		file := exported(t, f.k)
+		// Files of the user that begin as sealed ones do say nothing of the keys.
+		put(t, filepath.Join(home, "note"), "\x01")
+		put(t, filepath.Join(home, "data", "note"), "\x01 a note of the user's own")
 		if err := lose(keysetPath(home)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Unlock(home, src); !errors.Is(err, ErrNoKey) && !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "key import") {
 			t.Errorf("%s: %v, want a hint at the import", name, err)
+		}
+		// Without the keyset file nothing but the recovery file says which store it is.
+		renamed := bytes.Replace(file, []byte(f.k.storeID), []byte("00000000-0000-4000-8000-000000000000"), 1)
+		if _, err := imported(home, src, recoveryFile(t, renamed), systemVault()); !errors.Is(err, ErrNotRecovery) || !strings.Contains(err.Error(), "first lines") {
+			t.Errorf("%s: under another store's name: %v", name, err)
 		}
 		k, err := imported(home, src, recoveryFile(t, file), systemVault())
 		if err != nil {

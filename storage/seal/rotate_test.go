@@ -233,13 +233,15 @@ func TestRetiredKeysOpenEarlierAuditRecordsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := mustUnlock(t, k.home, Source{})
-	for n, ok := range map[int]bool{6: true, 7: false, 10: false} {
-		forged, err := thief.Seal([]byte("forged"), at(n, "audit"))
+	for n, ok := range map[string]bool{"6": true, "7": false, "10": false, "": false, "-1": false, "6 ": false, "six": false} {
+		point := at(0, "audit")
+		point.Point = n
+		forged, err := thief.Seal([]byte("forged"), point)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := later.Open(forged, at(n, "audit")); (err == nil) != ok {
-			t.Errorf("a record %d under the second key: %v", n, err)
+		if _, err := later.Open(forged, point); (err == nil) != ok {
+			t.Errorf("a record %q under the second key: %v", n, err)
 		}
 	}
 }
@@ -315,50 +317,91 @@ func TestARotationSurvivesACrashBetweenAnySteps(t *testing.T) {
 	}
 }
 
-// A key that the source does not keep changes nothing.
+// A new key that can't be kept changes nothing, and is left nowhere.
 func TestARotationNeedsASourceThatKeepsTheKey(t *testing.T) {
 	broken := errors.New("no space left")
-	for name, breaks := range map[string]func(*vault){
-		"refused": func(v *vault) { v.write = func(string, string, string) error { return broken } },
-		"lost":    func(v *vault) { v.write = func(string, string, string) error { return nil } },
+	for name, breaks := range map[string]func(v *vault, home string){
+		"refused": func(v *vault, _ string) { v.write = func(string, string, string) error { return broken } },
+		"lost":    func(v *vault, _ string) { v.write = func(string, string, string) error { return nil } },
+		"another": func(v *vault, _ string) {
+			write, other := v.write, freshKey(t)
+			v.write = func(service, account, _ string) error { return write(service, account, other) }
+		},
+		"kept, but the keyset can't be written": func(v *vault, home string) {
+			write := v.write
+			v.write = func(service, account, text string) error {
+				block(t, keysetPath(home))
+				return write(service, account, text)
+			}
+		},
 	} {
-		v := new(memory).vault()
+		var m memory
+		v := m.vault()
 		k, err := unlock(newHome(t), inKeychain, v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f := fill(t, k)
-		breaks(&k.vault)
-		if _, err := k.Rotate(); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("%s: %v", name, err)
+		entries := maps.Clone(m.entries)
+		breaks(&k.vault, k.home)
+		kept := strings.HasPrefix(name, "kept")
+		if renewed, err := k.Rotate(); err == nil || renewed || errors.Is(err, ErrUnavailable) == kept {
+			t.Errorf("%s: renewed %v, %v", name, renewed, err)
 		}
-		if k.Rotating() || !k.Current(f.value) {
+		if k.Rotating() || !k.Current(f.value) || len(k.Status().Keys) != 1 {
 			t.Errorf("%s: the key changed", name)
 		}
+		if !maps.Equal(m.entries, entries) {
+			t.Errorf("%s: the keychain holds %d entries, other ones than before", name, len(m.entries))
+		}
 		f.check(t, k)
+		if err := os.RemoveAll(keysetPath(k.home) + ".tmp"); err != nil {
+			t.Fatal(err)
+		}
+		if ks, err := readKeyset(k.home); err != nil || ks.Next && !kept {
+			t.Errorf("%s: the keyset file still tells of a key beside, %v", name, err)
+		}
 		again, err := unlock(k.home, Source{}, v)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		f.check(t, again)
 		if _, err := again.Rotate(); err != nil {
-			t.Errorf("%s: once the keychain is well: %v", name, err)
+			t.Errorf("%s: once all is well: %v", name, err)
 		}
 	}
 }
 
 func TestTwoProcessesChangeTheKeysetInTurn(t *testing.T) {
-	home, src := newHome(t), keyFile(t)
-	one, two := mustUnlock(t, home, src), mustUnlock(t, home, Source{})
-	fill(t, one)
-	if _, err := one.Rotate(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := two.Rotate(); err == nil || !strings.Contains(err.Error(), "another process changed the keyset file") {
-		t.Errorf("rotating over another process's rotation: %v", err)
-	}
-	if got := mustUnlock(t, home, Source{}).Status().Keys; len(got) != 2 {
-		t.Errorf("keys %+v", got)
+	// With a variable the key-encryption key stays, so that both can read what the
+	// other wrote.
+	for name, src := range map[string]Source{"file": keyFile(t), "variable": {EnvVar: "CLOUDOPS_SEAL_TEST_KEY"}} {
+		home, key := newHome(t), freshKey(t)
+		start := func() *Keys {
+			t.Setenv("CLOUDOPS_SEAL_TEST_KEY", key)
+			return mustUnlock(t, home, src)
+		}
+		one, two := start(), start()
+		fill(t, one)
+		if _, err := one.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+		for doing, change := range map[string]func() error{
+			"rotating":          func() error { _, err := two.Rotate(); return err },
+			"dropping old keys": func() error { return two.Retire(0) },
+			"noting an export":  two.Exported,
+			"noting the import": two.ImportNoted,
+		} {
+			if err := change(); err == nil || !strings.Contains(err.Error(), "another process changed the keyset file") {
+				t.Errorf("%s: %s over another process's rotation: %v", name, doing, err)
+			}
+		}
+		if one.Stale() || !two.Stale() {
+			t.Errorf("%s: stale %v and %v, want the second only", name, one.Stale(), two.Stale())
+		}
+		if got := start().Status().Keys; len(got) != 2 {
+			t.Errorf("%s: keys %+v", name, got)
+		}
 	}
 }
 

@@ -1,0 +1,68 @@
+//go:build unix
+
+package seal
+
+import (
+	"maps"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+)
+
+// A write that the disk has no room for is told, and leaves neither half a file
+// nor any change behind.
+func TestAFullDiskLeavesNothingBehind(t *testing.T) {
+	for name, do := range map[string]func(f filled) error{
+		"a file":               func(f filled) error { return ReplaceFile(filepath.Join(f.k.home, "config.yaml"), make([]byte, 500)) },
+		"a sealed file":        func(f filled) error { return f.k.File("data/user").Save([]byte("new")) },
+		"a new sealed file":    func(f filled) error { return f.k.File("data/digests").Save([]byte("new")) },
+		"an anchor":            func(f filled) error { return f.k.Anchor("audit").Save("8 def") },
+		"a conversation's key": func(f filled) error { _, err := f.k.NewConversation(uuid.NewString(), nil); return err },
+		"its keys":             func(f filled) error { return f.k.RetireConversation(f.conversation) },
+		"new keys":             func(f filled) error { _, err := f.k.Rotate(); return err },
+		"a note of an export":  func(f filled) error { return f.k.Exported() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fill(t, mustUnlock(t, newHome(t), keyFile(t)))
+			before := tree(t, f.k.home)
+			if err := onAFullDisk(t, func() error { return do(f) }); err == nil {
+				t.Error("it is said to have worked")
+			}
+			if after := tree(t, f.k.home); !maps.Equal(after, before) {
+				t.Errorf("there is now %q, was %q", after, before)
+			}
+			f.check(t, f.k)
+			f.check(t, mustUnlock(t, f.k.home, Source{}))
+		})
+	}
+	// Half an erased key is none, but who deletes must hear that it is not done.
+	f := fill(t, mustUnlock(t, newHome(t), keyFile(t)))
+	if err := onAFullDisk(t, func() error { return f.k.DestroyConversation(f.conversation) }); err == nil {
+		t.Error("a key that could not be overwritten is said to be destroyed")
+	}
+}
+
+// onAFullDisk lets no file grow beyond a few bytes meanwhile.
+func onAFullDisk(t *testing.T, do func() error) error {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var room unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &room); err != nil {
+		t.Fatal(err)
+	}
+	full := room
+	full.Cur = 16
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &full); err != nil {
+		t.Fatal(err)
+	}
+	err := do()
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &room); err != nil {
+		t.Fatal(err)
+	}
+	return err
+}
