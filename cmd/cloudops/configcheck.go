@@ -194,6 +194,7 @@ func (c *yamlCheck) text(n ast.Node, path []string) {
 var (
 	secretShape = regexp.MustCompile(`-----(BEGIN|END)|PRIVATE KEY|\b(AKIA|ASIA)[A-Z0-9]{12,}|\b(sk-|ghp_|gho_|github_pat_|glpat-|xox[abp]-|AGE-SECRET-KEY-|eyJ[A-Za-z0-9])`)
 	hexShape    = regexp.MustCompile(`^(0x)?[0-9a-fA-F]{32,}$`)
+	digits      = regexp.MustCompile(`[0-9]+`)
 	runs        = regexp.MustCompile(`[A-Za-z0-9+/=]{20,}`)
 )
 
@@ -213,12 +214,14 @@ func looksSecret(value string) bool {
 	}
 	path := strings.HasPrefix(joined, "/") || strings.HasPrefix(joined, "~/") || strings.Contains(joined, "://")
 	for _, run := range runs.FindAllString(joined, -1) {
-		parts := []string{run}
-		if path {
-			parts = strings.Split(run, "/")
-		}
-		if slices.ContainsFunc(parts, random) {
+		if !path && random(run) {
 			return true
+		}
+		// Folders are words with a number at the end, if any: keys have more.
+		for part := range strings.SplitSeq(run, "/") {
+			if path && random(part) && len(digits.FindAllString(part, 2)) > 1 {
+				return true
+			}
 		}
 	}
 	return false
@@ -240,16 +243,13 @@ func random(s string) bool {
 		}
 		return 4
 	}
-	changes, digits, last := 0, 0, 0
+	changes, last := 0, 0
 	for _, r := range s {
 		if now := class(r); now != last {
 			changes, last = changes+1, now
 		}
-		if unicode.IsDigit(r) {
-			digits++
-		}
 	}
-	return digits > 0 && changes*5 >= len(s)*2
+	return digits.MatchString(s) && changes*5 >= len(s)*2
 }
 
 // withoutValues takes out of an error what stands in config.yaml: it names the

@@ -224,6 +224,7 @@ func TestNamesAreNoSecrets(t *testing.T) {
 		"AdministratorAccess-123456789012", "arn:aws:iam::123456789012:role/Admin", "/home/Some.User/keys/cloudops-2024.key", "~/keys/Cloudops",
 		"7d0c2f7e-58a5-4f0c-9a53-3c1b8b1f6c11", "AwsEstateProduction2024Backup", "https://qdrant.Example.com:6334", "CLOUDOPS_KEY", "text-embedding-3-small",
 		"/nix/store/abcd0123456789abcd0123456789abcd-qdrant/bin/qdrant", "cloudops", "encryption_key", "us-gov-west-1", "my-bucket.example.com",
+		"/tmp/TestTheEditorGoesOnAfterTheDaemonIsKilled1234567890/001/key", "~/MyAwsKeysOfTheYear2026/CloudopsKey1",
 		"/opt/Very/Long/Path/With/Many/Parts/In/It/File1",
 	} {
 		if looksSecret(name) {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/signin"
@@ -58,6 +59,7 @@ var (
 	id    = aws.String("x")
 	calls = []call{
 		{"EC2", "DescribeInstances", ec2Answer("DescribeInstances", "<reservationSet/>"), of(ec2.NewFromConfig, (*ec2.Client).DescribeInstances, ec2.DescribeInstancesInput{})},
+		{"EC2", "DescribeInstanceAttribute", ec2Answer("DescribeInstanceAttribute", "<instanceId>x</instanceId><disableApiStop><value>true</value></disableApiStop>"), of(ec2.NewFromConfig, (*ec2.Client).DescribeInstanceAttribute, ec2.DescribeInstanceAttributeInput{InstanceId: id, Attribute: ec2types.InstanceAttributeNameDisableApiStop})},
 		{"EC2", "DescribeRegions", ec2Answer("DescribeRegions", "<regionInfo><item><regionName>eu-west-1</regionName></item></regionInfo>"), of(ec2.NewFromConfig, (*ec2.Client).DescribeRegions, ec2.DescribeRegionsInput{})},
 		{"EC2", "StartInstances", ec2Answer("StartInstances", "<instancesSet/>"), of(ec2.NewFromConfig, (*ec2.Client).StartInstances, ec2.StartInstancesInput{InstanceIds: []string{"x"}})},
 		{"EC2", "StopInstances", ec2Answer("StopInstances", "<instancesSet/>"), of(ec2.NewFromConfig, (*ec2.Client).StopInstances, ec2.StopInstancesInput{InstanceIds: []string{"x"}})},
