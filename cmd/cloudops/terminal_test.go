@@ -137,7 +137,7 @@ func TestATerminalTakesNoAnswerBeforeItAsks(t *testing.T) {
 		reading := time.Second
 		if c.want == "error" {
 			// Longer than what types on and on pauses on a busy machine.
-			reading *= 2
+			reading *= 4
 		}
 		plan := executor.Plan{ID: "p", Title: "Stop db-1", Digest: "d", Risk: executor.RiskHigh, Targets: make([]executor.Target, 1)}
 		grave := plan
