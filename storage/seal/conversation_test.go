@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 func TestDeletedConversationsNeverOpenAgain(t *testing.T) {
@@ -114,6 +116,23 @@ func TestADeletionCutShortIsToldAndFinished(t *testing.T) {
 	}
 	if ids, err := again.Conversations(); err != nil || !slices.Equal(ids, []string{other}) {
 		t.Errorf("left: %v, %v; want %s", ids, err, other)
+	}
+}
+
+// Between the two steps of a deletion something may come in its way. The key is
+// gone for good then, but who deletes must hear that a file is left.
+func TestADeletionThatLeavesItsFileIsAnError(t *testing.T) {
+	k := mustUnlock(t, newHome(t), keyFile(t))
+	f := fill(t, k)
+	stop := home.WatchSyncs(func(path string) {
+		if path == f.keyPath() { // it is erased now, and to be removed next
+			replaceBy(t, path, func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) })
+		}
+	})
+	err := k.DeleteConversation(f.conversation)
+	stop()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want an error", err)
 	}
 }
 

@@ -113,3 +113,27 @@ func TestEncryptionOff(t *testing.T) {
 		t.Errorf("with the configuration as it was: %v", err)
 	}
 }
+
+// A recovery file brings the keys of a store whose encryption was off to a safe
+// place. Whoever copied the home has its keys, so all is sealed anew under others.
+func TestAnImportDoesNotTrustAKeyThatLayOpen(t *testing.T) {
+	for name, c := range map[string]struct {
+		to    Source
+		fresh bool
+	}{"to a safe place": {keyFile(t), true}, "where it was": {Source{InHome: true}, false}} {
+		home, off := newHome(t), Source{InHome: true}
+		f := fill(t, mustUnlock(t, home, off))
+		file := recoveryFile(t, exported(t, f.k))
+		if err := os.Remove(filepath.Join(home, inHomeName)); err != nil {
+			t.Fatal(err)
+		}
+		k, err := imported(home, c.to, file, systemVault())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if k.Rotating() != c.fresh || k.Current(f.value) == c.fresh || k.Status().Covered == c.fresh {
+			t.Errorf("%s: %+v, want a new key: %v", name, k.Status(), c.fresh)
+		}
+		f.check(t, k)
+	}
+}

@@ -3,7 +3,9 @@ package seal
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -286,6 +288,89 @@ func TestARecoveryFileIsAnAgeFile(t *testing.T) {
 		if !bytes.Contains(plain, []byte(member)) {
 			t.Errorf("%s is not in it", member)
 		}
+	}
+}
+
+// What is inside an intact recovery file may still be of another version, and one
+// that anybody made may ask for more work than a computer can do.
+func TestWhatIsInsideARecoveryFileIsChecked(t *testing.T) {
+	k := mustUnlock(t, newHome(t), keyFile(t))
+	for name, c := range map[string]struct {
+		change  func(r map[string]any)
+		maxWork int
+		says    string // "" if it opens
+	}{
+		"as it was made":  {func(map[string]any) {}, 4, ""},
+		"another format":  {func(r map[string]any) { r["format"] = 2 }, 4, "no known format"},
+		"an unknown part": {func(r map[string]any) { r["more"] = "keys" }, 4, "no known format"},
+		"no keyset":       {func(r map[string]any) { r["aead"] = "" }, 4, "can't be read"},
+		"too much work":   {func(map[string]any) {}, 3, "damaged"},
+	} {
+		e, err := NewExport()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.work = 4
+		parcel, err := k.Export(e.Recipient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := decrypt(bytes.NewReader(parcel), e.identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r map[string]any
+		if err := json.Unmarshal(plain, &r); err != nil {
+			t.Fatal(err)
+		}
+		c.change(r)
+		if plain, err = json.Marshal(r); err != nil {
+			t.Fatal(err)
+		}
+		if parcel, err = encrypt(plain, e.identity.Recipient()); err != nil {
+			t.Fatal(err)
+		}
+		b, err := e.File(parcel, passphrase)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := recoveryFile(t, b)
+		if file.maxWork != maxScryptWork {
+			t.Errorf("%s: it may ask for 2^%d", name, file.maxWork)
+		}
+		file.maxWork = c.maxWork
+		_, err = file.open(passphrase)
+		if c.says == "" && err == nil {
+			continue
+		}
+		if c.says == "" || !errors.Is(err, ErrNotRecovery) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// Whoever finds a recovery file guesses for years: each guess costs 256 MiB.
+func TestAGuessOfThePassphraseIsDear(t *testing.T) {
+	e, err := NewExport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parcel, err := mustUnlock(t, newHome(t), keyFile(t)).Export(e.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.File(parcel, passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := io.ReadAll(io.LimitReader(armor.NewReader(bytes.NewReader(recoveryFile(t, b).body)), 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stanza, _ := strings.Cut(string(head), "-> scrypt ")
+	words := strings.Fields(stanza)
+	if len(words) < 2 || words[1] != "18" {
+		t.Errorf("the file begins with %q, want a work factor of 18", head)
 	}
 }
 

@@ -308,6 +308,12 @@ func TestFaults(t *testing.T) {
 			os.Remove(keysetPath(s.home))
 			return s.src
 		}, ErrNoKey, []string{"keyset", "restore", "data"}},
+		"keyset file lost, and the store can't be looked for": {func(t *testing.T, s setting) Source {
+			stored(t, s)
+			write(t, filepath.Join(s.home, "data"), "x", 0o600)
+			os.Remove(keysetPath(s.home))
+			return s.src
+		}, nil, []string{"looking for a store"}},
 		"keyset file empty": {func(t *testing.T, s setting) Source {
 			write(t, keysetPath(s.home), "", 0o600)
 			return s.src
@@ -386,7 +392,10 @@ func TestHomeOfAnotherUserIsRefused(t *testing.T) {
 
 func TestEveryDamageOfTheKeysetFileIsTold(t *testing.T) {
 	home, src := newHome(t), keyFile(t)
-	mustUnlock(t, home, src)
+	elsewhere, err := mustUnlock(t, home, src).Seal([]byte("{}"), place)
+	if err != nil {
+		t.Fatal(err)
+	}
 	good, err := os.ReadFile(keysetPath(home))
 	if err != nil {
 		t.Fatal(err)
@@ -428,8 +437,16 @@ func TestEveryDamageOfTheKeysetFileIsTold(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := forge(func(k *keysetFile) { k.Source = Source{} }); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("no source: %v", err)
+	for name, change := range map[string]func(*keysetFile){
+		"no source":               func(k *keysetFile) { k.Source = Source{} },
+		"no state":                func(k *keysetFile) { k.State = nil },
+		"a state from elsewhere":  func(k *keysetFile) { k.State = elsewhere },
+		"keys in use for retired": func(k *keysetFile) { k.Audit = k.AEAD },
+		"no keyset for retired":   func(k *keysetFile) { k.Audit = []byte("x") },
+	} {
+		if err := forge(change); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if err := forge(func(*keysetFile) {}); err != nil {
 		t.Errorf("restored: %v", err)
