@@ -3,6 +3,7 @@
 package seal
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -55,6 +56,27 @@ func TestAFullDiskLeavesNothingBehind(t *testing.T) {
 	f := fill(t, mustUnlock(t, newHome(t), keyFile(t)))
 	if err := onAFullDisk(t, func() error { return f.k.DestroyConversation(f.conversation) }); err == nil {
 		t.Error("a key that could not be overwritten is said to be destroyed")
+	}
+}
+
+// Whatever the user's mask lets through, nobody else reads what lies in a home.
+func TestNothingInAHomeIsForOthers(t *testing.T) {
+	defer unix.Umask(unix.Umask(0))
+	f := fill(t, mustUnlock(t, newHome(t), Source{InHome: true}))
+	if err := rotateOnce(f.k); err != nil {
+		t.Fatal(err)
+	}
+	if err := filepath.WalkDir(f.k.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %04o", path, info.Mode().Perm())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

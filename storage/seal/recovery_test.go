@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
+	"github.com/google/uuid"
 )
 
 const passphrase = "quokka lantern orbit velvet 9"
@@ -257,17 +258,25 @@ func TestRecoveryFilesThatDoNotFitAreRefused(t *testing.T) {
 
 // What lies in the store beside the keyset file tells too which keys it needs.
 func TestAnImportLooksAtWhatTheStoreHolds(t *testing.T) {
-	home, src := newHome(t), keyFile(t)
-	f := fill(t, mustUnlock(t, home, src))
-	old := exported(t, f.k)
-	if err := rotateOnce(f.k); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(keysetPath(home)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openImport(home, src, recoveryFile(t, old), passphrase, systemVault()); !errors.Is(err, ErrOtherStore) {
-		t.Errorf("%v", err)
+	for name, since := range map[string]func(k *Keys) error{
+		"everything is sealed under a later key": rotateOnce,
+		"a conversation is":                      func(k *Keys) error { _, err := k.NewConversation(uuid.NewString(), nil); return err },
+	} {
+		home, src := newHome(t), keyFile(t)
+		k := fill(t, mustUnlock(t, home, src)).k
+		old := exported(t, k)
+		if _, err := k.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+		if err := since(k); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(keysetPath(home)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openImport(home, src, recoveryFile(t, old), passphrase, systemVault()); !errors.Is(err, ErrOtherStore) || !strings.Contains(err.Error(), "rotated after") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
