@@ -34,6 +34,29 @@ func scanned(t *testing.T, f *fakeAWS) (*home, scanner.Environment) {
 	return h, env
 }
 
+// falseList answers with a list of what content makes of the names of an item
+// and its id; empty content has an error beside it.
+func falseList(w io.Writer, operation string, content func(item, id string) string) {
+	root, list, item, id := operation+"Response", "reservationSet", "item", "instanceId"
+	switch operation {
+	case "ListBuckets":
+		root, list, item, id = "ListAllMyBucketsResult", "Buckets", "Bucket", "Name"
+	case "DescribeDBInstances", "DescribeDBClusters":
+		list = strings.TrimPrefix(operation, "Describe")
+		item = strings.TrimSuffix(list, "s")
+		id = item + "Identifier"
+	}
+	inner := content(item, id)
+	list = "<" + list + ">" + inner + "</" + list + ">"
+	if inner == "" {
+		list += "<Errors><Error><Code>Throttled</Code></Error></Errors>"
+	}
+	if strings.HasPrefix(id, "DB") {
+		list = "<" + operation + "Result>" + list + "</" + operation + "Result>"
+	}
+	fmt.Fprintf(w, "<%s>%s</%s>", root, list, root)
+}
+
 // Whatever it is that answers in AWS's place, in one call or in all, it takes
 // nothing out of the estate: its shards fail, and the next good scan mends them.
 func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
@@ -65,6 +88,24 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				root = "ListAllMyBucketsResult"
 			}
 			fmt.Fprintf(w, "<%s><%sResult></%sResult></%s>", root, operation, operation, root)
+		},
+		"hollow items": func(w http.ResponseWriter, operation string) {
+			falseList(w, operation, func(item, id string) string { return "<" + item + "/>" })
+		},
+		"items of another name": func(w http.ResponseWriter, operation string) {
+			falseList(w, operation, func(item, id string) string { return "<member><" + id + ">x</" + id + "></member>" })
+		},
+		"an item without an id": func(w http.ResponseWriter, operation string) {
+			falseList(w, operation, func(item, id string) string {
+				empty := "<" + item + "><" + id + "> </" + id + "></" + item + ">"
+				if item == "item" {
+					return "<item><instancesSet>" + empty + "</instancesSet></item>"
+				}
+				return empty
+			})
+		},
+		"an error beside an empty list": func(w http.ResponseWriter, operation string) {
+			falseList(w, operation, func(item, id string) string { return "" })
 		},
 		"a login elsewhere": func(w http.ResponseWriter, _ string) {
 			w.Header().Set("Location", "http://login.example/")
@@ -102,11 +143,15 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				if err != nil && !errors.Is(err, scanner.ErrUnreachable) {
 					t.Errorf("the scan fails by %v", err)
 				}
+				relisted := 0 // what a live read told of an instance, its protection, no list tells
 				for typ, operation := range fakeLists {
 					rec := h.store.Estate.Find(fmt.Sprintf(fakeForms[typ], 1))[0]
 					_, err := h.Refresh(within(t, time.Minute), env, rec.Key)
 					if asked := hit(operation) || !identified; (err != nil) != asked || errors.Is(err, scanner.ErrGone) {
 						t.Errorf("a live read of %s: %v", rec.ID, err)
+					}
+					if typ == "ec2_instance" && err == nil {
+						relisted = 1
 					}
 				}
 				if after := storedIDs(t, h); fmt.Sprint(after) != fmt.Sprint(before) {
@@ -122,7 +167,7 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 					}
 				}
 				f.answer(nil)
-				if r, err = h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); err != nil || len(r.Problems) != 0 || r.Resources != total || r.Changed != 0 || r.Removed != 0 {
+				if r, err = h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); err != nil || len(r.Problems) != 0 || r.Resources != total || r.Changed != relisted || r.Removed != 0 {
 					t.Errorf("the next good scan: %+v %v", r, err)
 				}
 				ledger = h.Ledger()

@@ -106,6 +106,8 @@ type due struct {
 	root, other string
 	// path leads to a member that it always has; it may be empty.
 	path []string
+	// list is what that member lists, if it is a list: see lists.
+	list []string
 }
 
 // members are what the answers of operations always have, an empty list included.
@@ -122,6 +124,19 @@ var members = map[string]string{
 	"ListBuckets": "Buckets", "GetBucketTagging": "TagSet",
 
 	"GetRoleCredentials": "roleCredentials", "CreateToken": "accessToken", "CreateOAuth2Token": "accessToken",
+}
+
+// lists says what the members that are lists consist of: the element of each
+// item, then what each item has, which is a list again if more follows, and a
+// text that is not empty otherwise. The SDK skips everything else in a list, and
+// what remains passes for an empty one.
+var lists = map[string][]string{
+	"DescribeInstances": {"item", "instancesSet", "item", "instanceId"}, "DescribeRegions": {"item", "regionName"},
+	"StartInstances": {"item", "instanceId"}, "StopInstances": {"item", "instanceId"},
+
+	"DescribeDBInstances": {"DBInstance", "DBInstanceIdentifier"}, "DescribeDBClusters": {"DBCluster", "DBClusterIdentifier"},
+
+	"ListBuckets": {"Bucket", "Name"}, "GetBucketTagging": {"Tag", "Key"},
 }
 
 // s3Roots are the elements of S3's answers, whose names follow no rule.
@@ -152,6 +167,7 @@ func answerOf(service, operation string) (due, bool) {
 	if member := members[operation]; member != "" {
 		d.path = append(d.path, member)
 	}
+	d.list = lists[operation]
 	return d, true
 }
 
@@ -185,7 +201,7 @@ func foreign(body []byte) string {
 	if body[0] == '<' {
 		decoder := xml.NewDecoder(bytes.NewReader(body))
 		decoder.Strict = false
-		if root, _ := child(decoder); strings.EqualFold(root, "html") {
+		if root, _, _ := child(decoder); strings.EqualFold(root, "html") {
 			return page
 		}
 	}
@@ -204,62 +220,124 @@ func judgeXML(d due, body []byte) *FalseAnswer {
 		return &FalseAnswer{What: "text where XML is due"}
 	}
 	decoder := xml.NewDecoder(bytes.NewReader(body))
-	root, err := child(decoder)
+	root, _, err := child(decoder)
 	switch {
 	case err != nil:
 		return unreadable(err)
 	case root != d.root && root != d.other:
 		return &FalseAnswer{What: fmt.Sprintf("<%.60s> where <%s> is due", root, d.root)}
 	}
-	for _, name := range d.path {
-		found := ""
-		for {
-			if found, err = child(decoder); err != nil {
-				return unreadable(err)
-			}
-			if found == name || found == "" {
-				break
-			}
-			if err := decoder.Skip(); err != nil {
-				return unreadable(err)
-			}
-		}
-		if found == "" {
-			return &FalseAnswer{What: "one without <" + name + ">"}
-		}
+	if answer := judgeMembers(decoder, d.path, d.list); answer != nil {
+		return answer
 	}
-	// The SDK reads what lies between and stops where it has enough.
-	if len(d.path) == 0 {
-		if err := decoder.Skip(); err != nil {
-			return unreadable(err)
-		}
-		return nil
-	}
-	last := body[bytes.LastIndexByte(body, '<'):]
-	_, local, prefixed := bytes.Cut(bytes.TrimPrefix(last, []byte("</")), []byte(":"))
-	if !prefixed {
-		local = bytes.TrimPrefix(last, []byte("</"))
-	}
-	if !bytes.HasPrefix(last, []byte("</")) || !bytes.HasSuffix(local, []byte(">")) ||
-		string(bytes.TrimSpace(bytes.TrimSuffix(local, []byte(">")))) != root {
-		return &FalseAnswer{What: "one without its end", cut: true}
+	if _, text, err := child(decoder); !errors.Is(err, io.EOF) || text != "" {
+		return &FalseAnswer{What: "one that goes on after its end"}
 	}
 	return nil
 }
 
-// child enters the next element and returns its local name; "" at the end of
-// the one it is in.
-func child(decoder *xml.Decoder) (string, error) {
+// judgeMembers reads an element to its end: the path leads on from it.
+func judgeMembers(decoder *xml.Decoder, path, list []string) *FalseAnswer {
+	found := len(path) == 0
+	for {
+		name, _, err := child(decoder)
+		switch {
+		case err != nil:
+			return unreadable(err)
+		case name == "" && !found:
+			return &FalseAnswer{What: "one without <" + path[0] + ">"}
+		case name == "":
+			return nil
+		case name == "Error" || name == "Errors":
+			return &FalseAnswer{What: "an error in an answer that says yes"}
+		}
+		var answer *FalseAnswer
+		switch due := len(path) > 0 && name == path[0]; {
+		case due && len(path) > 1:
+			found, answer = true, judgeMembers(decoder, path[1:], list)
+		case due && len(list) > 0:
+			found, answer = true, judgeList(decoder, list)
+		default:
+			found = found || due
+			if err := decoder.Skip(); err != nil {
+				answer = unreadable(err)
+			}
+		}
+		if answer != nil {
+			return answer
+		}
+	}
+}
+
+// judgeList reads a list to its end; see lists.
+func judgeList(decoder *xml.Decoder, list []string) *FalseAnswer {
+	for {
+		name, text, err := child(decoder)
+		switch {
+		case err != nil:
+			return unreadable(err)
+		case text != "":
+			return &FalseAnswer{What: "text in a list of <" + list[0] + ">"}
+		case name == "":
+			return nil
+		case name != list[0]:
+			return &FalseAnswer{What: fmt.Sprintf("<%.60s> in a list of <%s>", name, list[0])}
+		}
+		if answer := judgeItem(decoder, list[0], list[1:]); answer != nil {
+			return answer
+		}
+	}
+}
+
+// judgeItem reads an item of a list to its end; has begins with what it has.
+func judgeItem(decoder *xml.Decoder, item string, has []string) *FalseAnswer {
+	found := false
+	for {
+		name, _, err := child(decoder)
+		switch {
+		case err != nil:
+			return unreadable(err)
+		case name == "" && !found:
+			return &FalseAnswer{What: "<" + item + "> without <" + has[0] + ">"}
+		case name == "":
+			return nil
+		case name != has[0]:
+			if err := decoder.Skip(); err != nil {
+				return unreadable(err)
+			}
+		case len(has) > 1:
+			found = true
+			if answer := judgeList(decoder, has[1:]); answer != nil {
+				return answer
+			}
+		default:
+			inner, text, err := child(decoder)
+			switch {
+			case err != nil:
+				return unreadable(err)
+			case inner != "":
+				return &FalseAnswer{What: fmt.Sprintf("<%.60s> where text is due", inner)}
+			}
+			found = text != ""
+		}
+	}
+}
+
+// child enters the next element and returns its local name, "" at the end of
+// the one it is in, and the text before, without space around it.
+func child(decoder *xml.Decoder) (name, text string, err error) {
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return "", err
+			return "", text, err
 		}
 		switch t := token.(type) {
+		case xml.CharData:
+			text += string(bytes.TrimSpace(t))
 		case xml.StartElement:
-			return t.Name.Local, nil
+			return t.Name.Local, text, nil
 		case xml.EndElement:
-			return "", nil
+			return "", text, nil
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,6 +201,62 @@ func TestAnAnswerWithoutItsMemberIsNone(t *testing.T) {
 			if answer := judge(c.service, c.operation, []byte(without)); answer == nil || !strings.Contains(answer.What, name) {
 				t.Errorf("%s without %s: %v", c.operation, name, answer)
 			}
+		}
+	}
+}
+
+// full is a list's content of one item that has all it must have, which holds
+// what replaces its id.
+func full(list []string, id string) string {
+	item, has := list[0], list[1]
+	if len(list) > 2 {
+		id = full(list[2:], id)
+	}
+	return "<" + item + "><Other>x</Other><" + has + ">" + id + "</" + has + "></" + item + ">"
+}
+
+// A list with anything in it but its own items is none, and an item without what
+// makes it one is none: the SDK would make an empty list of it.
+func TestAListHoldsItsOwnItemsOnly(t *testing.T) {
+	for operation, list := range lists {
+		i := slices.IndexFunc(calls, func(c call) bool { return c.operation == operation })
+		if i < 0 {
+			t.Fatalf("no answer to %s is known", operation)
+		}
+		c, member := calls[i], members[operation]
+		head, _, _ := strings.Cut(c.genuine, "<"+member)
+		_, tail, ok := strings.Cut(c.genuine, "</"+member+">")
+		if !ok {
+			_, tail, _ = strings.Cut(c.genuine, "<"+member+"/>")
+		}
+		answer := func(content, beside string) *FalseAnswer {
+			return judge(c.service, operation, []byte(head+"<"+member+">"+content+"</"+member+">"+beside+tail))
+		}
+		one := full(list, "x")
+		for name, content := range map[string]string{"none": "", "one": one, "two, apart": one + "\n  <!-- next -->" + one} {
+			if a := answer(content, ""); a != nil {
+				t.Errorf("%s, %s: %v", operation, name, a)
+			}
+		}
+		for name, c := range map[string]struct{ content, beside string }{
+			"hollow item":         {content: "<" + list[0] + "/>"},
+			"item without its":    {content: "<" + list[0] + "><Other>x</Other></" + list[0] + ">"},
+			"empty id":            {content: full(list, "")},
+			"blank id":            {content: full(list, " \n")},
+			"element for an id":   {content: full(list, "<x/>")},
+			"another name":        {content: "<member>" + one + "</member>"},
+			"one of another name": {content: one + "<Other/>" + one},
+			"text":                {content: "none"},
+			"error inside":        {content: "<Error><Code>Throttled</Code></Error>"},
+			"errors beside":       {beside: "<Errors><Error><Code>Throttled</Code></Error></Errors>"},
+			"error beside":        {content: one, beside: "<Error/>"},
+		} {
+			if answer(c.content, c.beside) == nil {
+				t.Errorf("%s, %s: taken for AWS's", operation, name)
+			}
+		}
+		if a := judge(c.service, operation, []byte(c.genuine+"<html/>")); a == nil {
+			t.Errorf("%s: taken for AWS's with a page behind it", operation)
 		}
 	}
 }
