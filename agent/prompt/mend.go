@@ -102,7 +102,8 @@ func swapped(a, b string) bool {
 }
 
 // Slip lists the verbs that a misspelt word could be, as start, stop and reboot:
-// those that the fewest slips away are. A word of the grammar is no slip.
+// those that the fewest slips away are. A word of the grammar is no slip, and
+// neither is a verb behind a prefix: "unstop" asks for something else.
 func Slip(w Word) []string {
 	if !w.Plain() || w.Quoted || len(w.Lower) < 4 || !letters(w.Lower) {
 		return nil
@@ -116,6 +117,9 @@ func Slip(w Word) []string {
 	for _, v := range [...]struct{ written, verb string }{
 		{"stop", "stop"}, {"shutdown", "stop"}, {"start", "start"}, {"restart", "reboot"}, {"reboot", "reboot"},
 	} {
+		if len(w.Lower) > len(v.written)+1 && strings.HasSuffix(w.Lower, v.written) {
+			return nil
+		}
 		switch d := Distance(w.Lower, v.written, limit); {
 		case d < best:
 			best, out = d, []string{v.verb}

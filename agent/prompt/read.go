@@ -73,8 +73,20 @@ func stateHere(ws []Word, i int) bool {
 }
 
 func tag(t string) (key, value string, ok bool) {
+	if Negated(t) {
+		return "", "", false
+	}
 	key, value, ok = strings.Cut(t, "=")
+	value = strings.TrimPrefix(value, "=")
 	return key, strings.Trim(value, `"'`), ok && key != ""
+}
+
+// Negated reports whether a word holds a "not" that is not read, such as
+// "non-production" and "env!=production": it is no name that nothing has.
+func Negated(w string) bool {
+	low := strings.ToLower(w)
+	return strings.HasPrefix(low, "non") || strings.HasPrefix(low, "not-") || strings.HasPrefix(low, "un-") || strings.HasPrefix(low, "ex-") ||
+		strings.HasPrefix(low, "!") || strings.Contains(low, "!=") || strings.Contains(low, "<>") || strings.Contains(low, "!~")
 }
 
 // kind adds a kind word; a second one narrows the first: "db instance".

@@ -64,6 +64,8 @@ func (s *splitter) next() {
 	case r == '&' || r == '+':
 		s.words = append(s.words, Word{Text: string(r), Lower: string(r), Start: s.pos, End: s.pos + 1})
 		s.pos++
+	case r == '!' && !s.alone(size) && (s.text[s.pos+size] == '=' || unicode.IsLetter(rune(s.text[s.pos+size]))):
+		s.plain() // "!=" and "!production" end no sentence
 	case dash(r) && s.alone(size):
 		s.mark(',')
 		s.pos += size

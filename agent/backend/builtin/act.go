@@ -47,6 +47,9 @@ type plan struct {
 	unknown int
 	// refused are the resources that the prompt says not to touch.
 	refused []thing
+	// stopped: the prompt leaves out something that was not understood, so that
+	// nothing of it may be proposed.
+	stopped bool
 }
 
 // part is one phrase of one request; text is how to write it again.
@@ -64,6 +67,16 @@ func (p *plan) say(format string, args ...any) {
 	if s := fmt.Sprintf(format, args...); !slices.Contains(p.texts, s) {
 		p.texts = append(p.texts, s)
 	}
+}
+
+// stop proposes nothing, for what a clause leaves out was not understood.
+func (p *plan) stop(c clause) {
+	p.stopped = true
+	text := c.text()
+	if c.joint == "but" {
+		text = "but " + text
+	}
+	p.say("I did not understand “%s”. Nothing was proposed: name each resource that is to be left out, or only those that you mean.", render.Markdown(shorten(text)))
 }
 
 // act turns clauses into a reply.
@@ -110,6 +123,9 @@ func (t *turn) act(cs []clause) agent.Reply {
 
 // conclude makes the one reply of a plan.
 func (t *turn) conclude(p *plan) agent.Reply {
+	if p.stopped {
+		return information(strings.Join(p.texts, "\n\n"))
+	}
 	for _, s := range p.steps {
 		if slices.ContainsFunc(p.refused, func(th thing) bool { return th.Canonical() == s.Canonical() }) {
 			t.mention(s.thing)
@@ -395,6 +411,10 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		var lines []string
 		for _, th := range ths {
 			lines = append(lines, placed(th)+", "+render.Markdown(stateOf(th)))
+		}
+		if named := slices.Concat(ph.q.AccountNames, ph.q.Accounts); len(named) > 0 {
+			p.say("%s is not in the account %s, so nothing was proposed. There is %s.", render.Code(ph.name), codes(named, "or"), strings.Join(lines, "; "))
+			return
 		}
 		p.say("Nothing fits “%s”. There is %s.", render.Markdown(ph.said), strings.Join(lines, "; "))
 		for _, th := range living(ths)[:min(len(living(ths)), mostChoices)] {

@@ -278,7 +278,7 @@ var conversations = [][]struct{ prompt, want, holds string }{
 	{{"stop the prod database", "clarification 4", "aurora-main"}},
 	{{"list prod instances", "information", "4 EC2 instances matching `prod`"}},
 	{{"stop web-2 in the prod account", stopWeb2, ""}},
-	{{"stop web-1 in the nosuch account", "clarification 2", "Nothing fits"}},
+	{{"stop web-1 in the nosuch account", "information", "is not in the account `nosuch`"}},
 	{{"take web-2 offline", stopWeb2, ""}},
 	{{"take down web-2", stopWeb2, ""}},
 	{{"take a snapshot of web-2", "information", "can't `take`"}},
@@ -336,7 +336,7 @@ var conversations = [][]struct{ prompt, want, holds string }{
 
 	{{"stop web-2 then wait then start old-box", "information", "can't wait"}},
 	{{"turn web-2 off and on again", "clarification 1", "did not understand"}},
-	{{"stop web-2 but only in eu-west-1", "clarification 1", "did not understand"}},
+	{{"stop web-2 but only in eu-west-1", "information", "did not understand"}},
 	{{"stop all but web-2", "clarification 10", "Whole groups"}},
 	{{"stop web-2 - just kidding", "information", "Nothing was proposed"}},
 	{{"stop web 2", "clarification 1", "not in the estate"}, {"yes", stopWeb2, ""}},

@@ -122,13 +122,26 @@ func parse(words []prompt.Word, known func(string) bool) []clause {
 }
 
 // whole takes a list apart by "and" together again: "stopped and open instances"
-// lists, and opens nothing.
+// lists, and opens nothing. What a list leaves out, as in "but not mysql", goes on
+// with it; where that is said by a name or without a "not", the list is not understood.
 func whole(cs []clause) []clause {
 	var out []clause
 	for _, c := range cs {
 		n := len(out)
 		lists := n > 0 && out[n-1].sentence == c.sentence && (out[n-1].mode == ask || out[n-1].mode == question)
 		if lists && c.mode == unsupported && c.joint != "" && c.joint != "," && len(names(slices.Concat(out[n-1].items, c.items))) == 0 && has(c.items, prompt.Kind) {
+			out[n-1].items = append(out[n-1].items, c.items...)
+			continue
+		}
+		more := len(c.items) > 0 && c.items[0].word("is", "are", "has", "have") && (c.joint == "and" || c.joint == "but")
+		if lists && more && len(names(slices.Concat(out[n-1].items, c.items))) == 0 && !has(c.items, prompt.Kind|prompt.Pronoun) {
+			out[n-1].items = append(out[n-1].items, c.items...) // "that are not public and are encrypted"
+			continue
+		}
+		if lists && c.verb == "" && (c.mode == refusal || c.mode == cancel && c.negation != "" || c.joint == "but") {
+			if len(names(c.items)) > 0 || !has(c.items[:1], prompt.Negation) {
+				out[n-1].mode = statement
+			}
 			out[n-1].items = append(out[n-1].items, c.items...)
 			continue
 		}

@@ -259,9 +259,8 @@ func (t *turn) whole(ths []thing) map[string]storage.Resource {
 	return out
 }
 
-// property answers whether named resources have a property.
+// property answers whether named resources have a property, or lack it, as asked.
 func (t *turn) property(f prompt.Facet, ths []thing) string {
-	f.Not = false
 	whole := t.whole(ths)
 	var out []string
 	for _, th := range ths[:min(len(ths), mostChoices)] {
@@ -270,16 +269,16 @@ func (t *turn) property(f prompt.Facet, ths []thing) string {
 		if read {
 			v = judge(f, r)
 		}
-		of := facets[f.Name]
+		turned := prompt.Facet{Name: f.Name, Not: !f.Not}
 		switch {
-		case v == yes && f.Name == prompt.Public && r.Metadata["public_ip"] != nil:
+		case v == yes && f.Name == prompt.Public && !f.Not && r.Metadata["public_ip"] != nil:
 			out = append(out, fmt.Sprintf("%s, has the public address %s (%s).", placed(th), render.Code(fmt.Sprint(r.Metadata["public_ip"])), t.confirmed(th)))
 		case v == yes:
-			out = append(out, fmt.Sprintf("Yes: %s, %s (%s).", placed(th), of.has, t.confirmed(th)))
+			out = append(out, fmt.Sprintf("Yes: %s, %s (%s).", placed(th), said(f, 1), t.confirmed(th)))
 		case v == no:
-			out = append(out, fmt.Sprintf("No: %s, %s (%s).", placed(th), of.lacks, t.confirmed(th)))
+			out = append(out, fmt.Sprintf("No: %s, %s (%s).", placed(th), said(turned, 1), t.confirmed(th)))
 		default:
-			out = append(out, fmt.Sprintf("Whether %s %s is not known: it was not read.", called(th), of.has))
+			out = append(out, fmt.Sprintf("Whether %s %s is not known: it was not read.", called(th), said(f, 1)))
 		}
 	}
 	return strings.Join(out, "\n\n")

@@ -49,8 +49,8 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 	case refusal:
 		p.refused = append(p.refused, subjects...)
 		if c.verb == "" {
-			if len(subjects) == 0 && has(c.items, prompt.Kind) {
-				t.lost(p, c, nil)
+			if head := behindFillers(c.items); len(subjects) == 0 || head[0].is(prompt.Negation|prompt.Kind) || c.joint == "but" {
+				p.leaveOut(c, len(subjects) > 0)
 			}
 			break
 		}
@@ -75,12 +75,26 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 		}
 		p.say("%s", t.tell(c, subjects))
 	default:
+		if c.joint == "but" {
+			p.stop(c)
+			break
+		}
 		t.lost(p, c, subjects)
 	}
 	if len(subjects) > 0 {
 		return subjects
 	}
 	return earlier
+}
+
+// leaveOut stops a plan unless all that a clause leaves out is named, as in
+// "not web-1" and "don't touch web-1", or is "nothing else".
+func (p *plan) leaveOut(c clause, named bool) {
+	if slices.ContainsFunc(content(c.items), func(it item) bool {
+		return it.name == "" && !it.word("touch", "include", "including", "else") && !(named && it.is(prompt.Kind))
+	}) {
+		p.stop(c)
+	}
 }
 
 // foreign reports whether a clause that only names resources holds words that
@@ -310,7 +324,11 @@ func (t *turn) answer(c clause, subjects []thing) string {
 		return t.unknownStates(vague, subjects)
 	}
 	if len(subjects) > 0 && len(q.Facets) == 1 && first("is", "are", "does", "do", "has", "have", "check", "tell", "what") {
-		return t.property(q.Facets[0], subjects)
+		f := q.Facets[0]
+		if len(head) > 1 && head[1].word("not") {
+			f.Not = !f.Not // "isn't web-1 public?" asks whether it is
+		}
+		return t.property(f, subjects)
 	}
 	if len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
 		return t.yesOrNo(q, subjects)

@@ -61,7 +61,7 @@ func (t *turn) tell(c clause, subjects []thing) string {
 	rest.Words, rest.In = nil, nil
 	nameless := q.Kind == "" && len(q.Words) > 0 && onlyStates(rest)
 	switch {
-	case nameless && len(q.Words) == 1 && len(r.lost) == 1 && r.lost[0] == q.Words[0] && !wondering(head):
+	case nameless && len(q.Words) == 1 && len(r.lost) == 1 && r.lost[0] == q.Words[0] && !wondering(head) && !prompt.Negated(q.Words[0]):
 		r.lost, r.absent = nil, q.Words // "describe nosuch" is about a name
 		return t.notUnderstood(c, r)
 	case !r.whole():

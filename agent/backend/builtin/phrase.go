@@ -91,8 +91,10 @@ func phrases(items []item, verb string) []phrase {
 		case it.is(prompt.Particle) && (it.word("again", "back") || verb == "start" && it.word("up")):
 		case it.word("on", "off", "up", "down", "out") && (i == len(items)-1 || items[i+1].joint != "" || items[i+1].word("again")):
 			cur.left = append(cur.left, it.Text) // "turn web-1 off and on again" wants both
-		case it.word("in", "from", "within", "inside"):
-			words = append(words, it.Word) // what follows may be an account
+		case it.word("in", "from", "within", "inside", "account", "profile"):
+			words = append(words, it.Word) // what stands beside may be an account
+		case it.word("than"):
+			cur.left = append(cur.left, it.Text) // "other than production" leaves out
 		case it.is(prompt.Article|prompt.Preposition|prompt.Label|prompt.Now|prompt.Noun) && !it.is(prompt.Unsupported|prompt.Action|prompt.Ask):
 		case it.is(prompt.Polite|prompt.Greeting|prompt.Yes) && !it.is(opening|prompt.Time):
 		case it.word("is", "are") && i > 0 && items[i-1].word("that", "which"):

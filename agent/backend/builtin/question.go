@@ -42,6 +42,12 @@ func (r understood) whole() bool {
 
 // understand accounts for every word of a question.
 func (t *turn) understand(items []item) understood {
+	items = slices.Clone(items)
+	for i := range items[:max(len(items)-1, 0)] {
+		if items[i].is(prompt.Negation) && items[i+1].name != "" {
+			items[i].After = ',' // "not web-1 in us-west-2" is no "not in us-west-2"
+		}
+	}
 	words := plainWords(items)
 	q, uses := prompt.Understand(words)
 	r := understood{q: q}
@@ -73,7 +79,7 @@ func (t *turn) understand(items []item) understood {
 			if !slices.Contains(r.q.In, w.Text) {
 				r.q.In = append(slices.Clone(r.q.In), w.Text)
 			}
-		case uses[i] == prompt.Text && (w.Quoted || identifierLike(w.Text)):
+		case uses[i] == prompt.Text && (w.Quoted || identifierLike(w.Text) && !prompt.Negated(w.Text)):
 			r.absent = append(r.absent, w.Text)
 		default:
 			r.lost = append(r.lost, w.Text)

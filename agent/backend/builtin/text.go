@@ -273,7 +273,7 @@ func (t *turn) strange(q prompt.Qualifiers) []string {
 	}
 	all, _ := t.estate.Search("", storage.Filter{}, math.MaxInt32)
 	return slices.DeleteFunc(slices.Clone(q.Words), func(w string) bool {
-		return prompt.Vocabulary(w) || identifierLike(w) || len(t.accountsCalled(w)) > 0 ||
+		return prompt.Vocabulary(w) || identifierLike(w) && !prompt.Negated(w) || len(t.accountsCalled(w)) > 0 ||
 			slices.ContainsFunc(all, func(r storage.Record) bool { return prompt.Mentions(r, w) })
 	})
 }
