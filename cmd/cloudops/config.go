@@ -33,6 +33,8 @@ type config struct {
 	Daemon daemonConfig `json:"daemon,omitzero" yaml:"daemon,omitempty"`
 
 	home string
+	// said: the file says something, be it only a comment's worth of nothing.
+	said bool
 }
 
 // encryptionConfig says whether what is stored is protected, and where the key is.
@@ -113,11 +115,28 @@ func loadConfig() (config, error) {
 	if err := daemon.CheckHome(home, workspaces()); err != nil {
 		return config{}, err
 	}
-	text, err := os.ReadFile(config{home: home}.path())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return config{}, fmt.Errorf("reading the configuration: %w", err)
+	text, there, err := readConfig(home)
+	if err != nil {
+		return config{}, err
 	}
-	return parseConfig(home, text, err == nil)
+	return parseConfig(home, text, there)
+}
+
+// readConfig reads the home's config.yaml, if there is one. A link that leads
+// nowhere is none that is absent: what it said is not known.
+func readConfig(home string) (text []byte, there bool, err error) {
+	path := config{home: home}.path()
+	text, err = os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, false, nil
+		}
+		return nil, false, fmt.Errorf("reading the configuration: %s is a link that leads nowhere; put the file there, or remove the link", path)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return bytes.TrimPrefix(text, []byte("\ufeff")), true, nil
 }
 
 // parseConfig reads the text of the home's config.yaml, if there is one.
@@ -137,6 +156,7 @@ func parseConfig(home string, text []byte, there bool) (config, error) {
 			return config{}, fmt.Errorf("reading %s: %sit is not as it must be", path, position(err))
 		}
 	}
+	c.home, c.said = home, len(bytes.TrimSpace(text)) > 0 // a file without keys makes all of it empty
 	if c.DataPath == "" {
 		c.DataPath = filepath.Join(home, "data")
 	}
@@ -147,10 +167,15 @@ func parseConfig(home string, text []byte, there bool) (config, error) {
 }
 
 // outdated reports whether config.yaml says something else by now. One that is
-// wrong says nothing: what runs goes on, and the policy closes.
+// wrong, or gone, or emptied says nothing: what runs goes on, and the policy
+// closes.
 func (c config) outdated() bool {
 	now, err := loadConfig()
-	return err == nil && !reflect.DeepEqual(now, c)
+	if err != nil || c.said && !now.said {
+		return false
+	}
+	c.said = now.said
+	return !reflect.DeepEqual(now, c)
 }
 
 // liveConfig is the home's configuration of this moment, for what is in force as
@@ -170,17 +195,17 @@ type liveConfig struct {
 func (l *liveConfig) now() (config, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text, err := os.ReadFile(config{home: l.home}.path())
+	text, there, err := readConfig(l.home)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return config{}, fmt.Errorf("reading the configuration: %w", err)
+	case err != nil:
+		return config{}, err
 	case len(l.text) > 0 && len(bytes.TrimSpace(text)) == 0:
 		return config{}, errors.New("config.yaml is gone or empty; put it back, or restart the daemon to go on without it (cloudops daemon restart)")
 	case len(l.text) > 0 && bytes.Equal(text, l.text):
 		// That others can write it by now is noticed all the same.
 		return l.c, errors.Join(l.err, ownFile(config{home: l.home}.path()))
 	}
-	l.c, l.err = parseConfig(l.home, text, err == nil)
+	l.c, l.err = parseConfig(l.home, text, there)
 	if len(bytes.TrimSpace(text)) > 0 {
 		l.text = text
 	}

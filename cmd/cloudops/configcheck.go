@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // checkYAML compares the text of config.yaml with what it is read into, before it
@@ -25,7 +26,10 @@ func checkYAML(text []byte) (texts []string, err error) {
 		return nil, fmt.Errorf("%sit is no YAML; see that quotes and brackets are closed, and that what belongs together stands below each other", position(err))
 	}
 	c := &yamlCheck{anchors: map[string]ast.Node{}}
-	for _, doc := range f.Docs {
+	for i, doc := range f.Docs {
+		if i > 0 && doc.Body != nil {
+			return nil, fmt.Errorf("line %d: another document begins, and only the first would count; put all of it into one", doc.Body.GetToken().Position.Line)
+		}
 		if doc.Body != nil {
 			c.node(doc.Body, reflect.TypeFor[config](), nil)
 		}
@@ -184,6 +188,10 @@ func (c *yamlCheck) text(n ast.Node, path []string) {
 	}
 	if looksSecret(value) {
 		c.fail(n, path, "holds what looks like a key or a password; no secret stands in config.yaml: take it out, and if others could have read it, make a new one")
+		return
+	}
+	if path[len(path)-1] == "env_var" && value != "" && !seal.IsVariable(value) {
+		c.fail(n, path, "is no name of a variable, such as CLOUDOPS_KEY; what the variable holds stands in the environment only")
 		return
 	}
 	if value != "" {

@@ -42,6 +42,10 @@ func TestAWrongConfigurationIsExplained(t *testing.T) {
 		"s3_backup: {bucket: my-backup, region: us-west-2}\nencryption: {enabled: false}\n": "there is an s3_backup",
 		"collections: {aws_estate: {memmap_config: {threshold_kb: -1}}}\n":                  "threshold_kb",
 		"collections: {chat_history: {distance: far}}\n":                                    "cosine, euclidean, dot or manhattan",
+		"policy: {reads: allow}\n---\npolicy: {read_only: true}\n":                          "line 3: another document begins",
+		"policy: {reads: allow}\n...\npolicy: {read_only: true}\n":                          "another document begins",
+		"encryption: {key_source: {env_var: pass word walrus}}\n":                           "is no name of a variable",
+		"qdrant: {api_key: {env_var: walrus-Secret!}}\n":                                    "is no name of a variable",
 		"qdrant: [\n": "config.yaml",
 	} {
 		writeConfig(t, text)
@@ -51,6 +55,16 @@ func TestAWrongConfigurationIsExplained(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "walrus") {
 			t.Errorf("an error quotes a secret: %v", err)
+		}
+	}
+}
+
+// A file that says nothing is as none, and a mark before its text is none of it.
+func TestAConfigurationMaySayNothing(t *testing.T) {
+	for text, readOnly := range map[string]bool{"": false, "# nothing\n": false, "---\n": false, "\ufeffpolicy: {read_only: true}\n": true} {
+		writeConfig(t, text)
+		if c, err := loadConfig(); err != nil || c.Policy.ReadOnly != readOnly {
+			t.Errorf("%q: %+v, %v", text, c.Policy, err)
 		}
 	}
 }

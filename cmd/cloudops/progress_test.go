@@ -37,6 +37,9 @@ func TestProgressStaysOnOneLine(t *testing.T) {
 			seen <- b.String()
 		}()
 		p := (&app{stdio: stdio{err: tty}}).progress()
+		if p.bar.IsStarted() {
+			t.Error("it is drawn before anything is known, over a question that may stand there")
+		}
 		for done := range 3 {
 			note, err := json.Marshal(daemon.ProgressNote{Progress: scanner.Progress{Done: done, Total: 183, Resources: 11,
 				Message: "ec2_instance in af-south-1 of \x1b[31m東京の本番アカウント, " + strings.Repeat("long ", 20)}})

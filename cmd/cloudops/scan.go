@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/cheggaaa/pb/v3"
 	"github.com/spf13/cobra"
@@ -124,6 +125,9 @@ func scanOutcome(r scanner.Result) error {
 type progress struct {
 	bar      *pb.ProgressBar
 	terminal int // its file descriptor
+	// begin is done once: by the first note, as a question may be asked before
+	// it on the same terminal, or by the end.
+	begin *sync.Once
 }
 
 // progressLine is as wide as the terminal: the bar takes what the text leaves,
@@ -135,10 +139,7 @@ func (a *app) progress() progress {
 	if !ok || a.json || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return progress{}
 	}
-	p := progress{pb.New(0).SetTemplateString(progressLine).SetWriter(f).Set(pb.CleanOnFinish, true), int(f.Fd())}
-	p.fit()
-	p.bar.Start()
-	return p
+	return progress{pb.New(0).SetTemplateString(progressLine).SetWriter(f).Set(pb.CleanOnFinish, true), int(f.Fd()), new(sync.Once)}
 }
 
 func (p progress) note(method string, params []byte) {
@@ -154,6 +155,7 @@ func (p progress) note(method string, params []byte) {
 	}
 	p.fit()
 	p.bar.SetTotal(int64(n.Total)).SetCurrent(int64(n.Done)).Set("doing", render.Terminal(n.Message))
+	p.begin.Do(func() { p.bar.Start() })
 }
 
 // fit takes the width of this terminal; the library knows that of the process.
@@ -165,6 +167,7 @@ func (p progress) fit() {
 
 func (p progress) done() {
 	if p.bar != nil {
+		p.begin.Do(func() {})
 		p.bar.Finish()
 	}
 }

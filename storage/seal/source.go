@@ -10,10 +10,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/cloudops/cloudops/storage/home"
 )
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// IsVariable reports whether a shell could set an environment variable of that
+// name. What could not be one may be a secret in its place.
+func IsVariable(name string) bool { return variableName.MatchString(name) }
 
 // Source is where the key-encryption key is kept. At most one field is set;
 // none set means the OS keychain, or on a first run without one a key file.
@@ -76,7 +83,7 @@ func (s Source) normal(home string) (Source, error) {
 	}
 	if s.EnvVar != "" {
 		set++
-		if strings.ContainsAny(s.EnvVar, "=\x00") {
+		if !IsVariable(s.EnvVar) {
 			return Source{}, errors.New("the key's environment variable has no valid name; correct encryption.key_source")
 		}
 	}
@@ -91,7 +98,7 @@ func (s Source) normal(home string) (Source, error) {
 			path = filepath.Join(dir, rest)
 		}
 		if !filepath.IsAbs(path) {
-			return Source{}, fmt.Errorf("the key file %q is no absolute path; correct encryption.key_source", s.File)
+			return Source{}, errors.New("the key file is named by no absolute path; correct encryption.key_source.file")
 		}
 		s.File = filepath.Clean(path)
 	}
