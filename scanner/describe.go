@@ -14,35 +14,47 @@ import (
 // Describe reads one resource from AWS now, without storing it.
 // ErrGone: AWS says there is none.
 func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
+	r, live, err := s.read(ctx, env, k)
+	if err != nil {
+		return r, err
+	}
+	live()
+	return r, nil
+}
+
+// read is what a list would tell of one resource; live adds in place what only a
+// live read tells, which is never stored: the next list would take it away.
+func (s *Scanner) read(ctx context.Context, env Environment, k storage.Key) (r storage.Resource, live func(), err error) {
 	collector, ok := collectorOf(k.Type)
 	if !ok {
-		return storage.Resource{}, fmt.Errorf("describing a resource: the type %q is unknown", k.Type)
+		return storage.Resource{}, nil, fmt.Errorf("describing a resource: the type %q is unknown", k.Type)
 	}
 	if k.ID == "" || k.AccountID == "" || (k.Region == "" && !collector.Global) {
-		return storage.Resource{}, errors.New("describing a resource: its identifier, account and region must be known")
+		return storage.Resource{}, nil, errors.New("describing a resource: its identifier, account and region must be known")
 	}
 	profile, err := s.ProfileFor(ctx, env, k.AccountID)
 	if err != nil {
-		return storage.Resource{}, err
+		return storage.Resource{}, nil, err
 	}
 	a, err := s.access(ctx, env, profile)
 	if err != nil {
-		return storage.Resource{}, err
+		return storage.Resource{}, nil, err
 	}
 	id, err := s.identify(ctx, a, identityLasts)
 	if err != nil {
-		return storage.Resource{}, err
+		return storage.Resource{}, nil, err
 	}
 	region := k.Region
 	if region == "" {
 		region = a.region
 	}
 	if err := checkRegion(region, ""); err != nil {
-		return storage.Resource{}, err
+		return storage.Resource{}, nil, err
 	}
 	reading, cancel := context.WithTimeout(ctx, s.wait.describe)
 	defer cancel()
-	r, err := collector.Describe(reading, a.in(region), services.Target{
+	cfg := a.in(region)
+	r, err = collector.Describe(reading, cfg, services.Target{
 		AccountID:   k.AccountID,
 		AccountName: s.ledger.nameOf(k.AccountID),
 		Partition:   id.Partition,
@@ -50,17 +62,24 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 	}, k.ID)
 	if err != nil {
 		if ctx.Err() != nil {
-			return storage.Resource{}, ctx.Err()
+			return storage.Resource{}, nil, ctx.Err()
 		}
-		return storage.Resource{}, withAction(a.explain(region, err), collector.Action, profile)
+		return storage.Resource{}, nil, withAction(a.explain(region, err), collector.Action, profile)
 	}
-	return r, nil
+	return r, func() {
+		if collector.Live == nil {
+			return
+		}
+		reading, cancel := context.WithTimeout(ctx, s.wait.describe)
+		defer cancel()
+		collector.Live(reading, cfg, r)
+	}, nil
 }
 
 // Refresh describes a resource and brings the estate up to date with it.
 // ErrGone: AWS says there is none, and it was removed from the estate.
 func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
-	r, err := s.Describe(ctx, env, k)
+	r, live, err := s.read(ctx, env, k)
 	if errors.Is(err, ErrGone) {
 		if removing := s.estate.Delete(ctx, k); removing != nil {
 			return r, removing
@@ -74,7 +93,11 @@ func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (
 	if err := s.keep(ctx, collector, &r); err != nil {
 		return r, err
 	}
-	return r, s.estate.Upsert(ctx, r)
+	if err := s.estate.Upsert(ctx, r); err != nil {
+		return r, err
+	}
+	live()
+	return r, nil
 }
 
 // keep fills in what is known of a resource from earlier, where a detail of it

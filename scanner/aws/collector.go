@@ -52,6 +52,9 @@ type Collector struct {
 	List func(ctx context.Context, cfg aws.Config, t Target, s Sink) error
 	// Describe reads one resource by its id, or fails with ErrGone.
 	Describe func(ctx context.Context, cfg aws.Config, t Target, id string) (storage.Resource, error)
+	// Live adds to the constraints of a described resource what no list tells; nil
+	// where there is no such thing.
+	Live func(ctx context.Context, cfg aws.Config, r storage.Resource)
 	// Lacks says whether a detail of a resource could not be read, and Keep
 	// fills in what is known of it from an earlier time. Both are nil where a
 	// resource comes in one answer.
@@ -62,7 +65,7 @@ type Collector struct {
 // Collectors lists all collectors.
 func Collectors() []Collector {
 	return []Collector{
-		{Service: "ec2", Type: "ec2_instance", Action: "ec2:DescribeInstances", List: listInstances, Describe: describeInstance},
+		{Service: "ec2", Type: "ec2_instance", Action: "ec2:DescribeInstances", List: listInstances, Describe: describeInstance, Live: protection},
 		{Service: "rds", Type: "rds_instance", Action: "rds:DescribeDBInstances", List: listDBInstances, Describe: describeDBInstance},
 		{Service: "rds", Type: "rds_cluster", Action: "rds:DescribeDBClusters", List: listDBClusters, Describe: describeDBCluster},
 		{Service: "s3", Type: "s3_bucket", Global: true, Action: "s3:ListAllMyBuckets", List: listBuckets, Describe: describeBucket, Lacks: lacksOfBucket, Keep: keepOfBucket},

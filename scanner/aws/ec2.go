@@ -33,9 +33,7 @@ func describeInstance(ctx context.Context, cfg aws.Config, t Target, id string) 
 	for _, reservation := range out.Reservations {
 		for _, i := range reservation.Instances {
 			if aws.ToString(i.InstanceId) == id {
-				r := instance(t, i)
-				protection(ctx, cfg, r)
-				return r, nil
+				return instance(t, i), nil
 			}
 		}
 	}
