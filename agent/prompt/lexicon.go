@@ -85,7 +85,7 @@ func lexicon() map[string]Class {
 		{Ask, "describe show list display print get give tell explain find search lookup look inspect check count summarize summarise see view enumerate examine fetch help report"},
 		{Question, `what which who whom whose why when where how is are am was were do does did has have had can could would will
 			should shall may might must whats ought`},
-		{Negation, "not no never neither nor without none nothing nobody avoid refrain except excluding missing lacking outside rather prevent forbid hardly "},
+		{Negation, "not no never neither nor without none nothing nobody avoid refrain except excluding missing lacking lack lacks outside rather prevent forbid hardly "},
 		{Condition, "if when whenever unless once until till while after before as provided assuming whether otherwise unlike during"},
 		{Time, `tomorrow tonight later yesterday daily nightly weekly monthly hourly midnight noon morning evening afternoon night
 			weekend weekends weekday weekdays monday tuesday wednesday thursday friday saturday sunday minute minutes hour hours hrs day days week

@@ -157,7 +157,7 @@ func (u *understanding) facet(f Facet, at, n int) {
 func (u *understanding) had(at int) bool {
 	for at--; at >= 0 && u.ws[at].After == 0; at-- {
 		switch {
-		case u.ws[at].isOne("with", "without", "have", "has", "having", "lacking", "missing"):
+		case u.ws[at].isOne("with", "without", "have", "has", "having", "lacking", "lack", "lacks", "missing"):
 			return true
 		case !u.ws[at].Is(Article|Indefinite|Negation) && !u.ws[at].isOne("read"):
 			return false
@@ -299,7 +299,7 @@ func negates(ws []Word, i int) bool {
 		}
 		return false
 	}
-	return ws[i].isOne("not", "without", "except", "excluding", "missing", "lacking", "outside")
+	return ws[i].isOne("not", "without", "except", "excluding", "missing", "lacking", "lack", "lacks", "outside")
 }
 
 // formWords are words of questions that the grammar's classes leave out.
@@ -309,7 +309,7 @@ var formWords = strings.Fields("many much exist exists existing total altogether
 // lost in a list.
 var meaning = strings.Fields(`why when who whom whose should can could would will shall may might must ought was were did had
 	like about between over under than through by per both either same former latter other others another explain help wish love prefer
-	try trying able first last possibly anymore finally`)
+	try trying able first last possibly anymore finally instead`)
 
 // form reports whether a word only makes the sentence.
 func (u *understanding) form(i int) bool {

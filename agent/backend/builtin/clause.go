@@ -139,7 +139,8 @@ func whole(cs []clause) []clause {
 			continue
 		}
 		if lists && c.verb == "" && (c.mode == refusal || c.mode == cancel && c.negation != "" || c.joint == "but") {
-			if len(names(c.items)) > 0 || !has(c.items[:1], prompt.Negation) {
+			refers := has(out[n-1].items, prompt.Pronoun) && !has(out[n-1].items, prompt.Kind) // "all of them"
+			if refers || len(names(c.items)) > 0 || !has(c.items[:1], prompt.Negation) {
 				out[n-1].mode = statement
 			}
 			out[n-1].items = append(out[n-1].items, c.items...)

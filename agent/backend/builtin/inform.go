@@ -323,12 +323,22 @@ func (t *turn) answer(c clause, subjects []thing) string {
 	if vague := vagueStates(head); len(vague) > 0 && len(subjects) > 0 {
 		return t.unknownStates(vague, subjects)
 	}
-	if len(subjects) > 0 && len(q.Facets) == 1 && first("is", "are", "does", "do", "has", "have", "check", "tell", "what") {
-		f := q.Facets[0]
-		if len(head) > 1 && head[1].word("not") {
-			f.Not = !f.Not // "isn't web-1 public?" asks whether it is
+	if yesNo := first("is", "are", "does", "do", "has", "have"); yesNo && len(subjects) > 0 && len(q.Facets)+len(q.Not) > 0 {
+		plain := head
+		if head[1].word("not") {
+			plain = slices.Delete(slices.Clone(head), 1, 2) // "isn't web-1 public?" asks whether it is
 		}
-		return t.property(f, subjects)
+		r := t.understand(plain)
+		switch {
+		case len(r.q.Facets)+len(r.q.StateWords)+len(r.q.Not) > 1:
+			return fmt.Sprintf("I can't answer “%s”: ask for one property or state at a time.", render.Markdown(shorten(c.text())))
+		case len(r.lost) > 0 && len(r.q.Facets) > 0:
+			return t.notUnderstood(c, r)
+		}
+		q = r.q
+	}
+	if len(subjects) > 0 && len(q.Facets) == 1 && first("is", "are", "does", "do", "has", "have", "check", "tell", "what") {
+		return t.property(q.Facets[0], subjects)
 	}
 	if len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
 		return t.yesOrNo(q, subjects)

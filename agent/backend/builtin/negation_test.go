@@ -35,7 +35,7 @@ func TestNoNotIsDropped(t *testing.T) {
 	c := newChat(t, properties())
 	say := func(text string) agent.Answer {
 		t.Helper()
-		a, err := c.agent.Send(context.Background(), agent.Message{Prompt: text}, nil)
+		a, err := c.agent.Send(context.Background(), agent.Message{Conversation: c.id, Prompt: text}, nil)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -103,6 +103,16 @@ func TestNoNotIsDropped(t *testing.T) {
 	}
 	whether("isn't users-db encrypted?", "Yes")
 	whether("isn't orders-db private?", "No")
+	whether("does users-db lack encryption?", "No")
+	for _, both := range []string{"is users-db encrypted and stopped?", "is orders-db public and not running?", "is users-db encrypted and not public?"} {
+		if a := say(both); !unanswered.MatchString(a.Text) {
+			t.Errorf("%q: %s", both, a.Text)
+		}
+	}
+	c.id = say("list databases").Conversation
+	list("all of them but not mysql", "users-db")
+	c.id = ""
+	list("encrypted databases instead of mysql", "users-db")
 	list("databases that are not public and are encrypted", "users-db")
 	list("databases not public and not encrypted", "orders-copy")
 	list("instances with no public address and not running", "b e")
