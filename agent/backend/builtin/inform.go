@@ -49,7 +49,10 @@ func (t *turn) other(p *plan, c clause, earlier []thing) []thing {
 	case refusal:
 		p.refused = append(p.refused, subjects...)
 		if c.verb == "" {
-			if head := behindFillers(c.items); len(subjects) == 0 || head[0].is(prompt.Negation|prompt.Kind) || c.joint == "but" {
+			switch head := behindFillers(c.items); {
+			case head[0].is(prompt.Kind):
+				p.stop(c) // "instances except web-1"
+			case len(subjects) == 0 || head[0].is(prompt.Negation) || c.joint == "but":
 				p.leaveOut(c, len(subjects) > 0)
 			}
 			break

@@ -117,6 +117,7 @@ func TestNoNotIsDropped(t *testing.T) {
 	list("databases not public and not encrypted", "orders-copy")
 	list("instances with no public address and not running", "b e")
 	list("instances but not web-1", "b d e")
+	list("instances except web-1", "b d e")
 	list("instances except web-1 in us-west-2", "d e")
 	for _, not := range []string{"non-production instances", "instances env!=production", "instances where env != production", "instances !production", "not-production instances"} {
 		list(not, "d e")
