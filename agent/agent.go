@@ -90,7 +90,8 @@ type IdentifiedResource struct {
 	// Live: AWS was asked for all of this in this turn, since the prompt asks how
 	// it is now.
 	Live bool `json:"live,omitempty"`
-	// NotAsked is why AWS could not be asked though the prompt asks that.
+	// NotAsked says why AWS was not asked, or did not answer, though the prompt
+	// asks that.
 	NotAsked string `json:"not_asked,omitempty"`
 	// Mention is the text that led here.
 	Mention string `json:"mention"`

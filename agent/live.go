@@ -31,9 +31,9 @@ func (a *Agent) live(ctx context.Context, m Message, f *identified) {
 	why := ""
 	switch {
 	case len(f.resources) > mostLive || len(f.omitted) > 0:
-		why = fmt.Sprintf("it is asked for at most %d resources at once", mostLive)
+		why = fmt.Sprintf("AWS was not asked: it is asked for at most %d resources at once", mostLive)
 	case !a.executor.MayRead():
-		why = "the policy is to ask before each read"
+		why = "AWS was not asked: the policy is to ask before each read"
 	}
 	if why != "" {
 		for i := range f.resources {
@@ -56,9 +56,10 @@ func (a *Agent) askLive(ctx context.Context, env scanner.Environment, m *mention
 	case errors.Is(err, scanner.ErrGone):
 		m.live, m.State = true, StateGone
 	case ctx.Err() != nil:
-		m.unasked = fmt.Sprintf("it did not answer within %d s", liveTime/time.Second)
+		m.unasked = fmt.Sprintf("AWS did not answer within %d s", liveTime/time.Second)
 	case err != nil:
-		m.unasked, _, _ = strings.Cut(err.Error(), ";") // what follows is advice on profiles
+		why, _, _ := strings.Cut(err.Error(), ";") // what follows is advice on profiles
+		m.unasked = "AWS did not answer: " + why
 	default:
 		m.live = true
 		if r, ok := a.byKey(m.Canonical()); ok {

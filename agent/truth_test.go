@@ -188,10 +188,10 @@ func TestStateQuestionsAreAskedLive(t *testing.T) {
 
 	stop("worker-3")
 	proxy.Spoil(awstest.Fault{Service: "ec2", Kind: awstest.Deny})
-	says("is worker-3 stopped?", true, "was running", "AWS was not asked")
+	says("is worker-3 stopped?", true, "was running", "AWS did not answer: ")
 	proxy.Heal()
 	proxy.Spoil(awstest.Fault{Service: "ec2", Kind: awstest.Hang})
-	says("is worker-3 stopped?", true, "was running", "did not answer within")
+	says("is worker-3 stopped?", true, "was running", "AWS did not answer within")
 	proxy.Heal()
 	says("are worker-1, worker-2, worker-3, worker-4, batch-1 and "+e.Unnamed+" running?", false, "was running", "at most 5")
 	w.reopen(t, executor.Config{Reads: "ask"})

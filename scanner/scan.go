@@ -23,6 +23,9 @@ const (
 	defaultConcurrency = 16
 	// scanAttempts is how often a scan makes a call that is throttled or fails.
 	scanAttempts = 5
+	// mostBarren is how many pages in a row may have nothing new before a list
+	// is taken for one without an end.
+	mostBarren = 100
 	// ledgerEvery is how often a running scan saves the ledger.
 	ledgerEvery = time.Second
 )
@@ -421,23 +424,31 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	account := u.account.identity
 	target := services.Target{AccountID: account.AccountID, AccountName: u.account.name, Partition: account.Partition, Region: u.region}
 	began := time.Now().UTC()
-	seen, count := map[string]bool{}, 0
+	seen, count, barren := map[string]bool{}, 0, 0
 	sink := services.Sink{
 		Emit: func(ctx context.Context, page []storage.Resource) error {
-			if len(page) == 0 {
-				return nil
-			}
+			before := len(seen)
 			for i := range page {
+				if strings.TrimSpace(page[i].ID) == "" {
+					return &services.FalseAnswer{What: "a resource without its id", Status: http.StatusOK}
+				}
+				seen[page[i].Key().Canonical()] = true
 				if err := s.keep(ctx, u.collector, &page[i]); err != nil {
 					return storeError{err}
 				}
 			}
+			if barren++; len(seen) > before {
+				barren = 0
+			}
+			if barren == mostBarren {
+				return fmt.Errorf("%w: %d pages in a row have nothing new", services.ErrEndless, barren)
+			}
+			if len(page) == 0 {
+				return nil
+			}
 			changed, err := s.estate.BulkUpsert(ctx, page)
 			if err != nil {
 				return storeError{fmt.Errorf("storing scanned resources: %w", err)}
-			}
-			for _, r := range page {
-				seen[r.Key().Canonical()] = true
 			}
 			count += len(page)
 			s.found(u, len(page), changed)

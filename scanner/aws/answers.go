@@ -301,7 +301,7 @@ func judgeItem(decoder *xml.Decoder, item string, has []string) *FalseAnswer {
 			return &FalseAnswer{What: "<" + item + "> without <" + has[0] + ">"}
 		case name == "":
 			return nil
-		case name != has[0]:
+		case !strings.EqualFold(name, has[0]): // the SDK reads it in any letters
 			if err := decoder.Skip(); err != nil {
 				return unreadable(err)
 			}

@@ -11,6 +11,8 @@ package aws
 import (
 	"context"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +119,23 @@ func (f facts) list(name string, v []string) {
 	if len(v) > 0 {
 		f[name] = v
 	}
+}
+
+// only is the resource that a call named by its id, of what the answer holds.
+// An answer with nothing in it is ErrGone, one with others alone, or without the
+// resource's state, a *FalseAnswer.
+func only(found []storage.Resource, id string) (storage.Resource, error) {
+	if len(found) == 0 {
+		return storage.Resource{}, ErrGone
+	}
+	i := slices.IndexFunc(found, func(r storage.Resource) bool { return strings.EqualFold(r.ID, id) })
+	switch {
+	case i < 0:
+		return storage.Resource{}, &FalseAnswer{What: "one about another resource", Status: http.StatusOK}
+	case found[i].State == "":
+		return storage.Resource{}, &FalseAnswer{What: "one without the resource's state", Status: http.StatusOK}
+	}
+	return found[i], nil
 }
 
 // distinct drops empty and repeated texts and keeps the order.

@@ -30,14 +30,17 @@ func describeInstance(ctx context.Context, cfg aws.Config, t Target, id string) 
 	if err != nil {
 		return storage.Resource{}, fmt.Errorf("describing an EC2 instance: %w", err)
 	}
+	found := []storage.Resource{}
 	for _, reservation := range out.Reservations {
 		for _, i := range reservation.Instances {
-			if aws.ToString(i.InstanceId) == id {
-				return instance(t, i), nil
-			}
+			found = append(found, instance(t, i))
 		}
 	}
-	return storage.Resource{}, ErrGone
+	r, err := only(found, id)
+	if err != nil {
+		return r, fmt.Errorf("describing an EC2 instance: %w", err)
+	}
+	return r, nil
 }
 
 // protection reads what keeps an instance that is at rest from being stopped or

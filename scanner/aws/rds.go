@@ -29,12 +29,15 @@ func describeDBInstance(ctx context.Context, cfg aws.Config, t Target, id string
 	if err != nil {
 		return storage.Resource{}, fmt.Errorf("describing an RDS instance: %w", err)
 	}
+	found := []storage.Resource{}
 	for _, i := range out.DBInstances {
-		if strings.EqualFold(aws.ToString(i.DBInstanceIdentifier), id) {
-			return dbInstance(t, i), nil
-		}
+		found = append(found, dbInstance(t, i))
 	}
-	return storage.Resource{}, ErrGone
+	r, err := only(found, id)
+	if err != nil {
+		return r, fmt.Errorf("describing an RDS instance: %w", err)
+	}
+	return r, nil
 }
 
 func listDBClusters(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
@@ -53,12 +56,15 @@ func describeDBCluster(ctx context.Context, cfg aws.Config, t Target, id string)
 	if err != nil {
 		return storage.Resource{}, fmt.Errorf("describing an RDS cluster: %w", err)
 	}
+	found := []storage.Resource{}
 	for _, c := range out.DBClusters {
-		if strings.EqualFold(aws.ToString(c.DBClusterIdentifier), id) {
-			return dbCluster(t, c), nil
-		}
+		found = append(found, dbCluster(t, c))
 	}
-	return storage.Resource{}, ErrGone
+	r, err := only(found, id)
+	if err != nil {
+		return r, fmt.Errorf("describing an RDS cluster: %w", err)
+	}
+	return r, nil
 }
 
 // dbInstance keeps what is allow-listed of an RDS instance.

@@ -441,7 +441,7 @@ func (t *turn) dated(th thing) string {
 		s = fmt.Sprintf("%s, was %s when it was stored.", placed(th), render.Markdown(stateOf(th)))
 	}
 	if th.unasked != "" {
-		s += " How it is now is not known, AWS was not asked: " + render.Markdown(shorten(th.unasked)) + "."
+		s += " How it is now is not known: " + render.Markdown(shorten(th.unasked)) + "."
 	}
 	return s
 }
