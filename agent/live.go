@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -58,8 +57,7 @@ func (a *Agent) askLive(ctx context.Context, env scanner.Environment, m *mention
 	case ctx.Err() != nil:
 		m.unasked = fmt.Sprintf("AWS did not answer within %d s", liveTime/time.Second)
 	case err != nil:
-		why, _, _ := strings.Cut(err.Error(), ";") // what follows is advice on profiles
-		m.unasked = "AWS did not answer: " + why
+		m.unasked = "AWS did not tell: " + scanner.Explain(err).Message
 	default:
 		m.live = true
 		if r, ok := a.byKey(m.Canonical()); ok {

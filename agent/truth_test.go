@@ -188,7 +188,7 @@ func TestStateQuestionsAreAskedLive(t *testing.T) {
 
 	stop("worker-3")
 	proxy.Spoil(awstest.Fault{Service: "ec2", Kind: awstest.Deny})
-	says("is worker-3 stopped?", true, "was running", "AWS did not answer: ")
+	says("is worker-3 stopped?", true, "was running", "AWS did not tell: AWS denies the call")
 	proxy.Heal()
 	proxy.Spoil(awstest.Fault{Service: "ec2", Kind: awstest.Hang})
 	says("is worker-3 stopped?", true, "was running", "AWS did not answer within")

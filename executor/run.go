@@ -282,13 +282,17 @@ func (r *run) failed(ctx context.Context, err error) {
 	if called.Code != "" {
 		said = called.Code + ": " + said
 	}
+	p := scanner.Explain(err)
 	switch called.Kind {
 	case runner.Denied:
 		r.x.ErrorCode = "denied"
+		if p.Hint != "" { // a permission is not what is missing
+			r.x.Error = p.Message + "; " + p.Hint
+			break
+		}
 		r.x.Error = fmt.Sprintf("AWS denied it: %s needs %s; ask whoever manages its policies (%s)",
 			r.x.Identity.ARN, strings.Join(r.p.plan.Actions, " and "), said)
 	case runner.Credentials:
-		p := scanner.Explain(err)
 		r.x.Error = p.Message + "; " + p.Hint
 	case runner.Throttled:
 		r.x.Error = "AWS did nothing, since there were too many calls; try again in a moment (" + said + ")"

@@ -168,6 +168,10 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 	if a.endpoints, err = s.endpoints(env, all, p); err != nil {
 		return nil, err
 	}
+	v := variants{env.variant(env.UseFIPS, p, "use_fips_endpoint"), env.variant(env.UseDualStack, p, "use_dualstack_endpoint")}
+	if err := v.check(a.endpoints); err != nil {
+		return nil, err
+	}
 	bundle := files.bundle.resolved
 	if own := p.get("ca_bundle"); bundle == "" && own != "" {
 		resolved, info, err := env.trusted(own)
@@ -191,7 +195,7 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 		AppID:      application,
 		Retryer:    func() aws.Retryer { return retryer(3) },
 		// Only what the profile says about endpoints is left for the clients to look up.
-		ConfigSources: []any{a.endpoints, variants{env.variant(env.UseFIPS, p, "use_fips_endpoint"), env.variant(env.UseDualStack, p, "use_dualstack_endpoint")}},
+		ConfigSources: []any{a.endpoints, v},
 	}
 	if a.endpoints.base != "" {
 		a.config.BaseEndpoint = aws.String(a.endpoints.base)
@@ -257,6 +261,17 @@ func (v variants) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bo
 
 func (v variants) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
 	return aws.DualStackEndpointStateEnabled, v.dualStack, nil
+}
+
+// check refuses a variant of an endpoint that is named: only AWS's own have any.
+func (v variants) check(e endpoints) error {
+	for name, on := range map[string]bool{"use_fips_endpoint": v.fips, "use_dualstack_endpoint": v.dualStack} {
+		if on && e.shown() != "" {
+			return explained(ErrSettings, codeProfile, name+" can't be had of the endpoint "+e.shown()+", only of AWS's own",
+				"switch "+name+" off in the profile, or AWS_"+strings.ToUpper(name)+", or take the endpoint away", nil)
+		}
+	}
+	return nil
 }
 
 // variant is a switch that a variable turns, else the profile.

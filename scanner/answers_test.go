@@ -519,3 +519,31 @@ func TestARegionThatNobodyAskedForIsNoGap(t *testing.T) {
 		t.Errorf("after a good scan of all: %q", gaps)
 	}
 }
+
+// That nothing can be read is said with why, and never of a list of regions
+// without any, which AWS does not give.
+func TestAScanOfNoRegionSaysWhy(t *testing.T) {
+	f := newFakeAWS(t)
+	h, env := scanned(t, f)
+	_, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: []string{"cn-north-1", "us-gov-east-1"}}, nil)
+	for _, says := range []string{"cn-north-1: the region belongs to aws-cn, the account to aws", "us-gov-east-1: the region belongs to aws-us-gov", "choose another region or profile"} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %q", err, says)
+		}
+	}
+	f.answer(func(w http.ResponseWriter, operation string, _ *http.Request) bool {
+		if operation == "DescribeRegions" {
+			_, _ = io.WriteString(w, "<DescribeRegionsResponse><regionInfo/></DescribeRegionsResponse>")
+		}
+		return operation == "DescribeRegions"
+	})
+	for _, asked := range [][]string{nil, {"us-west-2"}} {
+		r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: asked}, nil)
+		if err != nil || r.Resources == 0 || r.Removed != 0 {
+			t.Errorf("%v: %+v %v", asked, r, err)
+		}
+		if said := fmt.Sprint(r.Problems); asked == nil && !strings.Contains(said, "a list of regions with none of aws") {
+			t.Errorf("it says %s", said)
+		}
+	}
+}

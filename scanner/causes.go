@@ -245,7 +245,17 @@ var causes = []*cause{
 		is:   func(s seen) bool { return s.operation == "AssumeRoleWithWebIdentity" && refused(s) },
 	},
 	{
+		kind: ErrDenied, code: codeDenied, message: "AWS keeps the account, or the resource, from being used", more: reason,
+		hint: "ask AWS Support: no policy can allow it",
+		is:   codes("Blocked", "PendingVerification", "AccountProblem", "AllAccessDisabled", "InvalidPayer"),
+	},
+	{
 		kind: ErrDenied, code: codeDenied, message: "AWS denies the call", more: because, is: refused,
+	},
+	{
+		kind: ErrDenied, code: codeDenied, message: "AWS refuses the call", more: reason,
+		hint: "go by what AWS says of it: a permission may not be what is missing",
+		is:   func(s seen) bool { return s.status == http.StatusForbidden },
 	},
 
 	// No answer at all.
@@ -391,11 +401,17 @@ func because(s seen) string {
 	return ": " + said
 }
 
+// reason says AWS's code and its own sentence.
+func reason(s seen) string { return named(s) + because(s) }
+
+// refused says whether the caller lacks a permission: AWS has other reasons for
+// its status 403, and names them.
 func refused(s seen) bool {
-	return s.status == http.StatusForbidden || slices.Contains([]string{
-		"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess", "AuthorizationError",
-		"Forbidden", "ForbiddenException", "AllAccessDisabled", "NotAuthorized", "Unauthorized",
-	}, s.code)
+	if s.code == "" || s.code == unnamedError {
+		return s.status == http.StatusForbidden
+	}
+	return slices.ContainsFunc([]string{"AccessDenied", "AuthorizationError", "Forbidden", "NotAuthorized", "UnauthorizedOperation"},
+		func(word string) bool { return strings.Contains(s.code, word) }) || s.code == "Unauthorized" || s.code == "UnauthorizedException"
 }
 
 // byIdentityCenter says whether the answer is of IAM Identity Center or of

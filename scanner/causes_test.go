@@ -100,6 +100,17 @@ func TestEachCauseHasItsOwnSentence(t *testing.T) {
 		"denied": {"denied", ErrDenied, []string{"AWS denies the call"}, aws.UnknownTernary, []error{
 			answered("RDS", "DescribeDBClusters", 403, "AccessDenied", "User: arn:aws:iam::123456789012:user/x is not authorized to perform: rds:DescribeDBClusters", 0),
 			answered("S3", "ListBuckets", 403, "", "", 0),
+			answered("EC2", "StopInstances", 400, "UnauthorizedOperation", "", 0),
+			answered("KMS", "ListKeys", 400, "KMSAccessDeniedException", "", 0),
+		}},
+		"blocked": {"denied", ErrDenied, []string{"from being used (", "no policy can allow it"}, aws.UnknownTernary, []error{
+			answered("EC2", "DescribeInstances", 403, "Blocked", "Your account is currently blocked.", 0),
+			answered("EC2", "StartInstances", 400, "PendingVerification", "", 0),
+			answered("S3", "GetBucketTagging", 403, "AllAccessDisabled", "All access to this object has been disabled", 0),
+			answered("S3", "ListBuckets", 403, "AccountProblem", "There is a problem with your account", 0),
+		}},
+		"refused for another reason": {"denied", ErrDenied, []string{"AWS refuses the call (UnauthorizedAccess): No licence", "may not be what is missing"}, aws.UnknownTernary, []error{
+			answered("S3", "ListBuckets", 403, "UnauthorizedAccess", "No licence", 0),
 		}},
 		"organisation": {"denied", ErrDenied, []string{"policy of the organisation", "Organizations"}, aws.UnknownTernary, []error{
 			answered("RDS", "DescribeDBClusters", 403, "AccessDenied", "User: arn:aws:iam::123456789012:user/x is not authorized to perform: rds:DescribeDBClusters with an explicit deny in a service control policy", 0),
@@ -147,6 +158,16 @@ func TestEachCauseHasItsOwnSentence(t *testing.T) {
 			if again := repeatable(err); again != c.again {
 				t.Errorf("%s: that %v can succeed again is %v, want %v", name, err, again, c.again)
 			}
+		}
+	}
+	// Only where a permission is missing is one advised.
+	for code, advised := range map[string]bool{
+		"AccessDenied": true, "UnauthorizedOperation": true, "": true,
+		"Blocked": false, "AllAccessDisabled": false, "AccountProblem": false, "InvalidPayer": false, "OptInRequired": false, "InvalidObjectState": false,
+	} {
+		err := withAction(classify(answered("S3", "ListBuckets", 403, code, "", 0)), "s3:ListAllMyBuckets", "p")
+		if p := Explain(err); strings.Contains(p.Hint, "allow s3:ListAllMyBuckets") != advised {
+			t.Errorf("for %q the advice is %q", code, p.Hint)
 		}
 	}
 	sentences := map[string]bool{}

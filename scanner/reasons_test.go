@@ -134,6 +134,10 @@ func TestEachReasonHasItsOwnAdvice(t *testing.T) {
 		"a file in UTF-16":      {func(s *stage) { s.files("\xff\xfe[\x00p\x00]\x00", "") }, "UTF-16", "save it in UTF-8"},
 		"a wrong region":        {func(s *stage) { s.env.Region = "nowhere"; s.files("", stageKeys) }, `AWS_REGION is "nowhere"`, "write it like us-west-2"},
 		"an endpoint elsewhere": {func(s *stage) { s.env.EndpointURL = "http://evil.example"; s.files("", stageKeys) }, "neither AWS nor on this machine", "name it under aws.endpoints"},
+		"FIPS of an endpoint": {func(s *stage) { s.files("[profile p]\nuse_fips_endpoint = true\n", stageKeys) },
+			"use_fips_endpoint can't be had of the endpoint http://127.0.0.1", "switch use_fips_endpoint off"},
+		"dual stack of an endpoint": {func(s *stage) { s.env.UseDualStack = "true"; s.files("", stageKeys) },
+			"use_dualstack_endpoint can't be had of the endpoint http://127.0.0.1", "switch use_dualstack_endpoint off"},
 
 		"keys that are unknown": {func(s *stage) {
 			s.files("", stageKeys)

@@ -300,8 +300,13 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 	units := append(first, rest...)
 	none := !slices.ContainsFunc(regions, func(of []string) bool { return len(of) > 0 })
 	if none || len(units) == 0 {
-		return nil, explained(nil, codeFailed, "none of the regions is enabled in any of the accounts: "+strings.Join(s.regions, ", "),
-			"check the names of the regions", nil)
+		whys := []string{}
+		for i, p := range s.problems.list() {
+			if len(s.problems.all[i].regions) > 0 {
+				whys = append(whys, p.String())
+			}
+		}
+		return nil, explained(nil, codeFailed, strings.Join(whys, "; "), "", nil)
 	}
 	shards := []Shard{}
 	for _, u := range units {

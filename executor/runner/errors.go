@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/http/httptrace"
 	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
-// Kind is what an error says about the call.
+// Kind is what an error says about the call. What AWS's codes mean is the
+// scanner's to say: of its words for them three are kinds.
 type Kind string
 
 // The kinds. After all but Ambiguous AWS has done nothing.
@@ -61,17 +61,8 @@ func traceSent(ctx context.Context) (context.Context, *atomic.Bool) {
 	}), sent
 }
 
-var (
-	deniedCodes = []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Unauthorized",
-		"NotAuthorized", "NotAuthorizedException", "AuthorizationError", "OptInRequired"}
-	credentialCodes = []string{"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken",
-		"ExpiredTokenException", "RequestExpired", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidAccessKeyId",
-		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "Blocked"}
-	throttleCodes = []string{"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
-		"RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded"}
-	// EC2 appends a blob that only IAM can decode.
-	encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
-)
+// encoded is a blob that EC2 appends, which only IAM can decode.
+var encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
 
 // unnamed is the SDK's code for an answer that it can't read.
 const unnamed = "UnknownError"
@@ -83,13 +74,13 @@ func classify(err error, sent bool) *Error {
 		status = re.HTTPStatusCode()
 	}
 	var api smithy.APIError
-	named := errors.As(err, &api)
-	if named {
+	if errors.As(err, &api) {
 		e.Code, e.Message = api.ErrorCode(), clean(api.ErrorMessage())
 	}
 	if e.Code == unnamed {
 		e.Code, e.Message = "", fmt.Sprintf("the answer was HTTP %d without a reason", status)
 	}
+	kind := Kind(scanner.Explain(err).Code)
 	answer, foreign := errors.AsType[*services.FalseAnswer](err)
 	switch {
 	case !sent || errors.Is(err, errNotImplemented):
@@ -97,14 +88,8 @@ func classify(err error, sent bool) *Error {
 	case foreign:
 		// Whatever its status, nobody knows what AWS has seen of the call.
 		e.Code, e.Message = "", answer.Error()
-	case named && slices.Contains(deniedCodes, e.Code):
-		e.Kind = Denied
-	case named && slices.Contains(credentialCodes, e.Code):
-		e.Kind = Credentials
-	case named && slices.Contains(throttleCodes, e.Code):
-		e.Kind = Throttled
-	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		e.Kind = Denied
+	case kind == Denied || kind == Credentials || kind == Throttled:
+		e.Kind = kind // AWS has done nothing, whatever the status of its answer
 	case status >= 300 && status < 500:
 		e.Kind = Refused
 	}

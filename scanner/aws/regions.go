@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -24,6 +25,10 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && PartitionOf(name) == partition {
 			names = append(names, name)
 		}
+	}
+	if len(names) == 0 { // a few can't be switched off
+		return nil, fmt.Errorf("listing the enabled regions: %w",
+			&FalseAnswer{What: "a list of regions with none of " + partition, Status: http.StatusOK})
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
