@@ -1503,6 +1503,9 @@ func TestProgress(t *testing.T) {
 		{"rds", "reboot-db-instance", "storage-full", []string{"rebooting", "storage-full"}, true, ""},
 		{"rds", "reboot-db-instance", "available", []string{"rebooting", "failed"}, false, "it is failed"},
 		{"rds", "reboot-db-cluster", "available", []string{"rebooting", "deleting"}, false, "it is deleting"},
+		// What says nothing of where it is moves it nowhere.
+		{"ec2", "start-instances", "stopped", []string{"unknown", "stopped"}, false, ""},
+		{"rds", "reboot-db-instance", "available", []string{"unknown", "available"}, false, ""},
 	} {
 		op, ok := catalog.Find(c.service, c.op)
 		if !ok {

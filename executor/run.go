@@ -14,6 +14,7 @@ import (
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/executor/runner"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
 // Run describes the targets again, records the intent, calls AWS, waits for
@@ -315,7 +316,7 @@ func (r *run) look(ctx context.Context) string {
 	defer cancel()
 	now := slices.Clone(r.p.plan.Targets)
 	for i := range now {
-		now[i].State = "unknown"
+		now[i].State = services.StateUnknown
 		if res, err := r.e.scanner.Refresh(ctx, r.p.env, now[i].Key); err == nil {
 			now[i].State = res.State
 		} else if errors.Is(err, scanner.ErrGone) {
@@ -341,6 +342,8 @@ type progress struct {
 func (p *progress) see(op catalog.Operation, state string) {
 	p.state = state
 	switch {
+	case state == services.StateUnknown:
+		// It says nothing of where the target is.
 	case slices.Contains(op.Done, state) || op.Settles && state == p.began:
 		p.settled++
 		p.done = !op.Settles || p.settled > 1 || p.moved

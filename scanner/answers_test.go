@@ -113,6 +113,16 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				return inner
 			})
 		},
+		"more without a way to it": func(w http.ResponseWriter, operation string) {
+			var list strings.Builder
+			falseList(&list, operation, func(item, id string) string { return " " })
+			for _, end := range []string{"</" + operation + "Result>", "</ListAllMyBucketsResult>", "</" + operation + "Response>"} {
+				if before, rest, ends := strings.Cut(list.String(), end); ends {
+					fmt.Fprint(w, before+"<IsTruncated>true</IsTruncated>"+end+rest)
+					return
+				}
+			}
+		},
 		"an error beside an empty list": func(w http.ResponseWriter, operation string) {
 			falseList(w, operation, func(item, id string) string { return "" })
 		},
@@ -203,10 +213,14 @@ func TestALiveReadBelievesWhatIsAboutItsResource(t *testing.T) {
 		}{
 			"about another":     {other, state},
 			"without its state": {own, ""},
+			"about none":        {"", ""},
 		} {
 			f.answer(func(w http.ResponseWriter, called string, _ *http.Request) bool {
 				if called == operation {
 					falseList(w, operation, func(item, id string) string {
+						if c.id == "" {
+							return " "
+						}
 						one := "<" + item + "><" + id + ">" + c.id + "</" + id + ">" + c.state + "</" + item + ">"
 						if item == "item" {
 							return "<item><instancesSet>" + one + "</instancesSet></item>"

@@ -286,6 +286,58 @@ func TestAFalseAnswerMakesTheOutcomeUnknown(t *testing.T) {
 	}
 }
 
+// An answer of AWS's form about another resource, about none, or about more than
+// was asked leaves the outcome unknown, and is never shown as the target's.
+func TestAnAnswerIsAboutTheTargets(t *testing.T) {
+	for _, op := range catalog.All() {
+		if op.Items == "" {
+			continue // AWS says yes to a reboot of instances, and no more
+		}
+		item := func(id string) string { return "<instanceId>" + id + "</instanceId>" }
+		list, params, own, other := "<instancesSet>%s</instancesSet>", map[string]any{op.Target: []string{"i-0123abcd"}}, "i-0123abcd", "i-0123abce"
+		wrap := "<item>%s</item>"
+		if op.API == "DescribeInstances" {
+			list, wrap = "<reservationSet>%s</reservationSet>", "<item><instancesSet><item>%s</item></instancesSet></item>"
+		}
+		if op.Service == "rds" {
+			what := strings.TrimSuffix(op.Items, "s")
+			item = func(id string) string { return "<" + what + "Identifier>" + id + "</" + what + "Identifier>" }
+			params, own, other = map[string]any{op.Target: "pg"}, "pg", "pg2"
+			list, wrap = "<"+op.API+"Result><"+what+"s>%s</"+what+"s></"+op.API+"Result>", "<"+what+">%s</"+what+">"
+			if op.Changes() {
+				list = "<" + op.API + "Result>%s</" + op.API + "Result>"
+			}
+		}
+		for name, c := range map[string]struct {
+			items []string
+			good  bool
+		}{
+			"of the target": {[]string{item(own)}, true},
+			"of another":    {[]string{item(other)}, false},
+			"hollow":        {[]string{""}, false},
+			"of none":       {nil, false},
+			"of both":       {[]string{item(own), item(other)}, false},
+		} {
+			body := ""
+			for _, i := range c.items {
+				body += fmt.Sprintf(wrap, i)
+			}
+			if name == "of both" && op.Service == "rds" && op.Changes() {
+				continue // the answer has room for one
+			}
+			cfg, calls := fake(t, 200, "<"+op.API+"Response>"+fmt.Sprintf(list, body)+"</"+op.API+"Response>")
+			out, err := Call(t.Context(), cfg, op, params)
+			e, _ := errors.AsType[*Error](err)
+			if (err == nil) != c.good || (!c.good && (e == nil || e.Kind != Ambiguous || out != "" || !strings.Contains(e.Message, "not AWS's"))) {
+				t.Errorf("%s, %s: %q, %v", op.Name, name, out, err)
+			}
+			if n := calls.Load(); op.Changes() && n != 1 {
+				t.Errorf("%s, %s: sent %d times", op.Name, name, n)
+			}
+		}
+	}
+}
+
 func TestDescribeEndsWhenPagesLeadInACircle(t *testing.T) {
 	cfg, calls := fake(t, 200, "<DescribeInstancesResponse><reservationSet/><nextToken>same</nextToken></DescribeInstancesResponse>")
 	out, err := Call(t.Context(), cfg, operation(t, "ec2", "describe-instances"), nil)

@@ -15,7 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,6 +73,9 @@ func Call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 	}
 	ctx, sent := traceSent(ctx)
 	items, more, err := call(ctx, cfg, op, params)
+	if err == nil {
+		err = about(targets(op, params), items)
+	}
 	if err != nil {
 		return "", classify(err, sent.Load())
 	}
@@ -91,7 +97,7 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 		}
 		return nil
 	}
-	ids, _ := params[op.Target].([]string)
+	ids := targets(op, params)
 	switch op.Service {
 	case "ec2":
 		client := ec2.NewFromConfig(cfg)
@@ -149,6 +155,59 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 		}
 	}
 	return nil, false, fmt.Errorf("%s %s: %w", op.Service, op.API, errNotImplemented)
+}
+
+// targets are the ids that a call names; none for a list of all.
+func targets(op catalog.Operation, params map[string]any) []string {
+	if id, ok := params[op.Target].(string); ok {
+		return []string{id}
+	}
+	ids, _ := params[op.Target].([]string)
+	return ids
+}
+
+// about refuses a result that is not of the targets, each of them and nothing
+// else: AWS answers a call that names one which is not there with an error.
+func about(targets []string, items any) error {
+	var named []*string
+	switch items := items.(type) {
+	case nil: // there is none for a reboot of instances
+		return nil
+	case []ec2types.InstanceStateChange:
+		for _, i := range items {
+			named = append(named, i.InstanceId)
+		}
+	case []ec2types.Reservation:
+		for _, r := range items {
+			for _, i := range r.Instances {
+				named = append(named, i.InstanceId)
+			}
+		}
+	case []rdstypes.DBInstance:
+		for _, d := range items {
+			named = append(named, d.DBInstanceIdentifier)
+		}
+	case []rdstypes.DBCluster:
+		for _, d := range items {
+			named = append(named, d.DBClusterIdentifier)
+		}
+	case *rdstypes.DBInstance:
+		named = append(named, items.DBInstanceIdentifier)
+	case *rdstypes.DBCluster:
+		named = append(named, items.DBClusterIdentifier)
+	}
+	same := func(a string) func(*string) bool {
+		return func(b *string) bool { return strings.EqualFold(a, aws.ToString(b)) }
+	}
+	for _, id := range targets {
+		if !slices.ContainsFunc(named, same(id)) {
+			return &services.FalseAnswer{What: "one that is not about " + id, Status: http.StatusOK}
+		}
+	}
+	if len(targets) > 0 && len(named) != len(targets) {
+		return &services.FalseAnswer{What: "one about other resources too", Status: http.StatusOK}
+	}
+	return nil
 }
 
 // one is the whole of a result; items is asked only when there is one.

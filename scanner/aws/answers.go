@@ -239,6 +239,7 @@ func judgeXML(d due, body []byte) *FalseAnswer {
 // judgeMembers reads an element to its end: the path leads on from it.
 func judgeMembers(decoder *xml.Decoder, path, list []string) *FalseAnswer {
 	found := len(path) == 0
+	more, next := false, false
 	for {
 		name, _, err := child(decoder)
 		switch {
@@ -246,6 +247,9 @@ func judgeMembers(decoder *xml.Decoder, path, list []string) *FalseAnswer {
 			return unreadable(err)
 		case name == "" && !found:
 			return &FalseAnswer{What: "one without <" + path[0] + ">"}
+		case name == "" && more && !next:
+			// The SDK goes by the token alone and takes the list for whole.
+			return &FalseAnswer{What: "one that has more to come, and does not say where"}
 		case name == "":
 			return nil
 		case name == "Error" || name == "Errors":
@@ -257,6 +261,14 @@ func judgeMembers(decoder *xml.Decoder, path, list []string) *FalseAnswer {
 			found, answer = true, judgeMembers(decoder, path[1:], list)
 		case due && len(list) > 0:
 			found, answer = true, judgeList(decoder, list)
+		case strings.EqualFold(name, "IsTruncated"):
+			var said string
+			said, answer = text(decoder)
+			more = more || strings.EqualFold(said, "true")
+		case strings.HasSuffix(name, "Token") || strings.HasSuffix(name, "Marker"):
+			var said string
+			said, answer = text(decoder)
+			next = next || said != ""
 		default:
 			found = found || due
 			if err := decoder.Skip(); err != nil {
@@ -267,6 +279,18 @@ func judgeMembers(decoder *xml.Decoder, path, list []string) *FalseAnswer {
 			return answer
 		}
 	}
+}
+
+// text reads an element that holds nothing else.
+func text(decoder *xml.Decoder) (string, *FalseAnswer) {
+	inner, said, err := child(decoder)
+	switch {
+	case err != nil:
+		return "", unreadable(err)
+	case inner != "":
+		return "", &FalseAnswer{What: fmt.Sprintf("<%.60s> where text is due", inner)}
+	}
+	return said, nil
 }
 
 // judgeList reads a list to its end; see lists.
@@ -311,14 +335,11 @@ func judgeItem(decoder *xml.Decoder, item string, has []string) *FalseAnswer {
 				return answer
 			}
 		default:
-			inner, text, err := child(decoder)
-			switch {
-			case err != nil:
-				return unreadable(err)
-			case inner != "":
-				return &FalseAnswer{What: fmt.Sprintf("<%.60s> where text is due", inner)}
+			said, answer := text(decoder)
+			if answer != nil {
+				return answer
 			}
-			found = text != ""
+			found = said != ""
 		}
 	}
 }

@@ -121,15 +121,14 @@ func (f facts) list(name string, v []string) {
 	}
 }
 
-// only is the resource that a call named by its id, of what the answer holds.
-// An answer with nothing in it is ErrGone, one with others alone, or without the
-// resource's state, a *FalseAnswer.
+// only is the resource that a call named by its id, of what the answer holds. It
+// is for calls that AWS answers with an error where there is no such resource,
+// so that an answer without it, or without its state, is a *FalseAnswer.
 func only(found []storage.Resource, id string) (storage.Resource, error) {
-	if len(found) == 0 {
-		return storage.Resource{}, ErrGone
-	}
 	i := slices.IndexFunc(found, func(r storage.Resource) bool { return strings.EqualFold(r.ID, id) })
 	switch {
+	case len(found) == 0:
+		return storage.Resource{}, &FalseAnswer{What: "one about nothing, where AWS says in an error that there is no such resource", Status: http.StatusOK}
 	case i < 0:
 		return storage.Resource{}, &FalseAnswer{What: "one about another resource", Status: http.StatusOK}
 	case found[i].State == "":

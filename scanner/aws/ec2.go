@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/cloudops/cloudops/storage"
 )
+
+// StateUnknown is the state of a resource of which AWS gives none that there is.
+const StateUnknown = "unknown"
 
 func listInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000)})
@@ -82,6 +86,10 @@ func instance(t Target, i types.Instance) storage.Resource {
 	r.Name = r.Tags["Name"]
 	if i.State != nil {
 		r.State = string(i.State.Name)
+		// EC2's states are these few; whatever else stands there says nothing.
+		if r.State != "" && !slices.Contains(i.State.Name.Values(), i.State.Name) {
+			r.State = StateUnknown
+		}
 	}
 	r.CreatedAt = moment(firstAttached(i))
 

@@ -61,6 +61,16 @@ func TestStopRulesOfDatabases(t *testing.T) {
 	}
 }
 
+// A state that EC2 has not is told as unknown, and nothing can be done by it.
+func TestAStateThatEC2HasNotIsUnknown(t *testing.T) {
+	for said, want := range map[string]string{"running": "running", "terminated": "terminated", "": "", "Running": "unknown", "ok": "unknown", "running stopped": "unknown"} {
+		r := instance(target, ec2types.Instance{InstanceId: aws.String("i-1"), State: &ec2types.InstanceState{Name: ec2types.InstanceStateName(said)}})
+		if can := r.Constraints["can_start"] == true || r.Constraints["can_reboot"] == true || r.Constraints["can_stop"] == true; r.State != want || can != (want == "running") {
+			t.Errorf("%q is told as %q: %v", said, r.State, r.Constraints)
+		}
+	}
+}
+
 // Only what is stopped can be started, and only what is available stopped or
 // rebooted; AWS refuses it in every other state that it documents.
 func TestStatesOfDatabases(t *testing.T) {
@@ -169,7 +179,7 @@ func TestOnlyAllowListedTextIsKept(t *testing.T) {
 		{"ec2_instance", &ec2types.Instance{}, []string{
 			"Architecture", "Placement.AvailabilityZone", "Placement.Tenancy", "IamInstanceProfile.Arn", "ImageId", "InstanceId", "InstanceLifecycle",
 			"InstanceType", "Ipv6Address", "KeyName", "PlatformDetails", "PrivateDnsName", "PrivateIpAddress", "PublicDnsName", "PublicIpAddress",
-			"RootDeviceType", "State.Name", "SubnetId", "VpcId",
+			"RootDeviceType", "SubnetId", "VpcId",
 		}},
 		{"rds_instance", &rdstypes.DBInstance{}, []string{
 			"AvailabilityZone", "DBClusterIdentifier", "DBInstanceArn", "DBInstanceClass", "DBInstanceIdentifier", "DBInstanceStatus", "DBName",
