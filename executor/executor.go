@@ -343,7 +343,7 @@ func (e *Executor) settle() {
 		default:
 			x.Status = "expired"
 			if x.Error == "" {
-				x.Error = "the daemon ended before it ran; an approval does not outlive the daemon"
+				x.Error = "the daemon was restarted before it ran, so nothing was run; an approval does not outlive the daemon"
 			}
 		}
 		x.Finished = e.times.now()
@@ -523,7 +523,7 @@ func (e *Executor) Drain(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	for _, id := range waiting {
-		e.expire(id, "the daemon was ending before a decision")
+		e.expire(id, "the daemon ended before a decision, so nothing was run")
 	}
 	select {
 	case <-idle:

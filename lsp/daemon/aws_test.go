@@ -277,6 +277,33 @@ func TestASelectionOutlivesTheDaemon(t *testing.T) {
 	}
 }
 
+// Who answers a card whose daemon was restarted meanwhile learns just that, and
+// that nothing was run: while it stands, as afterwards.
+func TestACardDoesNotOutliveItsDaemon(t *testing.T) {
+	e, home := seeded(t)
+	options(t, home, testOptions{Real: true})
+	var c *Client
+	killed := make(chan struct{})
+	c = started(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: func(_ context.Context, p executor.Prompt) (PromptResult, error) {
+		if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		<-killed
+		return PromptResult{Title: p.Run, Digest: p.Plan.Digest}, nil
+	}})
+	scanned(t, c)
+	plan := stop(t, c)
+	refused(t, c, CodeUnavailable, "the daemon restarted during the request", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+	close(killed)
+	call[PendingResult](t, c, MethodExecutionPending, nil)
+	for _, decision := range []string{"ask", "reject"} {
+		refused(t, c, CodeNotFound, "expired: the daemon was restarted before it ran, so nothing was run", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: decision})
+	}
+	if s := state(t, c); s != "available" {
+		t.Errorf("the database is %s", s)
+	}
+}
+
 func TestAKillDuringAScanLosesNothingThatWasTold(t *testing.T) {
 	e, home := seeded(t)
 	options(t, home, testOptions{Real: true})

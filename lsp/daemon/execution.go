@@ -124,7 +124,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	switch params.Decision {
 	case "reject":
 		if err := p.Executor.Reject(params.Plan, params.Reason); err != nil {
-			return nil, err
+			return nil, ended(p, params.Plan, err)
 		}
 		done, err := decided(p, params.Plan)
 		if err != nil {
@@ -156,7 +156,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 		if lookErr == nil && (!errors.Is(err, executor.ErrNoPlan) || done.Status == "expired") && done.Status != "planned" {
 			x.server.recordTurn(p, done)
 		}
-		return nil, err
+		return nil, ended(p, params.Plan, err)
 	}
 	// From here on it runs whether or not the client stays, unless the request
 	// itself is taken back before AWS is called.
@@ -299,6 +299,23 @@ func decided(p *Parts, plan string) (executor.Execution, error) {
 		}
 	}
 	return executor.Execution{}, fmt.Errorf("finding the plan's record: %w", executor.ErrNoPlan)
+}
+
+// ended adds to an error for a plan that waits no more what became of it, such
+// as that the daemon was restarted while its card stood open.
+func ended(p *Parts, plan string, err error) error {
+	if !errors.Is(err, executor.ErrNoPlan) {
+		return err
+	}
+	x, looking := decided(p, plan)
+	if looking != nil {
+		return err
+	}
+	why := x.Status
+	if x.Error != "" {
+		why += ": " + x.Error
+	}
+	return fmt.Errorf("%w: its record says %s", executor.ErrNoPlan, why)
 }
 
 // recordTurn tells the plan's conversation; that it cannot undoes nothing.
