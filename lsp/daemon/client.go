@@ -19,9 +19,12 @@ import (
 )
 
 const (
-	// answerTime is how long a daemon may take to answer a handshake: longer
-	// than it waits itself for its store.
-	answerTime = helloTime + 4*time.Second
+	// answerTime is how long a daemon may be silent when it starts, in a handshake,
+	// and when asked whether it hears: longer than it waits itself for its store.
+	answerTime = helloTime + 2*time.Second
+	// quietTime is how long a client waits for what it reads before it asks whether
+	// the daemon still hears.
+	quietTime = 5 * time.Second
 	// handoverTime is how long a client waits for an older daemon to end.
 	handoverTime = drainTime + 2*endTime
 	// settleTime is how long a daemon may take to say whether it stopped a command.
@@ -71,6 +74,8 @@ type Client struct {
 	dial   func(ctx context.Context) (net.Conn, error)
 	ctx    context.Context
 	cancel context.CancelFunc
+	// patience is answerTime, quiet quietTime.
+	patience, quiet time.Duration
 	// finish ends what the client owns besides its connection.
 	finish func()
 	wg     sync.WaitGroup
@@ -108,7 +113,7 @@ func newClient(cfg ClientConfig) *Client {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, finish: func() {}}
+	c := &Client{cfg: cfg, patience: answerTime, quiet: quietTime, finish: func() {}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -162,13 +167,18 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if len(raw) > maxRequest {
 		return fromWire(toWire(invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
 	}
-	for again := requests()[method].needs&repeatable != 0; ; again = false {
+	reads := requests()[method].needs&repeatable != 0
+	for again := reads; ; again = false {
 		conn, err := c.connected(ctx)
 		if err != nil {
 			return err
 		}
 		var answer jsonrpc2.RawMessage
-		err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
+		if reads {
+			err = c.read(ctx, conn, method, jsonrpc2.RawMessage(raw), &answer)
+		} else {
+			err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
+		}
 		if err == nil {
 			if method == MethodProfileSelect {
 				c.keepProfile(raw)
@@ -189,9 +199,60 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 		}
 		// The connection broke; its reader may not have noticed yet.
 		conn.close()
+		if errors.Is(err, errSilent) {
+			return c.silent()
+		}
 		if !again {
 			return refusef(CodeUnavailable, "look at what it did, then ask again if needed",
 				"the daemon restarted during the request; nothing was repeated")
+		}
+	}
+}
+
+// methodAlive is served by no daemon, and any answer says that it hears.
+const methodAlive = "cloudops/alive"
+
+// errSilent: the daemon has the home and its socket, and says nothing. It was
+// stopped (SIGSTOP, a debugger), or the machine has no time for it.
+var errSilent = errors.New("the daemon is silent")
+
+// silent is errSilent in words, with what to do.
+func (c *Client) silent() error {
+	who := "the daemon"
+	if state, held := lockedBy(c.cfg.Home); held && state.pid != 0 {
+		who = fmt.Sprintf("the daemon (process %d)", state.pid)
+	}
+	return refusef(CodeUnavailable, "end it with: cloudops daemon stop; the next command starts another",
+		"%s accepts no words: nothing came from it in %v, and it may have been stopped", who, c.patience)
+}
+
+// read is a call for what changes nothing: it gives up when the daemon falls
+// silent. A call that changes something is waited for, as it may be under way.
+func (c *Client) read(ctx context.Context, conn *conn, method string, params, result any) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(c.quiet, func() { c.watch(ctx, conn, cancel) })
+	defer watch.Stop()
+	err := conn.call(ctx, method, params, result)
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+// watch cancels a call once the daemon is silent; one that is at work on it
+// answers other words meanwhile.
+func (c *Client) watch(ctx context.Context, conn *conn, cancel context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		asking, done := context.WithTimeout(ctx, c.patience)
+		_ = conn.call(asking, methodAlive, none{}, nil)
+		if errors.Is(asking.Err(), context.DeadlineExceeded) {
+			cancel(errSilent)
+		}
+		done()
+		select {
+		case <-time.After(c.quiet):
+		case <-ctx.Done():
 		}
 	}
 }
@@ -337,6 +398,8 @@ func (c *Client) shake() (*conn, HelloResult, error) {
 		switch {
 		case c.ctx.Err() != nil:
 			return nil, HelloResult{}, err
+		case errors.Is(err, errSilent):
+			return nil, HelloResult{}, c.silent()
 		case refused && own.Code == CodeFull && time.Now().Before(full):
 		case refused && own.Code != CodeHandover && own.Code != CodeUnavailable:
 			return nil, HelloResult{}, err
@@ -367,7 +430,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 		c.cfg.Note(NoteEstateChanged, []byte(`{"generation":0}`))
 	}
 	conn.start(c.serve, c.cfg.Note)
-	ctx, cancel := context.WithTimeout(c.ctx, answerTime)
+	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
 	defer cancel()
 	var hello HelloResult
 	err := conn.call(ctx, MethodHello, HelloParams{
@@ -386,7 +449,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 		return nil, HelloResult{}, fromWire(wire)
 	}
 	if ctx.Err() != nil && c.ctx.Err() == nil {
-		return nil, HelloResult{}, fmt.Errorf("shaking hands with the daemon: no answer in %v", answerTime)
+		return nil, HelloResult{}, errSilent
 	}
 	return nil, HelloResult{}, fmt.Errorf("shaking hands with the daemon: %w", err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,8 +32,7 @@ func endDaemon(t *testing.T, home string) {
 	eventually(t, "the daemon ends", func() bool {
 		s, held := lockedBy(home)
 		if held && s.pid != 0 && s.pid != os.Getpid() {
-			// An error means that it ended just now.
-			_ = syscall.Kill(s.pid, syscall.SIGTERM)
+			_ = terminate(s.pid) // an error means that it ended just now
 		}
 		return !held
 	})
@@ -220,6 +220,79 @@ func TestReadsAreSentAgainAfterAKill(t *testing.T) {
 		if err := c.Call(t.Context(), MethodEstateStatus, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
 			t.Fatalf("got %v, want an answer", err)
 		}
+	}
+}
+
+// A daemon that was stopped (SIGSTOP) keeps the home and its socket, and hears
+// nothing: whoever comes, and whoever waits for something that is only read, is
+// told so, and what is advised ends it.
+func TestAStoppedDaemonIsToldOf(t *testing.T) {
+	comes := func(ctx context.Context, home string, _ *Client) error {
+		c := newClient(ClientConfig{Home: home, Kind: "terminal", Executable: os.Args[0]})
+		defer c.Close()
+		c.dial, c.patience = c.reach, 50*time.Millisecond
+		return c.first(ctx)
+	}
+	for name, c := range map[string]struct {
+		ask      func(ctx context.Context, home string, before *Client) error
+		noSocket bool
+	}{
+		"to who comes":                     {ask: comes},
+		"to who comes and finds no socket": {ask: comes, noSocket: true},
+		"to who waits": {ask: func(ctx context.Context, _ string, before *Client) error {
+			before.patience, before.quiet = 50*time.Millisecond, time.Millisecond
+			return before.Call(ctx, MethodEstateStatus, nil, nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := testHome(t)
+			before := started(t, ClientConfig{Home: home})
+			pid := before.Hello().PID
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			var e *Error
+			// The signal takes a moment to reach it.
+			eventually(t, "the daemon is told to accept no words", func() bool {
+				if path, err := socketPath(home); c.noSocket && err == nil {
+					_ = os.Remove(path) // which it opens again as long as it lives
+				}
+				err := c.ask(t.Context(), home, before)
+				return errors.As(err, &e) && strings.Contains(e.Message, fmt.Sprintf("process %d) accepts no words", pid))
+			})
+			if e.Code != CodeUnavailable || !strings.Contains(e.Hint, "cloudops daemon stop") {
+				t.Errorf("got %+v, want the advice to end it", e)
+			}
+			if stopped, err := Stop(t.Context(), home); err != nil || stopped != pid {
+				t.Errorf("the advice: ended %d, %v", stopped, err)
+			}
+		})
+	}
+}
+
+// A daemon that works for long on what it is asked is not taken for a silent one.
+func TestWhoWaitsForLongIsAnswered(t *testing.T) {
+	home := testHome(t)
+	heard := make(chan struct{})
+	serving(t, ServerConfig{Home: home}, func(s *server) {
+		s.methods[methodAlive] = on(0, func(ctx context.Context, _ *session, _ *Parts, _ none) (any, error) {
+			select {
+			case heard <- struct{}{}:
+			case <-ctx.Done():
+			}
+			return nil, nil
+		})
+		s.methods[MethodEstateStatus] = on(0, func(context.Context, *session, *Parts, none) (any, error) {
+			<-heard
+			<-heard
+			return echo{"late"}, nil
+		})
+	})
+	c := dialing(t, ClientConfig{Home: home})
+	c.patience, c.quiet = time.Minute, time.Millisecond
+	var back echo
+	if err := c.Call(t.Context(), MethodEstateStatus, nil, &back); err != nil || back.Text != "late" {
+		t.Errorf("got %v %v", back, err)
 	}
 }
 

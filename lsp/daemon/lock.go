@@ -19,7 +19,7 @@ const (
 	// lockPatience outlasts clients that only look whether the lock is held.
 	lockPatience = 300 * time.Millisecond
 	// handoverGrace is how long a home is kept for the newer build that asked: well
-	// below startTime, so that others still get a daemon if it never comes.
+	// below answerTime, so that others still get a daemon if it never comes.
 	handoverGrace = 3 * time.Second
 )
 

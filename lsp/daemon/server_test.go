@@ -78,6 +78,24 @@ func TestAStaleSocketIsReplacedAndAForeignFileIsNot(t *testing.T) {
 	if err := Serve(t.Context(), ServerConfig{Home: home, Open: noParts}); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Fatalf("got %v, want the file refused", err)
 	}
+	// Who has no daemon yet is told so, and who wants to reach one that lives.
+	told := func(when string) {
+		_, err := Dial(t.Context(), ClientConfig{Home: home, Kind: "terminal", Executable: "-"})
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeUnavailable || !strings.Contains(e.Message, path) || !strings.Contains(e.Hint, "remove it") {
+			t.Errorf("%s: got %v, want the file named", when, err)
+		}
+	}
+	told("without a daemon")
+	held, err := takeLock(home, Build{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := held.record(lockState{pid: os.Getpid(), socket: path}); err != nil {
+		t.Fatal(err)
+	}
+	told("with one")
+	held.release(time.Time{})
 	if b, _ := os.ReadFile(path); string(b) != "precious" {
 		t.Fatal("the file is gone")
 	}
@@ -85,6 +103,21 @@ func TestAStaleSocketIsReplacedAndAForeignFileIsNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	serving(t, ServerConfig{Home: home})
+}
+
+// Where a folder for the socket can't be made, that is what is said, and nothing
+// listens anywhere else.
+func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
+	home := testHome(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", file)
+	if path, err := socketPath(home); err == nil || !strings.Contains(err.Error(), "making the folder "+file) {
+		t.Errorf("got %q, %v; want the folder that cannot be made", path, err)
+	}
 }
 
 func TestFoldersThatOthersReachAreRefused(t *testing.T) {

@@ -505,7 +505,7 @@ func TestATimeThatIsYetToComeSaysNothing(t *testing.T) {
 			t.Errorf("asked for %s: waits %v, want %v", name, got, c.want)
 		}
 	}
-	if handoverGrace > startTime/2 {
-		t.Errorf("a home is kept for %v, and a client waits no longer than %v", handoverGrace, startTime)
+	if handoverGrace > answerTime/2 {
+		t.Errorf("a home is kept for %v, and a client waits no longer than %v", handoverGrace, answerTime)
 	}
 }

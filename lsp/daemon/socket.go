@@ -116,13 +116,10 @@ func (s *socket) leave() {
 // listen binds the socket. Only the holder of the home's lock may call it: it
 // removes what an earlier daemon left.
 func listen(path string) (*socket, error) {
-	info, err := os.Lstat(path)
-	switch {
+	switch err := checkSocket(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fmt.Errorf("checking the socket: %w", err)
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("refusing %s: it is not a socket; remove it", path)
+		return nil, err
 	default:
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("removing a stale socket: %w", err)
@@ -136,11 +133,28 @@ func listen(path string) (*socket, error) {
 		l.Close()
 		return nil, fmt.Errorf("closing the socket to others: %w", err)
 	}
-	if info, err = os.Lstat(path); err != nil {
+	info, err := os.Lstat(path)
+	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("checking the socket: %w", err)
 	}
 	return &socket{l, path, info}, nil
+}
+
+// errNoSocket: something else has the socket's place.
+var errNoSocket = errors.New("it is not a socket; remove it")
+
+// checkSocket looks at what has the socket's place. A link is none, lest it lead
+// to somebody else's.
+func checkSocket(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("checking the socket: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("refusing %s: %w", path, errNoSocket)
+	}
+	return nil
 }
 
 // dialSocket connects to a socket in a folder that is the user's own, held by a
@@ -150,6 +164,9 @@ func dialSocket(path string) (net.Conn, error) {
 		return nil, fmt.Errorf("refusing the socket %q: it is not the path of a file", path)
 	}
 	if err := checkPrivate(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := checkSocket(path); err != nil {
 		return nil, err
 	}
 	nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})

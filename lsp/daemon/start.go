@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// startTime is how long a daemon may take to answer the socket.
-	startTime = 10 * time.Second
 	// maxStarts bounds how often one dialing starts a daemon.
 	maxStarts = 3
 	// daemonPath is where credential processes are found; never the session's PATH.
@@ -36,14 +34,15 @@ func (c *Client) reach(ctx context.Context) (net.Conn, error) {
 	pause.InitialInterval, pause.MaxInterval = 2*time.Millisecond, 50*time.Millisecond
 	var child *child
 	starts := 0
-	for end := time.Now().Add(startTime); ; {
+	for end := time.Now().Add(c.patience); ; {
 		// Asked before dialing, so that what it says is not newer than the dial.
 		why := child.exited()
 		nc, err := dialSocket(path)
 		if err == nil {
 			return nc, nil
 		}
-		if !absentDaemon(err) {
+		squatted := errors.Is(err, errNoSocket)
+		if !squatted && !absentDaemon(err) {
 			return nil, err
 		}
 		state, held := lockedBy(c.cfg.Home)
@@ -54,6 +53,8 @@ func (c *Client) reach(ctx context.Context) (net.Conn, error) {
 			}
 		}
 		switch {
+		case squatted: // no daemon can listen there, however long this waits
+			return nil, refusef(CodeUnavailable, "remove it, then try again", "%s has the place of the daemon's socket, and is none", path)
 		case held || state.expectsNewer(c.cfg.Build):
 		case c.cfg.Executable == "-":
 			return nil, refusef(CodeUnavailable, "start one with: cloudops daemon", "no daemon serves this home")
@@ -66,7 +67,10 @@ func (c *Client) reach(ctx context.Context) (net.Conn, error) {
 			return nil, refusef(CodeUnavailable, "run `cloudops doctor`, or `cloudops daemon` to see it fail", "the daemon did not start: %v", why)
 		}
 		if time.Now().After(end) {
-			return nil, refusef(CodeUnavailable, "see log/daemon.log in the home", "the daemon did not answer in %v%s", startTime, holder(state, held))
+			if held && state.pid != 0 {
+				return nil, c.silent()
+			}
+			return nil, refusef(CodeUnavailable, "see log/daemon.log in the home", "the daemon did not answer in %v", c.patience)
 		}
 		select {
 		case <-time.After(pause.NextBackOff()):
@@ -74,13 +78,6 @@ func (c *Client) reach(ctx context.Context) (net.Conn, error) {
 			return nil, ctx.Err()
 		}
 	}
-}
-
-func holder(s lockState, held bool) string {
-	if held && s.pid != 0 {
-		return fmt.Sprintf("; process %d has the home", s.pid)
-	}
-	return ""
 }
 
 // absentDaemon: nobody listens; anything else is a reason not to go on.

@@ -37,8 +37,15 @@ func tryLock(f *os.File, alone bool) error {
 // detached is a session of its own: no terminal ends it.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// terminate asks a process to end.
-func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+// terminate asks a process to end. One that was stopped hears of it only once
+// it goes on.
+func terminate(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return err
+	}
+	_ = syscall.Kill(pid, syscall.SIGCONT) // an error means that it has ended
+	return nil
+}
 
 // withoutCore keeps this process's memory, and the keys in it, off the disk
 // when it crashes.
