@@ -12,6 +12,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/index"
 )
@@ -143,11 +144,11 @@ func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
 	}
 	title := strings.ToUpper(verb[:1]) + verb[1:] + " " + called
 	arguments := any(actionData{Identifier: identifier, Verb: verb})
-	name := commandPropose
+	name := commandName(daemon.ExecutionPropose.Descriptor)
 	switch verb {
 	case verbDetails:
 		title = "Show details of " + called
-		name = commandGet
+		name = commandName(daemon.EstateGet.Descriptor)
 		arguments = map[string]any{"identifier": identifier, "show": true}
 	case "describe":
 	default:

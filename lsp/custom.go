@@ -14,30 +14,15 @@ import (
 
 // passed are the daemon's requests that an editor's plugin may send; they reach
 // the daemon unchanged. The handshake and the prompt are this server's own.
-var passed = map[string]bool{
-	daemon.MethodProfileList:          true,
-	daemon.MethodProfileSelect:        true,
-	daemon.MethodEstateScan:           true,
-	daemon.MethodEstateStatus:         true,
-	daemon.MethodEstateSearch:         true,
-	daemon.MethodEstateGet:            true,
-	daemon.MethodEstateResolve:        true,
-	daemon.MethodConversationCreate:   true,
-	daemon.MethodConversationList:     true,
-	daemon.MethodConversationMessages: true,
-	daemon.MethodConversationSend:     true,
-	daemon.MethodConversationRename:   true,
-	daemon.MethodConversationLabel:    true,
-	daemon.MethodConversationSearch:   true,
-	daemon.MethodConversationExport:   true,
-	daemon.MethodConversationDelete:   true,
-	daemon.MethodExecutionPropose:     true,
-	daemon.MethodExecutionDecide:      true,
-	daemon.MethodExecutionPending:     true,
-	daemon.MethodExecutionList:        true,
-	daemon.MethodAudit:                true,
-	daemon.MethodAuditVerify:          true,
-}
+var passed = func() map[string]bool {
+	m := map[string]bool{}
+	for _, d := range daemon.Requests() {
+		if d.Forwarded() {
+			m[d.Name] = true
+		}
+	}
+	return m
+}()
 
 // pass hands a request to the daemon. Absent params are an empty object.
 func (s *server) pass(method string, params []byte) (known any, rest work, err error) {

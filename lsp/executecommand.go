@@ -1,12 +1,11 @@
 package lsp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,34 +29,33 @@ import (
 // command is the handler of one command; its argument is decoded strictly.
 type command func(s *server, ctx context.Context, argument []byte, token protocol.ProgressToken) (any, error)
 
-const commandPropose = "cloudops.execution.propose"
-const commandGet = "cloudops.estate.get"
-
-var commands = map[string]command{
-	"cloudops.estate.scan":           scan,
-	"cloudops.estate.search":         read[daemon.SearchParams](daemon.MethodEstateSearch),
-	commandGet:                       get,
-	"cloudops.estate.status":         read[struct{}](daemon.MethodEstateStatus),
-	"cloudops.profile.list":          read[struct{}](daemon.MethodProfileList),
-	"cloudops.conversation.create":   read[struct{}](daemon.MethodConversationCreate),
-	"cloudops.conversation.list":     read[daemon.ConversationListParams](daemon.MethodConversationList),
-	"cloudops.conversation.messages": read[daemon.ConversationParams](daemon.MethodConversationMessages),
-	"cloudops.conversation.search":   read[daemon.ConversationSearchParams](daemon.MethodConversationSearch),
-	"cloudops.conversation.export":   read[daemon.ConversationExportParams](daemon.MethodConversationExport),
-	"cloudops.conversation.send":     send,
-	commandPropose:                   propose,
-	"cloudops.execution.pending":     read[struct{}](daemon.MethodExecutionPending),
-	"cloudops.execution.list":        read[daemon.ExecutionListParams](daemon.MethodExecutionList),
-}
-
-func commandNames() []string {
-	names := make([]string, 0, len(commands))
-	for n := range commands {
-		names = append(names, n)
+// commands are the daemon's requests that are offered as one. Those that show
+// the person something have a handler of their own.
+var commands = func() map[string]command {
+	own := map[string]command{
+		daemon.EstateScan.Name:       scan,
+		daemon.EstateGet.Name:        get,
+		daemon.ConversationSend.Name: send,
+		daemon.ExecutionPropose.Name: propose,
 	}
-	slices.Sort(names)
-	return names
-}
+	m := map[string]command{}
+	for _, d := range daemon.Requests() {
+		if !d.Command() {
+			continue
+		}
+		run := own[d.Name]
+		if run == nil {
+			run = read(d)
+		}
+		m[commandName(d)] = run
+	}
+	return m
+}()
+
+// commandName is what a request is called as a command.
+func commandName(d *daemon.Descriptor) string { return strings.ReplaceAll(d.Name, "/", ".") }
+
+func commandNames() []string { return slices.Sorted(maps.Keys(commands)) }
 
 // executeCommand runs one command with at most one argument, an object.
 func (s *server) executeCommand(ctx context.Context, p *protocol.ExecuteCommandParams) (any, error) {
@@ -78,33 +76,15 @@ func (s *server) executeCommand(ctx context.Context, p *protocol.ExecuteCommandP
 }
 
 // strict decodes an argument and refuses fields that it doesn't have.
-func strict[P any](argument []byte) (*P, error) {
-	p := new(P)
-	dec := json.NewDecoder(bytes.NewReader(argument))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&p)
-	if err == nil && p == nil {
-		p = new(P) // null stands for no argument
-	}
-	if err == nil {
-		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is more than one value")
-		}
-	}
-	if err != nil {
-		return nil, invalidParams(err)
-	}
-	return p, nil
-}
+func strict[P any](argument []byte) (p P, err error) { return p, daemon.DecodeParams(argument, &p) }
 
 // read is a command that asks the daemon and returns its answer.
-func read[P any](method string) command {
+func read(d *daemon.Descriptor) command {
 	return func(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
-		p, err := strict[P](argument)
-		if err != nil {
+		if err := d.Check(argument); err != nil {
 			return nil, err
 		}
-		return s.ask(ctx, method, p)
+		return s.ask(ctx, d.Name, json.RawMessage(argument))
 	}
 }
 
@@ -166,7 +146,7 @@ func scan(s *server, ctx context.Context, argument []byte, token protocol.Progre
 	}
 	ctx, p := s.startProgress(ctx, token, "CloudOps: scanning AWS")
 	var res scanner.Result
-	if err := s.link.call(ctx, daemon.MethodEstateScan, daemon.ScanParams{Options: *o, Token: p.name}, &res); err != nil {
+	if err := s.link.call(ctx, daemon.MethodEstateScan, daemon.ScanParams{Options: o, Token: p.name}, &res); err != nil {
 		if ctx.Err() != nil {
 			p.done("cancelled")
 			return nil, protocol.ErrRequestCancelled

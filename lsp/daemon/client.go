@@ -150,9 +150,6 @@ func (c *Client) SetWorkspaces(ctx context.Context, workspaces []string) error {
 	return c.Call(ctx, MethodWorkspaces, WorkspacesParams{Workspaces: workspaces}, nil)
 }
 
-// requests are the daemon's methods, for what a client has to know of them.
-var requests = sync.OnceValue(methods)
-
 // Call sends a request and decodes its result; result may be nil. When the
 // connection breaks it redials; requests that change nothing are sent again, others
 // return an *Error with CodeUnavailable. Cancelling ctx cancels the request.
@@ -167,14 +164,15 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if len(raw) > maxRequest {
 		return fromWire(toWire(invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
 	}
-	reads := requests()[method].needs&repeatable != 0
-	for again := reads; ; again = false {
+	d := byName[method]
+	repeatable := d != nil && d.Repeatable()
+	for again := repeatable; ; again = false {
 		conn, err := c.connected(ctx)
 		if err != nil {
 			return err
 		}
 		var answer jsonrpc2.RawMessage
-		if reads {
+		if repeatable {
 			err = c.read(ctx, conn, method, jsonrpc2.RawMessage(raw), &answer)
 		} else {
 			err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)

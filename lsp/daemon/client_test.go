@@ -275,18 +275,18 @@ func TestWhoWaitsForLongIsAnswered(t *testing.T) {
 	home := testHome(t)
 	heard := make(chan struct{})
 	serving(t, ServerConfig{Home: home}, func(s *server) {
-		s.methods[methodAlive] = on(0, func(ctx context.Context, _ *session, _ *Parts, _ none) (any, error) {
+		s.requests[methodAlive] = request(methodAlive, 0, 0, "", func(ctx context.Context, _ *session, _ *Parts, _ none) (any, error) {
 			select {
 			case heard <- struct{}{}:
 			case <-ctx.Done():
 			}
 			return nil, nil
-		})
-		s.methods[MethodEstateStatus] = on(0, func(context.Context, *session, *Parts, none) (any, error) {
+		}).Descriptor
+		s.requests[MethodEstateStatus] = request(MethodEstateStatus, 0, 0, "", func(context.Context, *session, *Parts, none) (any, error) {
 			<-heard
 			<-heard
 			return echo{"late"}, nil
-		})
+		}).Descriptor
 	})
 	c := dialing(t, ClientConfig{Home: home})
 	c.patience, c.quiet = time.Minute, time.Millisecond

@@ -44,9 +44,9 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 	home := testHome(t)
 	var cards long
 	s, _ := serving(t, ServerConfig{Home: home, Open: cards.parts(home)})
-	s.methods[methodAct] = on(needExecutor, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	s.requests[methodAct] = request(methodAct, 0, needExecutor, "", func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 		return "done", x.confirm(ctx, p.Executor, "Forget the thing", "forget", "It does not come back.")
-	})
+	}).Descriptor
 	prompt := approve
 	for name, c := range map[string]struct {
 		cfg  ClientConfig
@@ -148,13 +148,13 @@ func TestAnActThatCannotBeRecordedIsNotDone(t *testing.T) {
 	home := testHome(t)
 	s, _ := serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	done := false
-	s.methods[methodAct] = on(needExecutor, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	s.requests[methodAct] = request(methodAct, 0, needExecutor, "", func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 		if err := x.confirm(ctx, p.Executor, "Forget the thing", "forget", "It does not come back."); err != nil {
 			return nil, err
 		}
 		done = true
 		return "done", nil
-	})
+	}).Descriptor
 	client := dialing(t, ClientConfig{Home: home, Prompt: approve, Confirm: func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
 		// Another program puts the log aside while the person reads.
 		if err := os.Rename(filepath.Join(home, "audit.log"), filepath.Join(home, "audit.old")); err != nil {

@@ -454,9 +454,9 @@ func (codec) Unmarshal(data []byte, v any) error {
 	return jsonv2.Unmarshal(data, v)
 }
 
-// decodeParams is strict: exact names, right types, nothing twice. Its errors
+// DecodeParams is strict: exact names, right types, nothing twice. Its errors
 // name the field and never repeat a value.
-func decodeParams(params []byte, into any) error {
+func DecodeParams(params []byte, into any) error {
 	if len(params) == 0 || string(params) == "null" {
 		params = []byte("{}")
 	}
@@ -531,7 +531,7 @@ func decodeLoosely(params []byte, into any) error {
 		return invalid("there are none")
 	}
 	if err := jsonv2.Unmarshal(params, into); err != nil {
-		return decodeParams(params, into)
+		return DecodeParams(params, into)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func TestAPeerCannotPileUpCalls(t *testing.T) {
 func TestNothingIsServedBeforeHello(t *testing.T) {
 	home := testHome(t)
 	s, _ := serving(t, ServerConfig{Home: home})
-	for method := range s.methods {
+	for method := range s.requests {
 		r := rawPeer(t, home)
 		r.send(`{"jsonrpc":"2.0","id":7,"method":"` + method + `","params":{}}`)
 		if m := r.next(); m.Error == nil || m.Error.Code != -32002 {
@@ -180,7 +180,7 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("%q: a message and a refusal, or neither", body)
 		}
 		var p SendParams
-		if err := decodeParams(body, &p); err == nil && p.validate() == nil && len(p.Prompt) > agent.LongestPrompt {
+		if err := DecodeParams(body, &p); err == nil && p.validate() == nil && len(p.Prompt) > agent.LongestPrompt {
 			t.Fatal("a prompt over the limit passed")
 		}
 	})

@@ -19,20 +19,26 @@ const (
 	maxLabels = 100
 )
 
-func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+var ConversationCreate = request(MethodConversationCreate, proposes|forwarded|command, needStore,
+	"Begins a conversation.", conversationCreate)
+
+func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (ConversationCreated, error) {
 	id, err := p.Store.Chat.Create(ctx)
 	if err != nil {
-		return nil, err
+		return ConversationCreated{}, err
 	}
 	return ConversationCreated{ID: id}, nil
 }
 
 func (p ConversationListParams) validate() error { return short("label", p.Label) }
 
-func conversationList(ctx context.Context, x *session, p *Parts, params ConversationListParams) (any, error) {
+var ConversationList = request(MethodConversationList, reads|forwarded|command, needStore,
+	"Lists the conversations, the latest first.", conversationList)
+
+func conversationList(ctx context.Context, x *session, p *Parts, params ConversationListParams) (ConversationListResult, error) {
 	list, err := p.Store.Chat.Conversations(ctx)
 	if err != nil {
-		return nil, err
+		return ConversationListResult{}, err
 	}
 	if params.Label != "" {
 		list = slices.DeleteFunc(list, func(c storage.Conversation) bool { return !c.HasLabel(params.Label) })
@@ -69,14 +75,17 @@ func conversation(ctx context.Context, p *Parts, name string) (storage.Conversat
 	return c, noConversation(name, err)
 }
 
-func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (any, error) {
+var ConversationMessages = request(MethodConversationMessages, reads|forwarded|command, needStore,
+	"Returns the messages of a conversation, in order.", conversationMessages)
+
+func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (MessagesResult, error) {
 	c, err := conversation(ctx, p, params.ID)
 	if err != nil {
-		return nil, err
+		return MessagesResult{}, err
 	}
 	messages, err := p.Store.Chat.History(ctx, c.ID, params.Limit)
 	if err != nil {
-		return nil, noConversation(params.ID, err)
+		return MessagesResult{}, noConversation(params.ID, err)
 	}
 	return MessagesResult{Messages: messages, Unreadable: c.Unreadable}, nil
 }
@@ -91,13 +100,16 @@ func (p SendParams) validate() error {
 	return nil
 }
 
+var ConversationSend = request(MethodConversationSend, proposes|forwarded|command, needStore|needAgent,
+	"Does one turn: its text streams as notes, and what it proposes waits for a decision.", conversationSend)
+
 // conversationSend does one turn; its text streams as notes before the answer.
-func conversationSend(ctx context.Context, x *session, p *Parts, params SendParams) (any, error) {
+func conversationSend(ctx context.Context, x *session, p *Parts, params SendParams) (agent.Answer, error) {
 	id := ""
 	if params.ID != "" {
 		c, err := conversation(ctx, p, params.ID)
 		if err != nil {
-			return nil, err
+			return agent.Answer{}, err
 		}
 		id = c.ID
 	}
@@ -120,7 +132,10 @@ func (p ConversationRenameParams) validate() error {
 	return errors.Join(named(p.ID), short("title", p.Title))
 }
 
-func conversationRename(ctx context.Context, x *session, p *Parts, params ConversationRenameParams) (any, error) {
+var ConversationRename = request(MethodConversationRename, forwarded, needStore,
+	"Gives a conversation another title.", conversationRename)
+
+func conversationRename(ctx context.Context, x *session, p *Parts, params ConversationRenameParams) (ConversationResult, error) {
 	return updateContext(ctx, p, params.ID, storage.ContextUpdate{Title: &params.Title})
 }
 
@@ -137,17 +152,20 @@ func (p ConversationLabelParams) validate() error {
 	return named(p.ID)
 }
 
-func conversationLabel(ctx context.Context, x *session, p *Parts, params ConversationLabelParams) (any, error) {
+var ConversationLabel = request(MethodConversationLabel, forwarded, needStore,
+	"Takes labels off a conversation and adds others.", conversationLabel)
+
+func conversationLabel(ctx context.Context, x *session, p *Parts, params ConversationLabelParams) (ConversationResult, error) {
 	return updateContext(ctx, p, params.ID, storage.ContextUpdate{AddLabels: params.Add, RemoveLabels: params.Remove})
 }
 
-func updateContext(ctx context.Context, p *Parts, name string, u storage.ContextUpdate) (any, error) {
+func updateContext(ctx context.Context, p *Parts, name string, u storage.ContextUpdate) (ConversationResult, error) {
 	c, err := conversation(ctx, p, name)
 	if err != nil {
-		return nil, err
+		return ConversationResult{}, err
 	}
 	if c, err = p.Store.Chat.UpdateContext(ctx, c.ID, u); err != nil {
-		return nil, noConversation(name, err)
+		return ConversationResult{}, noConversation(name, err)
 	}
 	return ConversationResult{Conversation: c}, nil
 }
@@ -159,10 +177,13 @@ func (p ConversationSearchParams) validate() error {
 	return short("query", p.Query)
 }
 
-func conversationSearch(ctx context.Context, x *session, p *Parts, params ConversationSearchParams) (any, error) {
+var ConversationSearch = request(MethodConversationSearch, reads|forwarded|command, needStore,
+	"Finds the conversations that have all the words.", conversationSearch)
+
+func conversationSearch(ctx context.Context, x *session, p *Parts, params ConversationSearchParams) (ConversationSearchResult, error) {
 	found, total, err := p.Store.Chat.SearchConversations(ctx, params.Query, params.Limit)
 	if err != nil {
-		return nil, err
+		return ConversationSearchResult{}, err
 	}
 	if found == nil {
 		found = []storage.ConversationHit{}
@@ -177,16 +198,19 @@ func (p ConversationExportParams) validate() error {
 	return named(p.ID)
 }
 
+var ConversationExport = request(MethodConversationExport, reads|forwarded|command, needStore,
+	"Returns all that is kept of a conversation.", conversationExport)
+
 // conversationExport returns all that is kept of a conversation. Writing it to a
 // file is the client's own affair.
-func conversationExport(ctx context.Context, x *session, p *Parts, params ConversationExportParams) (any, error) {
+func conversationExport(ctx context.Context, x *session, p *Parts, params ConversationExportParams) (ConversationExportResult, error) {
 	c, err := conversation(ctx, p, params.ID)
 	if err != nil {
-		return nil, err
+		return ConversationExportResult{}, err
 	}
 	messages, err := p.Store.Chat.History(ctx, c.ID, 0)
 	if err != nil {
-		return nil, noConversation(params.ID, err)
+		return ConversationExportResult{}, noConversation(params.ID, err)
 	}
 	// It may have grown since it was summed up. Indexes don't count messages: one
 	// of a write that failed stays free.
@@ -202,9 +226,12 @@ func conversationExport(ctx context.Context, x *session, p *Parts, params Conver
 
 func (p ConversationDeleteParams) validate() error { return named(p.ID) }
 
+var ConversationDelete = request(MethodConversationDelete, forwarded, needStore|needExecutor,
+	"Deletes a conversation and its key, once a person at the terminal confirmed it.", conversationDelete)
+
 // conversationDelete asks the person at the terminal first. The audit log keeps
 // the id and nothing that was said.
-func conversationDelete(ctx context.Context, x *session, p *Parts, params ConversationDeleteParams) (any, error) {
+func conversationDelete(ctx context.Context, x *session, p *Parts, params ConversationDeleteParams) (ConversationResult, error) {
 	c, err := conversation(ctx, p, params.ID)
 	about := []string{"Title: " + c.Title, fmt.Sprintf("Messages: %d, the last of %s", c.Messages, render.Clock(c.UpdatedAt))}
 	if errors.Is(err, storage.ErrCorrupt) {
@@ -212,14 +239,14 @@ func conversationDelete(ctx context.Context, x *session, p *Parts, params Conver
 		c, err = storage.Conversation{ID: params.ID}, nil
 	}
 	if err != nil {
-		return nil, err
+		return ConversationResult{}, err
 	}
 	err = x.confirm(ctx, p.Executor, "Delete conversation "+c.ID, "delete", append(about,
 		"What it proposed and nobody decided is rejected.",
 		"Its key is destroyed: no copy, backup or snapshot gives it back.",
 		"The audit log keeps the commands that it led to.")...)
 	if err != nil {
-		return nil, err
+		return ConversationResult{}, err
 	}
 	// What it proposed quotes it.
 	for _, plan := range p.Executor.Pending() {
@@ -227,11 +254,11 @@ func conversationDelete(ctx context.Context, x *session, p *Parts, params Conver
 			continue
 		}
 		if err := p.Executor.Reject(plan.ID, "its conversation was deleted"); err != nil && !errors.Is(err, executor.ErrNoPlan) {
-			return nil, err
+			return ConversationResult{}, err
 		}
 	}
 	if err := p.Store.Chat.Delete(ctx, c.ID); err != nil {
-		return nil, err
+		return ConversationResult{}, err
 	}
 	return ConversationResult{Conversation: c}, nil
 }

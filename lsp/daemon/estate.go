@@ -31,8 +31,11 @@ func (p ResolveParams) validate() error {
 	return nil
 }
 
+var EstateResolve = request(MethodEstateResolve, reads|forwarded, needStore|needScanner,
+	"Says which tokens of a text name resources, from memory.", estateResolve)
+
 // estateResolve answers hovers: from memory only.
-func estateResolve(ctx context.Context, x *session, p *Parts, params ResolveParams) (any, error) {
+func estateResolve(ctx context.Context, x *session, p *Parts, params ResolveParams) (ResolveResult, error) {
 	// Read first: records may be newer than their generation, never older.
 	generation := x.server.generation.Load()
 	found := p.Store.Estate.Resolve(params.Tokens)
@@ -62,10 +65,13 @@ func (p SearchParams) validate() error {
 	return nil
 }
 
-func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (any, error) {
+var EstateSearch = request(MethodEstateSearch, reads|forwarded|command, needStore|needScanner,
+	"Finds resources by words and filter, in memory.", estateSearch)
+
+func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (SearchResult, error) {
 	filter, err := p.Scanner.Filter(params.Filter)
 	if err != nil {
-		return nil, err
+		return SearchResult{}, err
 	}
 	found, total := p.Store.Estate.Search(params.Query, filter, params.Limit)
 	r := SearchResult{Mode: "words", Total: total, Resources: aged(p.Scanner, found)}
@@ -82,16 +88,19 @@ func (p GetParams) validate() error {
 	return nil
 }
 
+var EstateGet = request(MethodEstateGet, reads|forwarded|command, needStore|needScanner,
+	"Returns whole resources by any identifier, as stored or as AWS has them now.", estateGet)
+
 // estateGet reads whole resources from the store or, live, from AWS.
-func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (any, error) {
+func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (GetResult, error) {
 	records := p.Store.Estate.Find(params.Identifier)
 	if len(records) == 0 {
-		return nil, absent(params.Identifier, unseen(p, params.Identifier))
+		return GetResult{}, absent(params.Identifier, unseen(p, params.Identifier))
 	}
 	env := x.environment()
 	if params.Live {
 		if err := p.Scanner.Check(env); err != nil {
-			return nil, err
+			return GetResult{}, err
 		}
 	}
 	var out GetResult
@@ -102,13 +111,13 @@ func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (any
 		case errors.Is(err, scanner.ErrGone), errors.Is(err, storage.ErrNotFound):
 			gone = err
 		case err != nil:
-			return nil, err
+			return GetResult{}, err
 		default:
 			out.Resources = append(out.Resources, r)
 		}
 	}
 	if len(out.Resources) == 0 {
-		return nil, gone
+		return GetResult{}, gone
 	}
 	return out, nil
 }
@@ -144,7 +153,10 @@ func absent(identifier string, gaps []string) error {
 		"%q is not known; it may be %s", identifier, render.Unseen(gaps))
 }
 
-func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+var EstateStatus = request(MethodEstateStatus, reads|forwarded|command, needStore|needScanner,
+	"Tells how much is known of the estate, how old it is, and what is wrong.", estateStatus)
+
+func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (StatusResult, error) {
 	scanning, problems := x.server.scans.state()
 	health := p.Store.Health()
 	broken := ""

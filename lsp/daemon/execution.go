@@ -31,31 +31,34 @@ func (p ProposeParams) validate() error {
 	return nil
 }
 
+var ExecutionPropose = request(MethodExecutionPropose, proposes|forwarded|command, needStore|needScanner|needExecutor,
+	"Plans a command. Reads that the policy allows run at once; all else waits for a person.", executionPropose)
+
 // executionPropose plans a command. Reads that the policy allows run at once;
 // all else waits for a person.
-func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeParams) (any, error) {
+func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeParams) (ProposeResult, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
-		return nil, err
+		return ProposeResult{}, err
 	}
 	command, err := proposed(p, params)
 	if err != nil {
-		return nil, err
+		return ProposeResult{}, err
 	}
 	plan, err := p.Executor.Plan(ctx, env, command, x.origin())
 	if err != nil {
-		return nil, err
+		return ProposeResult{}, err
 	}
 	approved, err := p.Executor.AllowRead(plan.ID)
 	if errors.Is(err, executor.ErrRefused) {
 		return ProposeResult{Plan: plan}, nil
 	}
 	if err != nil {
-		return nil, err
+		return ProposeResult{}, err
 	}
 	done, err := p.Executor.Run(ctx, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
 	if err != nil {
-		return nil, err
+		return ProposeResult{}, err
 	}
 	return ProposeResult{Plan: plan, Execution: &done}, nil
 }
@@ -118,22 +121,25 @@ func (p DecideParams) validate() error {
 	return nil
 }
 
+var ExecutionDecide = request(MethodExecutionDecide, forwarded, needExecutor,
+	"Puts a plan before the person at this connection and runs it if they approve, rejects it, or stops it.", executionDecide)
+
 // executionDecide rejects a plan, keeps an approved one from running, or puts
 // one before the person at this very connection and runs it if they approve.
-func executionDecide(ctx context.Context, x *session, p *Parts, params DecideParams) (any, error) {
+func executionDecide(ctx context.Context, x *session, p *Parts, params DecideParams) (DecideResult, error) {
 	switch params.Decision {
 	case "reject":
 		if err := p.Executor.Reject(params.Plan, params.Reason); err != nil {
-			return nil, ended(p, params.Plan, err)
+			return DecideResult{}, ended(p, params.Plan, err)
 		}
 		done, err := decided(p, params.Plan)
 		if err != nil {
-			return nil, err
+			return DecideResult{}, err
 		}
 		x.server.recordTurn(p, done)
 		return DecideResult{Execution: done}, nil
 	case "stop":
-		return nil, x.stop(p, params.Plan)
+		return DecideResult{}, x.stop(p, params.Plan)
 	}
 	x.mu.Lock()
 	interactive, surface := x.interactive, executor.SurfaceMessage
@@ -146,7 +152,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	}
 	x.mu.Unlock()
 	if !interactive {
-		return nil, refusef(CodeRefused, "decide it in an editor, or at a terminal with: cloudops approvals",
+		return DecideResult{}, refusef(CodeRefused, "decide it in an editor, or at a terminal with: cloudops approvals",
 			"nobody can be asked at this connection")
 	}
 	approved, err := x.ask(ctx, p.Executor, params.Plan, surface)
@@ -156,7 +162,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 		if lookErr == nil && (!errors.Is(err, executor.ErrNoPlan) || done.Status == "expired") && done.Status != "planned" {
 			x.server.recordTurn(p, done)
 		}
-		return nil, ended(p, params.Plan, err)
+		return DecideResult{}, ended(p, params.Plan, err)
 	}
 	// From here on it runs whether or not the client stays, unless the request
 	// itself is taken back before AWS is called.
@@ -169,7 +175,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	})()
 	done, err := p.Executor.Run(x.server.work, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
 	if err != nil {
-		return nil, err
+		return DecideResult{}, err
 	}
 	x.server.recordTurn(p, done)
 	return DecideResult{Execution: done}, nil
@@ -330,7 +336,10 @@ func (s *server) recordTurn(p *Parts, e executor.Execution) {
 	}
 }
 
-func executionPending(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+var ExecutionPending = request(MethodExecutionPending, reads|forwarded|command, needExecutor,
+	"Lists the plans that wait for a decision, the oldest first.", executionPending)
+
+func executionPending(ctx context.Context, x *session, p *Parts, _ none) (PendingResult, error) {
 	return PendingResult{Plans: p.Executor.Pending()}, nil
 }
 
@@ -341,10 +350,13 @@ func (p ExecutionListParams) validate() error {
 	return nil
 }
 
-func executionList(ctx context.Context, x *session, p *Parts, params ExecutionListParams) (any, error) {
+var ExecutionList = request(MethodExecutionList, reads|forwarded|command, needExecutor,
+	"Lists what ran, or was decided on, the newest first.", executionList)
+
+func executionList(ctx context.Context, x *session, p *Parts, params ExecutionListParams) (ExecutionListResult, error) {
 	list, err := p.Executor.Executions(params.Conversation, params.Limit)
 	if err != nil {
-		return nil, err
+		return ExecutionListResult{}, err
 	}
 	return ExecutionListResult{Executions: list, Problem: p.Executor.AuditProblem()}, nil
 }
@@ -356,14 +368,20 @@ func (p AuditParams) validate() error {
 	return nil
 }
 
-func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (any, error) {
+var ExecutionAudit = request(MethodAudit, reads|forwarded, needExecutor,
+	"Returns the entries of the audit log, in order.", audit)
+
+func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (AuditResult, error) {
 	entries, err := p.Executor.Audit(params.Limit)
 	if err != nil {
-		return nil, err
+		return AuditResult{}, err
 	}
 	return AuditResult{Entries: entries, Problem: p.Executor.AuditProblem()}, nil
 }
 
-func auditVerify(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+var ExecutionVerify = request(MethodAuditVerify, reads|forwarded, needExecutor,
+	"Checks the whole audit log.", auditVerify)
+
+func auditVerify(ctx context.Context, x *session, p *Parts, _ none) (executor.Report, error) {
 	return p.Executor.Verify()
 }

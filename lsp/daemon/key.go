@@ -128,7 +128,10 @@ func (s *server) keyState(p *Parts) KeyStatusResult {
 	return r
 }
 
-func keyStatus(_ context.Context, x *session, p *Parts, _ none) (any, error) {
+var KeyStatus = request(MethodKeyStatus, reads, needKeys,
+	"Tells of the keys; nothing in it is secret.", keyStatus)
+
+func keyStatus(_ context.Context, x *session, p *Parts, _ none) (KeyStatusResult, error) {
 	return x.server.keyState(p), nil
 }
 
@@ -139,14 +142,17 @@ func (p KeyRotateParams) validate() error {
 	return nil
 }
 
+var KeyRotate = request(MethodKeyRotate, 0, needKeys|needStore|needExecutor,
+	"Makes new keys, once a person at the terminal confirmed it, and seals everything anew.", keyRotate)
+
 // keyRotate makes new keys, unless a rotation is under way, and waits until all
 // is sealed anew. Who leaves before does not stop that.
-func keyRotate(ctx context.Context, x *session, p *Parts, params KeyRotateParams) (any, error) {
+func keyRotate(ctx context.Context, x *session, p *Parts, params KeyRotateParams) (KeyRotateResult, error) {
 	s, renewed := x.server, false
 	if !p.Keys.Rotating() {
 		var err error
 		if renewed, err = x.rotate(ctx, p); err != nil {
-			return nil, err
+			return KeyRotateResult{}, err
 		}
 	}
 	job := s.reseal(p)
@@ -165,7 +171,7 @@ func keyRotate(ctx context.Context, x *session, p *Parts, params KeyRotateParams
 		s.resealing.mu.Lock()
 		delete(job.listeners, &listen)
 		s.resealing.mu.Unlock()
-		return nil, ctx.Err()
+		return KeyRotateResult{}, ctx.Err()
 	}
 	return KeyRotateResult{Renewed: renewed, KeyStatusResult: s.keyState(p)}, nil
 }
@@ -201,18 +207,21 @@ func (p KeyExportParams) validate() error {
 	return nil
 }
 
+var KeyExport = request(MethodKeyExport, 0, needKeys|needExecutor,
+	"Hands the keys over to this terminal, encrypted for one recipient, once the person there confirmed it.", keyExport)
+
 // keyExport hands the keys over, encrypted for the process that knows the
 // passphrase, after a person at that very terminal confirmed it.
-func keyExport(ctx context.Context, x *session, p *Parts, params KeyExportParams) (any, error) {
+func keyExport(ctx context.Context, x *session, p *Parts, params KeyExportParams) (KeyExportResult, error) {
 	err := x.confirm(ctx, p.Executor, "Export the keys of this store to a recovery file", "export",
 		"Whoever has the file and its passphrase reads everything stored, in every copy of this home.",
 		"Keep the file away from this machine, and the passphrase apart from the file.")
 	if err != nil {
-		return nil, err
+		return KeyExportResult{}, err
 	}
 	parcel, err := p.Keys.Export(params.Recipient)
 	if err != nil {
-		return nil, invalid("%v", err)
+		return KeyExportResult{}, invalid("%v", err)
 	}
 	x.mu.Lock()
 	x.exporting = true
@@ -220,21 +229,24 @@ func keyExport(ctx context.Context, x *session, p *Parts, params KeyExportParams
 	return KeyExportResult{Parcel: parcel}, nil
 }
 
+var KeyExported = request(MethodKeyExported, 0, needKeys|needExecutor,
+	"Says that the recovery file of this session's export is written.", keyExported)
+
 // keyExported notes that the recovery file of this session's export is written.
-func keyExported(_ context.Context, x *session, p *Parts, _ none) (any, error) {
+func keyExported(_ context.Context, x *session, p *Parts, _ none) (KeyStatusResult, error) {
 	x.mu.Lock()
 	exporting := x.exporting
 	x.exporting = false
 	x.mu.Unlock()
 	if !exporting {
-		return nil, refusef(CodeRefused, "export them with: cloudops key export FILE", "nothing was exported in this session")
+		return KeyStatusResult{}, refusef(CodeRefused, "export them with: cloudops key export FILE", "nothing was exported in this session")
 	}
 	status := p.Keys.Status()
 	if err := p.Executor.RecordLocal("a recovery file was made with the keys up to " + status.Keys[0].ID); err != nil {
-		return nil, err
+		return KeyStatusResult{}, err
 	}
 	if err := p.Keys.Exported(); err != nil {
-		return nil, err
+		return KeyStatusResult{}, err
 	}
 	return x.server.keyState(p), nil
 }

@@ -113,17 +113,17 @@ type echo struct {
 }
 
 func addTestMethods(s *server) {
-	s.methods[methodHang] = on(0, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+	s.requests[methodHang] = request(methodHang, 0, 0, "", func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 		x.conn.notify("cloudops/test/hanging", none{})
 		<-ctx.Done()
 		return nil, ctx.Err()
-	})
-	s.methods[methodPanic] = on(0, func(context.Context, *session, *Parts, none) (any, error) {
+	}).Descriptor
+	s.requests[methodPanic] = request(methodPanic, 0, 0, "", func(context.Context, *session, *Parts, none) (any, error) {
 		panic("secret words")
-	})
-	s.methods[methodEcho] = on(0, func(ctx context.Context, x *session, p *Parts, e echo) (any, error) {
+	}).Descriptor
+	s.requests[methodEcho] = request(methodEcho, 0, 0, "", func(ctx context.Context, x *session, p *Parts, e echo) (any, error) {
 		return e, nil
-	})
+	}).Descriptor
 }
 
 // testHome is a home and a folder for sockets, both with short paths.

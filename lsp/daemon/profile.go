@@ -8,14 +8,17 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 )
 
-func profileList(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+var ProfileList = request(MethodProfileList, reads|forwarded|command, needScanner,
+	"Lists the profiles of the AWS files.", profileList)
+
+func profileList(ctx context.Context, x *session, p *Parts, _ none) (ProfileListResult, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
-		return nil, err
+		return ProfileListResult{}, err
 	}
 	profiles, err := p.Scanner.Profiles(env)
 	if err != nil {
-		return nil, err
+		return ProfileListResult{}, err
 	}
 	return ProfileListResult{Profiles: profiles}, nil
 }
@@ -27,20 +30,23 @@ func (p ProfileSelectParams) validate() error {
 	return nil
 }
 
+var ProfileSelect = request(MethodProfileSelect, forwarded, needScanner,
+	"Chooses the profile of this session; what it proposed for another one is void.", profileSelect)
+
 // profileSelect changes this session only. What it proposed for another profile
 // is void, unless AWS has it.
-func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSelectParams) (any, error) {
+func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSelectParams) (ProfileListResult, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
-		return nil, err
+		return ProfileListResult{}, err
 	}
 	env.Profile = params.Name
 	profiles, err := p.Scanner.Profiles(env)
 	if err != nil {
-		return nil, err
+		return ProfileListResult{}, err
 	}
 	if !slices.ContainsFunc(profiles, func(f scanner.Profile) bool { return f.Name == params.Name }) {
-		return nil, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", scanner.ErrUnknownProfile, params.Name)
+		return ProfileListResult{}, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", scanner.ErrUnknownProfile, params.Name)
 	}
 	x.mu.Lock()
 	another := x.env.Profile != params.Name
@@ -54,11 +60,14 @@ func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSele
 	return ProfileListResult{Profiles: profiles}, nil
 }
 
+var ProfileIdentity = request(MethodProfileIdentity, reads, needScanner,
+	"Asks AWS who the profile of this session is.", profileIdentity)
+
 // profileIdentity asks AWS who the session's profile is, and keeps nothing.
-func profileIdentity(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+func profileIdentity(ctx context.Context, x *session, p *Parts, _ none) (scanner.Identity, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
-		return nil, err
+		return scanner.Identity{}, err
 	}
 	id, err := p.Scanner.Ask(ctx, env)
 	return id, err

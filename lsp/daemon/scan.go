@@ -45,12 +45,15 @@ func (p ScanParams) validate() error {
 	return nil
 }
 
+var EstateScan = request(MethodEstateScan, proposes|forwarded|command, needScanner,
+	"Reads the accounts, and keeps what it finds; progress notes come on the way.", estateScan)
+
 // estateScan runs a scan for this session, or joins the one that others asked
 // for with the same options; a different one waits for its turn.
-func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (any, error) {
+func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (scanner.Result, error) {
 	env, err := x.checkedEnvironment(p)
 	if err != nil {
-		return nil, err
+		return scanner.Result{}, err
 	}
 	return x.server.scan(ctx, p.Scanner.Scan, env, params.Options, func(pr scanner.Progress) {
 		if params.Token != "" && ctx.Err() == nil {
@@ -59,7 +62,7 @@ func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (a
 	})
 }
 
-func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment, o scanner.Options, report func(scanner.Progress)) (any, error) {
+func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
 	for {
 		job, mine := s.joinScan(run, env, o, &report)
 		if !mine {
@@ -69,7 +72,7 @@ func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment
 		case <-job.done:
 		case <-ctx.Done():
 			s.scans.quit(job, &report)
-			return nil, ctx.Err()
+			return scanner.Result{}, ctx.Err()
 		}
 		if mine {
 			return job.result, job.err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -107,10 +108,11 @@ func (s *server) bind() (*socket, error) {
 
 // server is one daemon.
 type server struct {
-	cfg     ServerConfig
-	log     *slog.Logger
-	lock    *lock
-	methods map[string]method
+	cfg  ServerConfig
+	log  *slog.Logger
+	lock *lock
+	// requests are what it serves, by name.
+	requests map[string]*Descriptor
 	// work ends the scans and commands under way, after draining.
 	work    context.Context
 	endWork context.CancelFunc
@@ -166,7 +168,7 @@ func newServer(cfg ServerConfig) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		cfg: cfg, log: cfg.Log, lock: l, methods: methods(),
+		cfg: cfg, log: cfg.Log, lock: l, requests: maps.Clone(byName),
 		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, writing: writeTimeout, identify: checkPeer,
 	}
 	s.work, s.endWork = context.WithCancel(context.Background())

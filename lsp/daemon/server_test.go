@@ -229,14 +229,14 @@ func TestADaemonThatCannotOpenIsDegradedAndHeals(t *testing.T) {
 	if p := c.Hello().Problems; len(p) != 1 || !strings.Contains(p[0], "set CLOUDOPS_KEY again") {
 		t.Fatalf("problems: %q, want the mend", p)
 	}
-	for method, m := range methods() {
-		if m.needs&^repeatable == 0 {
+	for _, m := range requests {
+		if m.needs == 0 {
 			continue
 		}
-		err := c.Call(t.Context(), method, nil, nil)
+		err := c.Call(t.Context(), m.Name, nil, nil)
 		var e *Error
 		if !errors.As(err, &e) || e.Code != CodeDegraded || !strings.Contains(e.Message, "set CLOUDOPS_KEY again") {
-			t.Errorf("%s: %v, want degraded with the mend", method, err)
+			t.Errorf("%s: %v, want degraded with the mend", m.Name, err)
 		}
 	}
 	well.Store(true)
@@ -278,13 +278,13 @@ func TestAPartThatIsMissingDegradesWhatNeedsIt(t *testing.T) {
 			t.Errorf("it is not said that %s not available: %s", part, said)
 		}
 	}
-	for method, m := range methods() {
-		if m.needs&^repeatable == 0 {
+	for _, m := range requests {
+		if m.needs == 0 {
 			continue
 		}
 		var e *Error
-		if err := c.Call(t.Context(), method, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
-			t.Errorf("%s: %v, want degraded", method, err)
+		if err := c.Call(t.Context(), m.Name, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
+			t.Errorf("%s: %v, want degraded", m.Name, err)
 		}
 	}
 }

@@ -24,10 +24,6 @@ const (
 	needExecutor
 	needAgent
 	needKeys
-
-	// repeatable is no part: the request changes nothing that asking twice would
-	// not leave the same, so that a client may send it again.
-	repeatable need = 1 << 7
 )
 
 // dependencies are the parts in words, in the order in which they are looked at.
@@ -41,69 +37,6 @@ var dependencies = []struct {
 	{needExecutor, "the executor is", func(p *Parts) bool { return p.Executor == nil }},
 	{needAgent, "the agent is", func(p *Parts) bool { return p.Agent == nil }},
 	{needKeys, "the keys are", func(p *Parts) bool { return p.Keys == nil }},
-}
-
-// method answers one kind of request.
-type method struct {
-	needs need
-	call  func(ctx context.Context, x *session, p *Parts, params []byte) (any, error)
-}
-
-// validator is implemented by parameters with limits beyond their types.
-type validator interface{ validate() error }
-
-// on makes a method of a function with typed parameters.
-func on[P any](needs need, f func(ctx context.Context, x *session, p *Parts, params P) (any, error)) method {
-	return method{needs, func(ctx context.Context, x *session, p *Parts, raw []byte) (any, error) {
-		var params P
-		if err := decodeParams(raw, &params); err != nil {
-			return nil, err
-		}
-		if v, ok := any(params).(validator); ok {
-			if err := v.validate(); err != nil {
-				return nil, err
-			}
-		}
-		return f(ctx, x, p, params)
-	}}
-}
-
-// none is the parameters of requests without any.
-type none struct{}
-
-// methods is all that a session may ask, besides hello.
-func methods() map[string]method {
-	return map[string]method{
-		MethodProfileList:          on(repeatable|needScanner, profileList),
-		MethodWorkspaces:           on(repeatable, setWorkspaces),
-		MethodProfileSelect:        on(needScanner, profileSelect),
-		MethodProfileIdentity:      on(repeatable|needScanner, profileIdentity),
-		MethodEstateScan:           on(needScanner, estateScan),
-		MethodEstateStatus:         on(repeatable|needStore|needScanner, estateStatus),
-		MethodEstateSearch:         on(repeatable|needStore|needScanner, estateSearch),
-		MethodEstateGet:            on(repeatable|needStore|needScanner, estateGet),
-		MethodEstateResolve:        on(repeatable|needStore|needScanner, estateResolve),
-		MethodConversationCreate:   on(needStore, conversationCreate),
-		MethodConversationList:     on(repeatable|needStore, conversationList),
-		MethodConversationMessages: on(repeatable|needStore, conversationMessages),
-		MethodConversationSend:     on(needStore|needAgent, conversationSend),
-		MethodConversationRename:   on(needStore, conversationRename),
-		MethodConversationLabel:    on(needStore, conversationLabel),
-		MethodConversationSearch:   on(repeatable|needStore, conversationSearch),
-		MethodConversationExport:   on(repeatable|needStore, conversationExport),
-		MethodConversationDelete:   on(needStore|needExecutor, conversationDelete),
-		MethodExecutionPropose:     on(needStore|needScanner|needExecutor, executionPropose),
-		MethodExecutionDecide:      on(needExecutor, executionDecide),
-		MethodExecutionPending:     on(repeatable|needExecutor, executionPending),
-		MethodExecutionList:        on(repeatable|needExecutor, executionList),
-		MethodAudit:                on(repeatable|needExecutor, audit),
-		MethodAuditVerify:          on(repeatable|needExecutor, auditVerify),
-		MethodStoreMigrate:         on(needStore|needExecutor, storeMigrate),
-		MethodKeyStatus:            on(repeatable|needKeys, keyStatus),
-		MethodKeyRotate:            on(needKeys|needStore|needExecutor, keyRotate),
-		MethodKeyExport:            on(needKeys|needExecutor, keyExport),
-		MethodKeyExported:          on(needKeys|needExecutor, keyExported),
-	}
 }
 
 // missing says which parts a request needs and the daemon has not.
@@ -199,21 +132,21 @@ func (x *session) dispatch(ctx context.Context, name string, params []byte) (any
 	if !x.ready() {
 		return nil, jsonrpc2.Errorf(jsonrpc2.ServerNotInitialized, "the first request must be %s", MethodHello)
 	}
-	m, ok := x.server.methods[name]
+	d, ok := x.server.requests[name]
 	if !ok {
 		return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(name))
 	}
 	p, err := x.server.opened()
-	if err != nil && m.needs&^repeatable != 0 {
+	if err != nil && d.needs != 0 {
 		return nil, err
 	}
-	if parts := m.needs.missing(p); len(parts) > 0 {
+	if parts := d.needs.missing(p); len(parts) > 0 {
 		if p.Problem != nil {
 			return nil, refusef(CodeDegraded, fromWire(toWire(p.Problem)).Hint, "the daemon is degraded: %v", p.Problem)
 		}
 		return nil, refusef(CodeDegraded, "see the problems that `cloudops status` lists", "the daemon is degraded: %s", parts[0])
 	}
-	return m.call(ctx, x, p, params)
+	return d.call(ctx, x, p, params)
 }
 
 func (p HelloParams) validate() error {
@@ -239,7 +172,7 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 		return nil, refusef(CodeRefused, "use one version of cloudops everywhere, or end the running daemon",
 			"the daemon (version %s) speaks protocol %d, this program %d", s.cfg.Build.Version, ProtocolVersion, newer.Protocol)
 	}
-	if err := decodeParams(raw, &p); err != nil {
+	if err := DecodeParams(raw, &p); err != nil {
 		return nil, err
 	}
 	if err := p.validate(); err != nil {

@@ -151,12 +151,12 @@ func TestACancelReachesTheDaemon(t *testing.T) {
 	home := testHome(t)
 	begun, ended := make(chan struct{}), make(chan struct{})
 	serving(t, ServerConfig{Home: home}, func(s *server) {
-		s.methods[methodHang] = on(0, func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
+		s.requests[methodHang] = request(methodHang, 0, 0, "", func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
 			close(begun)
 			<-ctx.Done()
 			close(ended)
 			return nil, ctx.Err()
-		})
+		}).Descriptor
 	})
 	c := dialing(t, ClientConfig{Home: home})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -421,16 +421,20 @@ func TestHalfMessagesAreBounded(t *testing.T) {
 	quiet.wait()
 }
 
-// What only reads is sent again when the connection breaks under it; nothing
-// else is.
+// What only reads is sent again when the connection breaks under it, whatever it
+// is about; what acts is not.
 func TestWhatOnlyReadsIsSentAgain(t *testing.T) {
-	again := map[string]bool{
-		MethodWorkspaces: true, MethodProfileList: true, MethodProfileIdentity: true, MethodEstateStatus: true, MethodEstateSearch: true, MethodEstateGet: true,
-		MethodEstateResolve: true, MethodConversationList: true, MethodConversationMessages: true, MethodConversationSearch: true,
-		MethodConversationExport: true, MethodExecutionPending: true, MethodExecutionList: true, MethodAudit: true,
-		MethodAuditVerify: true, MethodKeyStatus: true,
+	for _, d := range []*Descriptor{ConversationSearch.Descriptor, ConversationExport.Descriptor, Workspaces.Descriptor} {
+		if !d.Repeatable() {
+			t.Errorf("%s is not sent again", d.Name)
+		}
 	}
-	for method := range methods() {
+	for _, d := range []*Descriptor{ConversationSend.Descriptor, ExecutionPropose.Descriptor, ExecutionDecide.Descriptor, KeyRotate.Descriptor} {
+		if d.Repeatable() {
+			t.Errorf("%s is sent again", d.Name)
+		}
+	}
+	for _, d := range requests {
 		var dials atomic.Int32
 		c := newClient(ClientConfig{Kind: "editor"})
 		c.dial = func(context.Context) (net.Conn, error) {
@@ -451,13 +455,13 @@ func TestWhatOnlyReadsIsSentAgain(t *testing.T) {
 		if err := c.first(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		err := c.Call(t.Context(), method, nil, nil)
+		err := c.Call(t.Context(), d.Name, nil, nil)
 		var e *Error
-		if again[method] && err != nil {
-			t.Errorf("%s: %v, want it sent again", method, err)
+		if d.Repeatable() && err != nil {
+			t.Errorf("%s: %v, want it sent again", d.Name, err)
 		}
-		if !again[method] && (!errors.As(err, &e) || e.Code != CodeUnavailable || dials.Load() != 1) {
-			t.Errorf("%s: %v with %d connections, want it not to be repeated", method, err, dials.Load())
+		if !d.Repeatable() && (!errors.As(err, &e) || e.Code != CodeUnavailable || dials.Load() != 1) {
+			t.Errorf("%s: %v with %d connections, want it not to be repeated", d.Name, err, dials.Load())
 		}
 		c.Close()
 	}

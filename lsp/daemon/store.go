@@ -24,22 +24,25 @@ func (p MigrateParams) validate() error {
 	return nil
 }
 
+var StoreMigrate = request(MethodStoreMigrate, 0, needStore|needExecutor,
+	"Moves the store to another mode, once a person at the terminal confirmed it.", storeMigrate)
+
 // storeMigrate moves the store, once the person at this terminal agrees. The
 // daemon then ends, so that the next one opens it where it is now.
-func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParams) (any, error) {
+func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParams) (MigrateResult, error) {
 	if p.Move == nil {
-		return nil, errors.ErrUnsupported
+		return MigrateResult{}, errors.ErrUnsupported
 	}
 	to, err := p.Move.To(params.To)
 	if err != nil {
-		return nil, refusef(CodeRefused, "", "%v", err)
+		return MigrateResult{}, refusef(CodeRefused, "", "%v", err)
 	}
 	health := p.Store.Health()
 	if health.Mode == params.To {
-		return nil, refusef(CodeRefused, "", "the data is in mode %s already", params.To)
+		return MigrateResult{}, refusef(CodeRefused, "", "the data is in mode %s already", params.To)
 	}
 	if p.Keys != nil && p.Keys.Rotating() {
-		return nil, refusef(CodeRefused, "see `cloudops key status`", "everything is being sealed anew; wait until that is done")
+		return MigrateResult{}, refusef(CodeRefused, "see `cloudops key status`", "everything is being sealed anew; wait until that is done")
 	}
 	details := []string{
 		fmt.Sprintf("%d resources and all conversations are copied, compared, and used there from then on.", health.Resources),
@@ -54,7 +57,7 @@ func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParam
 	}
 	title := fmt.Sprintf("Move the store from mode %s to mode %s", health.Mode, params.To)
 	if err := x.confirm(ctx, p.Executor, title, "migrate", details...); err != nil {
-		return nil, err
+		return MigrateResult{}, err
 	}
 	x.server.enter()
 	defer x.server.leave()
@@ -73,7 +76,7 @@ func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParam
 		return p.Move.Commit(params.To)
 	}, report)
 	if err != nil {
-		return nil, err
+		return MigrateResult{}, err
 	}
 	s := x.server
 	s.mu.Lock()

@@ -111,11 +111,14 @@ func checkWorkspaces(field string, workspaces []string) error {
 	return nil
 }
 
+var Workspaces = request(MethodWorkspaces, repeatable, 0,
+	"Says which folders are open in this session, in the place of those that were.", setWorkspaces)
+
 // setWorkspaces takes the folders that a session has open now. What is under way
 // goes on; what begins later sees them.
-func setWorkspaces(ctx context.Context, x *session, p *Parts, params WorkspacesParams) (any, error) {
+func setWorkspaces(ctx context.Context, x *session, p *Parts, params WorkspacesParams) (none, error) {
 	if err := CheckHome(x.server.cfg.Home, params.Workspaces); err != nil {
-		return nil, err
+		return none{}, err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
