@@ -343,6 +343,53 @@ func TestAuditNoticesAnotherWriter(t *testing.T) {
 	}
 }
 
+// Another end of the same log, with the anchor that belongs to it, holds by itself;
+// it is not what was written here.
+func TestAuditNoticesAnotherEnd(t *testing.T) {
+	home, keys := privateHome(t)
+	paths := []string{filepath.Join(home, auditFile), filepath.Join(home, "anchor-audit")}
+	kept := func() (all [][]byte) {
+		t.Helper()
+		for _, path := range paths {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b)
+		}
+		return all
+	}
+	put := func(all [][]byte) {
+		t.Helper()
+		for i, path := range paths {
+			if err := os.WriteFile(path, all[i], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	record := func() *audit {
+		t.Helper()
+		a, _ := openLog(t, home, keys)
+		if _, _, err := a.append(content{Kind: "local", Text: "of one length"}); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	record().close()
+	before := kept()
+	record().close()
+	other := kept()
+	put(before)
+	a := record()
+	if own := kept(); len(own[0]) != len(other[0]) || bytes.Equal(own[0], other[0]) {
+		t.Fatal("the two ends are not two of one length")
+	}
+	put(other)
+	if err := a.usable(); err == nil || !strings.Contains(err.Error(), "not what was written") {
+		t.Errorf("another end is taken for its own: %v", err)
+	}
+}
+
 func TestAuditOfAnotherStore(t *testing.T) {
 	home, keys := privateHome(t)
 	a, _ := openLog(t, home, keys)

@@ -3,6 +3,7 @@ package executor
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -79,6 +80,10 @@ func TestParseRefusesWithTheReason(t *testing.T) {
 		{with("--db-instance-identifier", "a", "--profile", "a\u202eb"), "profile"},
 		{with("--db-instance-identifier", "a", "--profile=-x"), "profile"},
 		{with("--db-instance-identifier", "a", "--profile", "file:///etc/passwd"), "profile"},
+		{with("--db-instance-identifier", "a", "--profile", "@x"), "profile"},
+		{with("--db-instance-identifier", "a", "--profile", " a"), "profile"},
+		{with("--db-instance-identifier", "a", "--profile", "a "), "profile"},
+		{with("--db-instance-identifier", "a", "--profile", "a\xff"), "profile"},
 		{with("--db-instance-identifier", "a", "b"), "unexpected"},
 		{with("--db-instance-identifier", "a", ";", "rm", "-rf", "/"), "unexpected"},
 		{with("--db-instance-identifier", "a", "&&"), "unexpected"},
@@ -106,6 +111,10 @@ func TestParseRefusesWithTheReason(t *testing.T) {
 		{with("--db-instance-identifier", "a", "--no-verify-ssl"), "weakens"},
 		{with("--db-instance-identifier", "a", "--no-sign-request"), "weakens"},
 		{with("--cli-input-json", "{}"), "one by one"},
+		{with("--cli-input-yaml", "{}"), "one by one"},
+		{with("--generate-cli-skeleton"), "one by one"},
+		{with("--db-instance-identifier", "a", "--ca-bundle", "x"), "weakens"},
+		{with("--db-instance-identifier", "a", "--no-dry-run"), "before it is approved"},
 		{with("--db-instance-identifier", "a", "--query", "x"), "--query"},
 		{with("--db-instance-identifier", "a", "--output", "text"), "always JSON"},
 		{with("--db-instance-identifier", "a", "--outp", "json"), "not known"},
@@ -158,7 +167,6 @@ func TestVetIsStrictAboutTypes(t *testing.T) {
 		"nested list":     {Service: "ec2", Operation: "stop-instances", Parameters: map[string]any{"instance-ids": []any{[]any{id}}}},
 		"empty list":      {Service: "ec2", Operation: "stop-instances", Parameters: map[string]any{"instance-ids": []any{}}},
 		"text for switch": {Service: "ec2", Operation: "stop-instances", Parameters: map[string]any{"instance-ids": []any{id}, "force": "true"}},
-		"too many":        {Service: "ec2", Operation: "stop-instances", Parameters: map[string]any{"instance-ids": slices.Repeat([]string{id}, 51)}},
 		"bad account":     {Service: "rds", Operation: "stop-db-instance", AccountID: "12345", Parameters: map[string]any{"db-instance-identifier": "a"}},
 		"bad region":      {Service: "rds", Operation: "stop-db-instance", Region: "us-west-2.evil", Parameters: map[string]any{"db-instance-identifier": "a"}},
 		"option in name":  {Service: "rds --debug", Operation: "stop-db-instance", Parameters: map[string]any{"db-instance-identifier": "a"}},
@@ -189,6 +197,60 @@ func TestVetIsStrictAboutTypes(t *testing.T) {
 	got.Parameters["instance-ids"].([]string)[0] = "changed"
 	if c.Parameters["instance-ids"].([]any)[0] != "i-0123abcd" {
 		t.Error("the vetted command shares memory with the one that came in")
+	}
+}
+
+// What people add to every line out of habit is said to be of no use here.
+func TestOptionsOfTheCLIAreLeftOut(t *testing.T) {
+	for _, name := range []string{
+		"no-paginate", "max-items", "page-size", "starting-token", "color", "no-color", "no-cli-pager", "cli-read-timeout", "cli-connect-timeout",
+		"cli-binary-format", "cli-auto-prompt", "no-cli-auto-prompt", "version", "v2-debug", "cli-error-format", "help",
+	} {
+		_, err := Parse([]string{"aws", "ec2", "describe-instances", "--" + name})
+		if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "--"+name+": it is not needed here; leave it out") {
+			t.Errorf("--%s: %v", name, err)
+		}
+	}
+}
+
+// What AWS allows at most passes, and one more is refused with the reason.
+func TestTheLargestValuesPass(t *testing.T) {
+	name := func(n int) string { return strings.Repeat("a", n) }
+	instances := func(n int) []string {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("i-%017x", i)
+		}
+		return ids
+	}
+	for _, c := range []struct {
+		what string
+		most int
+		of   func(n int) Command
+		says string
+	}{
+		{"a database's name", 63, func(n int) Command {
+			return Command{Service: "rds", Operation: "stop-db-instance", Parameters: map[string]any{"db-instance-identifier": name(n)}}
+		}, "looks like my-database"},
+		{"a cluster's name", 63, func(n int) Command {
+			return Command{Service: "rds", Operation: "stop-db-cluster", Parameters: map[string]any{"db-cluster-identifier": name(n)}}
+		}, "looks like my-cluster"},
+		{"a snapshot's name", 255, func(n int) Command {
+			return Command{Service: "rds", Operation: "stop-db-instance", Parameters: map[string]any{"db-instance-identifier": "a", "db-snapshot-identifier": name(n)}}
+		}, "looks like my-snapshot"},
+		{"instances at once", 50, func(n int) Command {
+			return Command{Service: "ec2", Operation: "stop-instances", Parameters: map[string]any{"instance-ids": instances(n)}}
+		}, "51 values at once; 50 are the most"},
+		{"a profile's name", 128, func(n int) Command {
+			return Command{Service: "ec2", Operation: "describe-instances", Profile: name(n)}
+		}, "not the name of a profile"},
+	} {
+		if _, err := Vet(c.of(c.most)); err != nil {
+			t.Errorf("%s, %d: %v", c.what, c.most, err)
+		}
+		if _, err := Vet(c.of(c.most + 1)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s, %d: %v", c.what, c.most+1, err)
+		}
 	}
 }
 

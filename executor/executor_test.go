@@ -857,6 +857,22 @@ func TestPlansAreCapped(t *testing.T) {
 	}
 }
 
+// A card says how many plans of its own session wait besides.
+func TestACardCountsWhatElseWaits(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	here := w.plan("rds", "describe-db-instances")
+	w.plan("rds", "describe-db-clusters")
+	w.plan("ec2", "describe-instances")
+	for _, region := range []string{awstest.East, "us-east-2", "eu-west-2"} {
+		if _, err := w.Plan(t.Context(), w.env, w.command("ec2", "describe-instances", "--region", region), Origin{Session: "another"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q := w.ask(here); q.Waiting != 2 {
+		t.Errorf("%d others wait, want the 2 of its session", q.Waiting)
+	}
+}
+
 // A plan that a person looks at is not replaced from elsewhere, whatever became
 // of the questions about it before.
 func TestAPlanStaysWhileSomebodyIsAsked(t *testing.T) {
@@ -1140,6 +1156,41 @@ func TestGoneWhileAWSHasTheCall(t *testing.T) {
 	}
 	if got := w.status(); got != "succeeded" {
 		t.Errorf("the log says %s", got)
+	}
+}
+
+// A log that is damaged while AWS has the call can't tell the outcome, so the
+// answer does.
+func TestWhatCannotBeRecordedIsTold(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	a := w.approve(w.plan(stopDB(database(t, "unrecorded-db"))...))
+	proxy.Spoil(awstest.Fault{Service: "rds", Operation: "StopDBInstance", Kind: awstest.Slow, Delay: time.Hour})
+	done := make(chan Execution)
+	go func() {
+		x, err := w.Run(t.Context(), a, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- x
+	}()
+	eventually(t, "AWS has the call", func() bool { return len(proxy.Calls("rds", "StopDBInstance", "")) > 0 })
+	if err := os.Truncate(filepath.Join(w.home, auditFile), 0); err != nil {
+		t.Error(err)
+	}
+	proxy.Heal()
+	x := <-done
+	if x.Status != "succeeded" || x.StateAfter != "stopped" {
+		t.Errorf("%s, %s: %s", x.Status, x.StateAfter, x.Error)
+	}
+	for _, says := range []string{"its start could not be recorded: ", "the outcome could not be recorded: ", "cloudops audit verify"} {
+		if !strings.Contains(x.Error, says) {
+			t.Errorf("%q is not said: %s", says, x.Error)
+		}
 	}
 }
 

@@ -79,6 +79,32 @@ func TestAllowedReadsHardlyGrowTheLog(t *testing.T) {
 	}
 }
 
+// Of equal reads only those that went well are counted alone: one that failed
+// has a record that says why.
+func TestARepeatThatFailsIsRecorded(t *testing.T) {
+	proxy, err := awstest.NewProxy(theAWS(t).Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	w := newWorld(t, Config{}, "prod", proxy.URL)
+	for _, status := range []string{"succeeded", "failed"} {
+		a, err := w.AllowRead(w.plan("rds", "describe-db-instances", "--db-instance-identifier", awstest.MainDB).ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status == "failed" {
+			proxy.Spoil(awstest.Fault{Service: "rds", Operation: "DescribeDBInstances", Kind: awstest.Deny})
+		}
+		if x, err := w.Run(t.Context(), a, nil); err != nil || x.Status != status {
+			t.Fatalf("%+v, %v", x, err)
+		}
+		if list, err := w.Executions("", 1); err != nil || len(list) != 1 || list[0].Status != status || status == "failed" && list[0].ErrorCode != "denied" {
+			t.Errorf("the newest that is listed, of one that %s: %+v, %v", status, list, err)
+		}
+	}
+}
+
 // What is done to the log while it is open is noticed by the next who looks.
 func TestAChangeUnderTheDaemonIsNoticed(t *testing.T) {
 	for name, change := range map[string]func(path string, good []byte) error{
