@@ -17,6 +17,7 @@ import (
 	"github.com/cloudops/cloudops/agent/backend/builtin"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -58,7 +59,7 @@ func (w *world) open(t *testing.T, b agent.Backend, policy executor.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = storage.Open(t.Context(), storage.Config{}, keys); err != nil {
+	if w.store, err = storage.Open(t.Context(), storage.Config{}, keys, services.Kinds()); err != nil {
 		t.Fatal(err)
 	}
 	if w.scanner, err = scanner.New(scanner.Config{}, w.store.Estate, keys); err != nil {

@@ -16,6 +16,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Command is one AWS operation as data. Parameters are the API's, by CLI name
@@ -37,10 +38,7 @@ const (
 	maxLine      = 32 << 10
 )
 
-var (
-	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
-	regionName = regexp.MustCompile(`^[a-z]{2,3}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
-)
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 
 // Argv is the AWS CLI call that the command equals, starting with "aws".
 // Parameters come in the catalog's order as --name=value, region and profile
@@ -394,7 +392,7 @@ func Vet(c Command) (Command, error) {
 	if c.AccountID != "" && !accountID.MatchString(c.AccountID) {
 		return Command{}, refuse("account %s: an account id is twelve digits", show(c.AccountID))
 	}
-	if c.Region != "" && !regionName.MatchString(c.Region) {
+	if c.Region != "" && !kind.RegionShaped(c.Region) {
 		return Command{}, refuse("region %s: a region looks like us-west-2", show(c.Region))
 	}
 	if c.Profile != "" && !profileName(c.Profile) {

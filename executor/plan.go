@@ -14,7 +14,9 @@ import (
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/executor/runner"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -144,7 +146,7 @@ func (e *Executor) identify(ctx context.Context, env scanner.Environment, c Comm
 	if c.Region == "" {
 		c.Region = cfg.Region
 	}
-	if !regionName.MatchString(c.Region) {
+	if !kind.RegionShaped(c.Region) {
 		return c, scanner.Identity{}, refuse("no region is known for it; say --region, such as --region us-west-2")
 	}
 	if c.AccountID != "" && c.AccountID != id.AccountID {
@@ -190,24 +192,11 @@ func (e *Executor) missing(op catalog.Operation, c Command, id string) error {
 		case r.Type == op.Type && (r.AccountID != c.AccountID || r.Region != c.Region):
 			hint = fmt.Sprintf("; the last scan saw one in %s of account %s", r.Region, r.AccountID)
 		case r.Type != op.Type && r.AccountID == c.AccountID && hint == "":
-			hint = fmt.Sprintf("; the last scan saw %s of that name in %s", kindOf(r.Type), r.Region)
+			hint = fmt.Sprintf("; the last scan saw %s of that name in %s", show(aws.Kinds().Label(r.Type).Article()), r.Region)
 		}
 	}
 	return fmt.Errorf("%w: no %s %s in %s of account %s%s", scanner.ErrGone,
-		strings.TrimPrefix(strings.TrimPrefix(kindOf(op.Type), "an "), "a "), id, c.Region, c.AccountID, hint)
-}
-
-// kindOf names a resource type for people.
-func kindOf(typ string) string {
-	switch typ {
-	case "ec2_instance":
-		return "an EC2 instance"
-	case "rds_instance":
-		return "an RDS instance"
-	case "rds_cluster":
-		return "an RDS cluster"
-	}
-	return "a resource of type " + show(typ)
+		aws.Kinds().Label(op.Type).One, id, c.Region, c.AccountID, hint)
 }
 
 // boundFacts are the metadata that an approval is bound to, besides all

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/executor/catalog"
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // many targets at once are critical, whatever they are.
@@ -129,4 +129,4 @@ func notes(op catalog.Operation, t Target) []note {
 }
 
 // isProduction goes by the tags env, environment and stage.
-func isProduction(t Target) bool { return index.Environment(t.Tags) == "production" }
+func isProduction(t Target) bool { return kind.Environment(t.Tags) == "production" }

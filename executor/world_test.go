@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -81,7 +82,7 @@ type world struct {
 
 // open makes or reopens a home. endpoint "" is the emulator itself.
 func open(ctx context.Context, home string, set Settings, keys *seal.Keys) (*Executor, *storage.Service, error) {
-	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -226,7 +227,7 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 func (a *access) checkPartition(w *way, p profile) error {
 	for ; w != nil && a.endpoints.of("sts") == ""; w = w.source {
 		of, err := arn.Parse(w.role.arn)
-		if here := services.PartitionOf(a.region); err == nil && of.Partition != here {
+		if here := kind.Partition(a.region); err == nil && of.Partition != here {
 			return explained(ErrSettings, codeProfile,
 				fmt.Sprintf("the role of profile %s is of the partition %s, and the region %s is of %s", w.profile, of.Partition, a.region, here),
 				"give profile "+p.name+" a region of "+of.Partition+", or correct role_arn", nil)
@@ -300,8 +301,8 @@ func (a *access) explain(region string, err error) error {
 		named.because, named.kind, named.code = regionDisabled, regionDisabled.kind, regionDisabled.code
 		named.message = "the region refuses the keys that AWS accepts in " + a.region + "; it may not be enabled in the account"
 		named.hint = regionDisabled.hint
-	case f.because == keysUnknown && services.PartitionOf(region) != "aws":
-		named.message += " in " + region + ", which is of the partition " + services.PartitionOf(region)
+	case f.because == keysUnknown && kind.Partition(region) != "aws":
+		named.message += " in " + region + ", which is of the partition " + kind.Partition(region)
 		named.hint = "check the keys of the profile, and that they are of an account of that partition; else set another region"
 	case f.because == keysUnknown:
 		named.hint += "; and that the region " + region + " is enabled in the account"

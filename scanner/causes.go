@@ -20,6 +20,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // cause is one way in which a call can fail, in words: the row of causes that
@@ -110,8 +111,9 @@ var causes = []*cause{
 	{
 		kind: ErrGone, code: codeFailed, message: "AWS answers", more: func(s seen) string { return " " + s.code },
 		hint: "scan again to bring the estate up to date",
-		is: codes("InvalidInstanceID.NotFound", "DBInstanceNotFound", "DBInstanceNotFoundFault",
-			"DBClusterNotFoundFault", "DBClusterNotFound", "NoSuchBucket"),
+		is: func(s seen) bool {
+			return slices.ContainsFunc(services.Kinds().All(), func(k *kind.Kind) bool { return slices.Contains(k.Gone, s.code) })
+		},
 	},
 	{
 		kind: ErrUnreachable, code: codeUnreachable, message: "the answer was cut off", hint: "try again", again: aws.TrueTernary,

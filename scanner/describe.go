@@ -25,7 +25,7 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 // read is what a list would tell of one resource; live adds in place what only a
 // live read tells, which is never stored: the next list would take it away.
 func (s *Scanner) read(ctx context.Context, env Environment, k storage.Key) (r storage.Resource, live func(), err error) {
-	collector, ok := collectorOf(k.Type)
+	collector, ok := services.CollectorOf(k.Type)
 	if !ok {
 		return storage.Resource{}, nil, fmt.Errorf("describing a resource: the type %q is unknown", k.Type)
 	}
@@ -64,7 +64,7 @@ func (s *Scanner) read(ctx context.Context, env Environment, k storage.Key) (r s
 		if ctx.Err() != nil {
 			return storage.Resource{}, nil, ctx.Err()
 		}
-		return storage.Resource{}, nil, withAction(a.explain(region, err), collector.Action, profile)
+		return storage.Resource{}, nil, withAction(a.explain(region, err), collector.Reads, profile)
 	}
 	return r, func() {
 		if collector.Live == nil {
@@ -89,7 +89,7 @@ func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (
 	if err != nil {
 		return r, err
 	}
-	collector, _ := collectorOf(k.Type)
+	collector, _ := services.CollectorOf(k.Type)
 	if err := s.keep(ctx, collector, &r); err != nil {
 		return r, err
 	}
@@ -141,17 +141,8 @@ func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region stri
 
 // Reads reports whether scans read resources of a type, such as rds_instance.
 func Reads(typ string) bool {
-	_, ok := collectorOf(typ)
+	_, ok := services.CollectorOf(typ)
 	return ok
-}
-
-func collectorOf(typ string) (services.Collector, bool) {
-	for _, c := range services.Collectors() {
-		if c.Type == typ {
-			return c, true
-		}
-	}
-	return services.Collector{}, false
 }
 
 // withAction adds to a denial what to ask an administrator for.

@@ -2,13 +2,13 @@ package scanner
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // usualStates are meant by who writes nearly one, though nothing may be in it now.
@@ -16,9 +16,6 @@ var usualStates = []string{
 	"pending", "running", "shutting-down", "terminated", "stopping", "stopped",
 	"available", "starting", "creating", "deleting", "modifying", "rebooting", "failed",
 }
-
-// directions is what AWS's names of regions end in.
-var directions = regexp.MustCompile(`-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[0-9]{1,2}$`)
 
 // Filter is a filter as it is meant: a service may stand in the type's place,
 // and a profile in that of its account. What nothing can be called is
@@ -58,7 +55,7 @@ func (s *Scanner) Filter(f storage.Filter) (storage.Filter, error) {
 	}
 	// A region that was never heard of may exist where AWS does not tell which do.
 	regions = append(regions, s.config.Regions...)
-	if allKnown || !directions.MatchString(f.Region) {
+	if allKnown || !kind.EndsInDirection(f.Region) {
 		if err := oneOf("region", f.Region, regions); err != nil {
 			return f, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Gaps says in words where resources could be that the estate doesn't show: the
@@ -20,8 +21,8 @@ import (
 func (s *Scanner) Gaps(f storage.Filter) []string { return s.gaps(whereOf(f)) }
 
 // whereOf is the part of AWS that a filter lets through.
-func whereOf(f storage.Filter) services.Where {
-	w := services.Where{AccountID: f.AccountID, Region: f.Region, Unread: strings.TrimSpace(f.Service + " " + f.Type)}
+func whereOf(f storage.Filter) kind.Where {
+	w := kind.Where{AccountID: f.AccountID, Region: f.Region, Unread: strings.TrimSpace(f.Service + " " + f.Type)}
 	for _, c := range services.Collectors() {
 		if (f.Type == "" || f.Type == c.Type) && (f.Service == "" || f.Service == c.Service) {
 			w.Types = append(w.Types, c.Type)
@@ -34,8 +35,8 @@ func whereOf(f storage.Filter) services.Where {
 // is an identifier by its looks is missing only where it could be.
 func (s *Scanner) GapsFor(query string, f storage.Filter) []string {
 	w := whereOf(f)
-	if services.Identifies(query) {
-		could := services.WhereCouldBe(query)
+	if services.Kinds().Identifies(query) {
+		could := services.Kinds().Where(query)
 		if len(could.Types) == 0 {
 			return s.gaps(could)
 		}
@@ -55,10 +56,10 @@ func (s *Scanner) GapsOf(found map[string][]storage.Record) map[string][]string 
 	all := map[string][]string{}
 	said := map[string][]string{} // by place, since most names could be anywhere
 	for identifier, rs := range found {
-		if len(rs) > 0 && !slices.ContainsFunc(rs, func(r storage.Record) bool { return !services.Unique(r, identifier) }) {
+		if len(rs) > 0 && !slices.ContainsFunc(rs, func(r storage.Record) bool { return !services.Kinds().Unique(r.Type, r.ARN, r.Name, identifier) }) {
 			continue
 		}
-		w := services.WhereCouldBe(identifier)
+		w := services.Kinds().Where(identifier)
 		place := fmt.Sprint(w)
 		gaps, known := said[place]
 		if !known {
@@ -72,14 +73,14 @@ func (s *Scanner) GapsOf(found map[string][]storage.Record) map[string][]string 
 	return all
 }
 
-func (s *Scanner) gaps(w services.Where) []string {
+func (s *Scanner) gaps(w kind.Where) []string {
 	return s.ledger.gaps(w, s.config, s.estate.Doubtful()...)
 }
 
 // gaps names shards of the same kind together: "rds_cluster, s3_bucket in
 // eu-west-1 of staging (210987654321): denied by AWS". Shards are doubtful of
 // which the store has lost something.
-func (l *ledger) gaps(w services.Where, cfg Config, doubtful ...storage.Shard) []string {
+func (l *ledger) gaps(w kind.Where, cfg Config, doubtful ...storage.Shard) []string {
 	if len(w.Types) == 0 {
 		return []string{w.Unread + ": this version does not read it"}
 	}
@@ -165,7 +166,7 @@ func (l *ledger) asked(id string, regions []string) {
 
 // wanted says whether the user has a shard read, by a scan or the configuration,
 // or asks about its region now. l.mu is held.
-func (l *ledger) wanted(s Shard, w services.Where, cfg Config) bool {
+func (l *ledger) wanted(s Shard, w kind.Where, cfg Config) bool {
 	a := l.accounts[s.AccountID]
 	if a == nil || w.AccountID == s.AccountID && w.Region == s.Region {
 		return true
@@ -193,7 +194,7 @@ func (a *account) configured(cfg Config) bool {
 
 // unknownRegions names the accounts that may have regions which the ledger
 // does not: AWS never told. l.mu is held.
-func (l *ledger) unknownRegions(w services.Where, cfg Config) []string {
+func (l *ledger) unknownRegions(w kind.Where, cfg Config) []string {
 	read := map[string]bool{}
 	listed := map[string]bool{}
 	for s := range l.shards {

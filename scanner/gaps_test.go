@@ -32,7 +32,7 @@ func TestAGapIsWhereTheThingCouldBe(t *testing.T) {
 		"Web Server": "ec2_instance", "acme.logs": "ec2_instance s3_bucket", "under_score": "ec2_instance", "a--b": "ec2_instance s3_bucket",
 		"vpc-0a1b2c3d": "", "subnet-0123456789abcdef0": "", "arn:aws:lambda:us-west-2:1:function:f": "", "arn:aws:ec2:us-west-2:1:vpc/vpc-1": "",
 	} {
-		w := services.WhereCouldBe(identifier)
+		w := services.Kinds().Where(identifier)
 		if got := strings.Join(slices.Sorted(slices.Values(w.Types)), " "); got != want {
 			t.Errorf("%s could be %q, want %q", identifier, got, want)
 		}
@@ -187,7 +187,7 @@ func TestAFilterIsUnderstoodOrRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+	store, err := storage.Open(t.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

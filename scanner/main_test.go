@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -95,7 +96,7 @@ func (h *home) unlock(ctx context.Context, cfg scanner.Config) (err error) {
 	if h.keys, err = seal.Unlock(h.dir, seal.Source{File: filepath.Join(filepath.Dir(h.dir), filepath.Base(h.dir)+".key")}); err != nil {
 		return err
 	}
-	if h.store, err = storage.Open(ctx, storage.Config{DataPath: filepath.Join(h.dir, "data")}, h.keys); err != nil {
+	if h.store, err = storage.Open(ctx, storage.Config{DataPath: filepath.Join(h.dir, "data")}, h.keys, services.Kinds()); err != nil {
 		return err
 	}
 	h.Scanner, err = scanner.New(cfg, h.store.Estate, h.keys)

@@ -16,6 +16,7 @@ import (
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -148,7 +149,7 @@ func (s *scan) all(ctx context.Context, env Environment, o Options, concurrency 
 
 // chosenCollectors are those of the named services or types; none named means all.
 func chosenCollectors(names []string) ([]services.Collector, error) {
-	all := services.Collectors()
+	all := slices.Clone(services.Collectors())
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -371,12 +372,12 @@ func (s *scan) possible(a *scanned) []string {
 	for _, region := range s.regions {
 		switch {
 		case slices.Contains(chosen, region):
-		case services.PartitionOf(region) == a.identity.Partition:
+		case kind.Partition(region) == a.identity.Partition:
 			chosen = append(chosen, region)
 		default:
 			s.add(Problem{
 				Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
-				Message: "the region belongs to " + services.PartitionOf(region) + ", the account to " + a.identity.Partition,
+				Message: "the region belongs to " + kind.Partition(region) + ", the account to " + a.identity.Partition,
 				Hint:    "choose another region or profile",
 			})
 		}
@@ -474,7 +475,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	case errors.As(err, &store):
 		return store.error
 	case err != nil:
-		s.failed(u, began, withAction(u.account.access.explain(u.region, err), u.collector.Action, u.account.access.profile))
+		s.failed(u, began, withAction(u.account.access.explain(u.region, err), u.collector.Reads, u.account.access.profile))
 		return nil
 	}
 	removed, err := s.removeStale(ctx, u, began, seen)

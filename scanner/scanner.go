@@ -12,13 +12,13 @@ package scanner
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -284,7 +284,7 @@ func (s *Scanner) Age(r storage.Record) time.Time {
 // shardOf is the shard that lists a resource.
 func shardOf(k storage.Key) Shard {
 	shard := Shard{AccountID: k.AccountID, Region: k.Region, Type: k.Type}
-	if c, ok := collectorOf(k.Type); ok && c.Global {
+	if c, ok := services.CollectorOf(k.Type); ok && c.Global {
 		shard.Region = globalRegion
 	}
 	return shard
@@ -299,20 +299,17 @@ func filterOf(s Shard) storage.Filter {
 	return f
 }
 
-// regionForm is the form of a region's name, such as us-west-2 or us-gov-east-1.
-var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
-
 // checkRegion refuses what can't be a region: names become parts of host names.
 // from says where the name stands; "" means that it was asked for.
 func checkRegion(name, from string) error {
-	if regionForm.MatchString(name) {
+	if kind.RegionShaped(name) {
 		return nil
 	}
 	// It may be a key that was put there by mistake.
 	shown := scrub(fmt.Sprintf("%q", name))
 	hint := "write it like us-west-2"
 	switch plain := strings.ToLower(trimSpace(name)); {
-	case !regionForm.MatchString(plain):
+	case !kind.RegionShaped(plain):
 	case strings.HasSuffix(name, "\r"):
 		hint = "take the carriage return off its end, which a file with the line ends of Windows brings"
 	case plain != strings.ToLower(name):

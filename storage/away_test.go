@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // What could not be written while Qdrant was away does not cost the cache, which
@@ -80,7 +82,7 @@ func TestACollectionOfAnotherStoreIsLeftAlone(t *testing.T) {
 	if _, err := theirs.Estate.BulkUpsert(ctx, instances(3)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(ctx, cfg, newHome(t).keys)
+	s, err := Open(ctx, cfg, newHome(t).keys, &kind.Set{})
 	if err == nil {
 		s.Close()
 	}
@@ -115,16 +117,16 @@ func TestACollectionOfThisStoreIsFoundAgain(t *testing.T) {
 // A first run that reaches no server leaves the mode free; one that does binds it.
 func TestAMistypedAddressBindsNoHome(t *testing.T) {
 	h := newHome(t)
-	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys); !errors.Is(err, ErrUnavailable) {
+	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys, &kind.Set{}); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Open: %v", err)
 	}
 	cfg := remoteConfig(serveStandIn(t).url)
 	mustOpen(t, cfg, h.keys).Close()
-	if _, err := Open(t.Context(), Config{}, h.keys); err == nil || !strings.Contains(err.Error(), "cloudops migrate --to embedded") {
+	if _, err := Open(t.Context(), Config{}, h.keys, &kind.Set{}); err == nil || !strings.Contains(err.Error(), "cloudops migrate --to embedded") {
 		t.Errorf("Open: %v", err)
 	}
 	h = newHome(t)
-	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys); !errors.Is(err, ErrUnavailable) {
+	if _, err := Open(t.Context(), remoteConfig("http://127.0.0.1:1"), h.keys, &kind.Set{}); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Open: %v", err)
 	}
 	h.open(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func BenchmarkBulkUpsert(b *testing.B) {
@@ -92,9 +93,9 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkIndexCache(b *testing.B) {
 	const n = 100_000
 	h := newHome(b)
-	full := index.New()
+	full := index.New(&kind.Set{})
 	for i := range n {
-		full.Put(record(instance(i), 1, uint64(i)))
+		full.Put((&Estate{kinds: &kind.Set{}}).record(instance(i), 1, uint64(i)))
 	}
 	file := h.keys.File("data/index.cache")
 	content, err := full.MarshalBinary()
@@ -112,7 +113,7 @@ func BenchmarkIndexCache(b *testing.B) {
 		}
 		read = append(read, time.Since(start))
 		start = time.Now()
-		c := cache{file: file, index: index.New()}
+		c := cache{file: file, index: index.New(&kind.Set{})}
 		if !c.load() || c.index.Len() != n {
 			b.Fatal("the cache does not load")
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/qdrant/go-client/qdrant"
 
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -135,7 +136,7 @@ func TestNoCopyOfThePointsGivesADeletedConversationBack(t *testing.T) {
 	}
 
 	// The home after the deletion, over the points from before it.
-	s, err := Open(ctx, Config{}, unlock(t, h.dir))
+	s, err := Open(ctx, Config{}, unlock(t, h.dir), &kind.Set{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func TestATitleAndLabelsStay(t *testing.T) {
@@ -142,7 +143,7 @@ func TestAMessageThatComesLateKeepsItsIndex(t *testing.T) {
 	ctx := t.Context()
 	var late *qdrant.UpsertPoints
 	hold := false
-	s, err := open(ctx, Config{}, newHome(t).keys, func(c *endpoint.Config) {
+	s, err := open(ctx, Config{}, newHome(t).keys, &kind.Set{}, func(c *endpoint.Config) {
 		c.Options = append(c.Options, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			if u, ok := req.(*qdrant.UpsertPoints); ok && hold {
 				hold, late = false, proto.Clone(u).(*qdrant.UpsertPoints)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // S3BackupConfig is about backups in S3. This version makes none: auto_sync is
@@ -20,10 +22,7 @@ type S3BackupConfig struct {
 	RetentionDays int `json:"retention_days,omitempty" yaml:"retention_days,omitempty"`
 }
 
-var (
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	regionName = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
-)
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 func (c *S3BackupConfig) withDefaults() *S3BackupConfig {
 	if c == nil {
@@ -48,7 +47,7 @@ func (c *S3BackupConfig) validate() error {
 	if !bucketName.MatchString(c.Bucket) || strings.Contains(c.Bucket, "..") {
 		errs = append(errs, fmt.Errorf("s3_backup.bucket %q: must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens", c.Bucket))
 	}
-	if !regionName.MatchString(c.Region) {
+	if !kind.RegionShaped(c.Region) {
 		errs = append(errs, fmt.Errorf("s3_backup.region %q: must be a region, such as us-west-2", c.Region))
 	}
 	if c.IntervalHours < 1 || c.IntervalHours > 24*365 {

@@ -9,6 +9,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -102,7 +103,7 @@ func TestTheStoragePathLiesInTheDataPath(t *testing.T) {
 		t.Errorf("%s holds %v, %v", inside, found, err)
 	}
 	for _, path := range []string{t.TempDir(), filepath.Join(h.dir, "data"), filepath.Join(h.dir, "data", "..", "audit"), "relative"} {
-		if s, err := Open(t.Context(), Config{Qdrant: QdrantConfig{StoragePath: path}}, h.keys); err == nil {
+		if s, err := Open(t.Context(), Config{Qdrant: QdrantConfig{StoragePath: path}}, h.keys, &kind.Set{}); err == nil {
 			s.Close()
 			t.Errorf("storage_path %s is taken", path)
 		} else if !strings.Contains(err.Error(), "storage_path") {

@@ -24,6 +24,7 @@ import (
 	"unicode/utf16"
 
 	inventory "github.com/cloudops/cloudops/storage/home"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 	"github.com/cloudops/cloudops/storage/storagetest"
 )
@@ -85,7 +86,7 @@ func writeForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	s, err := Open(ctx, Config{}, keys)
+	s, err := Open(ctx, Config{}, keys, &kind.Set{})
 	if err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func TestKillLosesNoAcknowledgedWrite(t *testing.T) {
 		if lines < killAt {
 			t.Fatalf("round %d: the writer ended by itself", round)
 		}
-		s, err := Open(ctx, Config{}, unlock(t, h.dir))
+		s, err := Open(ctx, Config{}, unlock(t, h.dir), &kind.Set{})
 		if err != nil {
 			t.Fatalf("round %d: opening after the kill: %v", round, err)
 		}
@@ -461,7 +462,7 @@ func (h home) save(t *testing.T) (putBack func()) {
 // gives is right and every missing one is told of.
 func checkDamage(t *testing.T, h home, where string, want contents, conversations []string) string {
 	t.Helper()
-	s, err := Open(context.Background(), Config{}, h.keys)
+	s, err := Open(context.Background(), Config{}, h.keys, &kind.Set{})
 	if err != nil {
 		if !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: Open: %v, want ErrCorrupt", where, err)
@@ -626,7 +627,7 @@ func TestDamagedFilesAreSalvagedAndKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Open(ctx, Config{}, h.keys); !errors.Is(err, ErrCorrupt) {
+	if _, err := Open(ctx, Config{}, h.keys, &kind.Set{}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("Open without a catalogue: %v", err)
 	}
 }
@@ -647,7 +648,7 @@ func TestAStoreOfAnotherKeyIsRefused(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(b.dir, "data"), os.DirFS(filepath.Join(a.dir, "data"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(ctx, Config{}, b.keys); !errors.Is(err, seal.ErrWrongKey) || !strings.Contains(err.Error(), "restore") {
+	if _, err := Open(ctx, Config{}, b.keys, &kind.Set{}); !errors.Is(err, seal.ErrWrongKey) || !strings.Contains(err.Error(), "restore") {
 		t.Errorf("Open: %v", err)
 	}
 }
@@ -655,7 +656,7 @@ func TestAStoreOfAnotherKeyIsRefused(t *testing.T) {
 func TestASecondOwnerIsTurnedAway(t *testing.T) {
 	h := newHome(t)
 	s := h.open(t)
-	_, err := Open(context.Background(), Config{}, h.keys)
+	_, err := Open(context.Background(), Config{}, h.keys, &kind.Set{})
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "another cloudops process") {
 		t.Errorf("Open of a store in use: %v, want ErrInUse", err)
 	}
@@ -670,7 +671,7 @@ func TestASecondOwnerIsTurnedAway(t *testing.T) {
 func TestADataPathOutsideTheHomeIsRefused(t *testing.T) {
 	h := newHome(t)
 	elsewhere := t.TempDir()
-	if _, err := Open(context.Background(), Config{DataPath: elsewhere}, h.keys); err == nil || !strings.Contains(err.Error(), "home") {
+	if _, err := Open(context.Background(), Config{DataPath: elsewhere}, h.keys, &kind.Set{}); err == nil || !strings.Contains(err.Error(), "home") {
 		t.Errorf("Open: %v", err)
 	}
 	if left := files(t, elsewhere); len(left) > 0 {
@@ -690,7 +691,7 @@ func TestCreationIsFinishedLater(t *testing.T) {
 				cancel()
 			}
 		})
-		s, err := open(ctx, Config{}, h.keys, w.option)
+		s, err := open(ctx, Config{}, h.keys, &kind.Set{}, w.option)
 		cancel()
 		if err == nil {
 			if n < 5 {

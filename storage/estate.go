@@ -16,6 +16,7 @@ import (
 	"github.com/qdrant/go-client/qdrant"
 
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -24,6 +25,7 @@ import (
 type Estate struct {
 	client *qdrant.Client
 	keys   *seal.Keys
+	kinds  *kind.Set
 	name   string
 	// tags are the types of the tag keys that are stored in the clear.
 	tags   map[string]string
@@ -47,10 +49,10 @@ type Estate struct {
 }
 
 // openEstate loads the index from its cache, or else from the collection.
-func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, cfg CollectionConfig, file, digested *seal.File, f *faults) (*Estate, error) {
+func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, kinds *kind.Set, cfg CollectionConfig, file, digested *seal.File, f *faults) (*Estate, error) {
 	e := &Estate{
 		client: client, keys: keys, name: cfg.Name, tags: cfg.plainTags(), size: cfg.VectorSize,
-		index: index.New(), faults: f,
+		kinds: kinds, index: index.New(kinds), faults: f,
 		watchers: map[chan Change]bool{},
 	}
 	e.cache = &cache{file: file, index: e.index}
@@ -97,7 +99,7 @@ func (e *Estate) rebuild(ctx context.Context) error {
 		records := make([]*Record, len(page))
 		inParallel(len(page), func(i int) {
 			if r, version, err := e.open(page[i]); err == nil {
-				whole := record(r.Resource, version, r.Digest)
+				whole := e.record(r.Resource, version, r.Digest)
 				records[i] = &whole
 			}
 		})
@@ -248,7 +250,7 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 			}
 			continue
 		}
-		c.record = record(r, known.Version+1, c.digest)
+		c.record = e.record(r, known.Version+1, c.digest)
 		changes[c.id] = c
 	}
 	order := slices.Collect(maps.Values(changes))
@@ -567,7 +569,7 @@ func (e *Estate) List(ctx context.Context, f Filter) ([]Resource, error) {
 			return nil, err
 		}
 		for _, r := range again {
-			if exactly(record(r, 0, 0), f) {
+			if exactly(e.record(r, 0, 0), f) {
 				found = append(found, r)
 			}
 		}

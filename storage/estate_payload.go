@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/qdrant/go-client/qdrant"
@@ -50,10 +52,16 @@ func (e *Estate) normalise(r Resource) (Resource, uint64, error) {
 }
 
 // record is what memory keeps of a resource.
-func record(r Resource, version, digest uint64) Record {
+func (e *Estate) record(r Resource, version, digest uint64) Record {
+	var facts map[string]string
+	if k := e.kinds.Of(r.Type); k != nil {
+		facts = r.Facts()
+		asked := k.Asked()
+		maps.DeleteFunc(facts, func(name, value string) bool { return value == "" || value == "false" || !slices.Contains(asked, name) })
+	}
 	return Record{
 		Key: r.Key(), Service: r.Service, Name: r.Name, AccountName: r.AccountName, State: r.State, Tags: r.Tags,
-		Summary: r.Summary, Aliases: r.Aliases, LastSynced: r.LastSynced, Version: version, Digest: digest,
+		Summary: r.Summary, Facts: facts, Aliases: r.Aliases, LastSynced: r.LastSynced, Version: version, Digest: digest,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // wire counts calls by method and lets a test change replies on their way.
@@ -59,7 +60,7 @@ func (w *wire) set(alter func(reply any)) {
 
 func (h home) openWire(t testing.TB, cfg Config, w *wire) *Service {
 	t.Helper()
-	s, err := open(context.Background(), cfg, h.keys, w.option)
+	s, err := open(context.Background(), cfg, h.keys, &kind.Set{}, w.option)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -72,7 +73,7 @@ func onAFullDisk(home string) error {
 	if err != nil {
 		return err
 	}
-	s, err := Open(ctx, Config{}, keys)
+	s, err := Open(ctx, Config{}, keys, &kind.Set{})
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func onAReadOnlyHome(home string) error {
 	if err != nil {
 		return err
 	}
-	_, err = Open(context.Background(), Config{}, keys)
+	_, err = Open(context.Background(), Config{}, keys, &kind.Set{})
 	if err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "cannot be written to; make the folder") {
 		return fmt.Errorf("Open of a read-only store: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func TestHealth(t *testing.T) {
@@ -42,7 +43,7 @@ func TestHealth(t *testing.T) {
 
 func TestHealthOfAQdrantThatDoesNotAnswer(t *testing.T) {
 	var gone atomic.Bool
-	s, err := open(t.Context(), Config{}, newHome(t).keys, func(c *endpoint.Config) {
+	s, err := open(t.Context(), Config{}, newHome(t).keys, &kind.Set{}, func(c *endpoint.Config) {
 		c.Options = append(c.Options, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			if gone.Load() {
 				return status.Error(codes.Unavailable, "gone")

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cloudops/cloudops/storage/endpoint"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 	"github.com/cloudops/cloudops/storage/storagetest"
 )
@@ -68,7 +69,7 @@ func localConfig(t testing.TB) (Config, func(*endpoint.Config)) {
 
 func mustOpen(t testing.TB, cfg Config, keys *seal.Keys, adjust ...func(*endpoint.Config)) *Service {
 	t.Helper()
-	s, err := open(context.Background(), cfg, keys, adjust...)
+	s, err := open(context.Background(), cfg, keys, &kind.Set{}, adjust...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +253,7 @@ func TestAStoreOpensWithoutItsServer(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.dir, "data", "index.cache")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(ctx, cfg, h.keys); !errors.Is(err, ErrUnavailable) {
+	if _, err := Open(ctx, cfg, h.keys, &kind.Set{}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Open: %v", err)
 	}
 }
@@ -262,7 +263,7 @@ func TestAModeThatWasChangedByHandIsRefused(t *testing.T) {
 	if err := h.open(t).Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), remoteConfig(server.url), h.keys)
+	_, err := Open(t.Context(), remoteConfig(server.url), h.keys, &kind.Set{})
 	if err == nil || !strings.Contains(err.Error(), "cloudops migrate --to remote") {
 		t.Errorf("Open: %v", err)
 	}
@@ -270,7 +271,7 @@ func TestAModeThatWasChangedByHandIsRefused(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.dir, "data", "mode")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(t.Context(), remoteConfig(server.url), h.keys)
+	_, err = Open(t.Context(), remoteConfig(server.url), h.keys, &kind.Set{})
 	if err == nil || !strings.Contains(err.Error(), "cloudops migrate --to remote") {
 		t.Errorf("Open of an older home: %v", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/qdrant/go-client/qdrant"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // rotate is a whole rotation; one that was cut short is ended first.
@@ -141,7 +143,7 @@ func TestARotationReachesEverything(t *testing.T) {
 		}
 	}
 	old := unlock(t, h.dir)
-	if _, err := Open(ctx, Config{}, old); err == nil {
+	if _, err := Open(ctx, Config{}, old, &kind.Set{}); err == nil {
 		t.Error("the old keys open the store")
 	}
 	if _, err := old.Conversation(id); err == nil {

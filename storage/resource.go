@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Key says which resource is meant.
@@ -46,6 +47,21 @@ type Resource struct {
 func (r Resource) Key() Key {
 	return Key{Type: r.Type, ID: r.ID, AccountID: r.AccountID, Region: r.Region, ARN: r.ARN}
 }
+
+// Facts are its properties as texts, by name; see kind.Facts.
+func (r Resource) Facts() map[string]string {
+	facts := kind.Facts(r.Metadata, r.Constraints)
+	if r.Engine != "" {
+		facts["engine"] = r.Engine
+	}
+	if r.EngineVersion != "" {
+		facts["engine_version"] = r.EngineVersion
+	}
+	return facts
+}
+
+// View is what rules ask for.
+func (r Resource) View() kind.View { return kind.View{State: r.State, Tags: r.Tags, Facts: r.Facts()} }
 
 // IAM says what the caller may do to a resource. An action in none of the
 // lists was not considered.

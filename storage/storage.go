@@ -20,6 +20,7 @@ import (
 
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -50,10 +51,11 @@ type Service struct {
 }
 
 // Open connects to the configured Qdrant, creates what is missing and loads
-// the identifier index. keys must belong to the store in cfg.DataPath. Errors
+// the identifier index. keys must belong to the store in cfg.DataPath; kinds are
+// the types of what is kept, whose words searches know. Errors
 // match ErrInUse, ErrCorrupt or seal.ErrWrongKey; nothing is destroyed then.
-func Open(ctx context.Context, cfg Config, keys *seal.Keys) (*Service, error) {
-	s, err := open(ctx, cfg, keys)
+func Open(ctx context.Context, cfg Config, keys *seal.Keys, kinds *kind.Set) (*Service, error) {
+	s, err := open(ctx, cfg, keys, kinds)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -61,7 +63,7 @@ func Open(ctx context.Context, cfg Config, keys *seal.Keys) (*Service, error) {
 }
 
 // open is Open; adjust is for tests.
-func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endpoint.Config)) (*Service, error) {
+func open(ctx context.Context, cfg Config, keys *seal.Keys, kinds *kind.Set, adjust ...func(*endpoint.Config)) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func open(ctx context.Context, cfg Config, keys *seal.Keys, adjust ...func(*endp
 	if err := s.Chat.finishDeletions(ctx); err != nil {
 		return nil, errors.Join(err, ep.Close())
 	}
-	s.Estate, err = openEstate(ctx, ep.Client, keys, cfg.Collections.AWSEstate, keys.File(cache), keys.File(filepath.Join(filepath.Dir(cache), "digests")), s.faults)
+	s.Estate, err = openEstate(ctx, ep.Client, keys, kinds, cfg.Collections.AWSEstate, keys.File(cache), keys.File(filepath.Join(filepath.Dir(cache), "digests")), s.faults)
 	if err != nil {
 		return nil, errors.Join(err, ep.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -38,7 +39,7 @@ func unlock(t testing.TB, dir string) *seal.Keys {
 
 func (h home) open(t testing.TB) *Service {
 	t.Helper()
-	s, err := Open(context.Background(), Config{}, h.keys)
+	s, err := Open(context.Background(), Config{}, h.keys, &kind.Set{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestARoundTrip(t *testing.T) {
 
 func (h home) openConfig(t testing.TB, cfg Config) *Service {
 	t.Helper()
-	s, err := Open(context.Background(), cfg, h.keys)
+	s, err := Open(context.Background(), cfg, h.keys, &kind.Set{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // everyType is a plain tag for each type of index.
@@ -42,7 +43,7 @@ func TestTheEngineHandlesExactlyWhatIsSent(t *testing.T) {
 		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "euclidean"}}},
 		{Collections: CollectionConfigs{AWSEstate: CollectionConfig{Distance: "manhattan", IndexedFields: everyType()}}},
 	} {
-		s, err := open(ctx, cfg, newHome(t).keys, func(c *endpoint.Config) { c.Options = append(c.Options, record) })
+		s, err := open(ctx, cfg, newHome(t).keys, &kind.Set{}, func(c *endpoint.Config) { c.Options = append(c.Options, record) })
 		if err != nil {
 			t.Fatal(err)
 		}

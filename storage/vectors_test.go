@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/qdrant/go-client/qdrant"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // around embeds the n-th instance as a vector that turns with n.
@@ -200,7 +202,7 @@ func TestTagsOfEveryTypeSurvive(t *testing.T) {
 	r := instance(1)
 	r.Tags = map[string]string{"keyword": "k", "text": "a b", "integer": "7", "float": "0.5", "bool": "true", "geo": "52.5,13.4", "other": "x"}
 	for _, c := range []Config{cfg, {}} { // also when they are no longer listed
-		s, err := Open(ctx, c, h.keys)
+		s, err := Open(ctx, c, h.keys, &kind.Set{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +216,7 @@ func TestTagsOfEveryTypeSurvive(t *testing.T) {
 		s.Close()
 	}
 	cfg.Collections.AWSEstate.IndexedFields[1].Type = "float"
-	if _, err := Open(ctx, cfg, h.keys); err == nil || !strings.Contains(err.Error(), "tags.integer") {
+	if _, err := Open(ctx, cfg, h.keys, &kind.Set{}); err == nil || !strings.Contains(err.Error(), "tags.integer") {
 		t.Errorf("with an index of another type: %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package prompt
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -140,24 +139,6 @@ var places = map[string]string{
 	"zurich": "eu-central-2", "stockholm": "eu-north-1", "milan": "eu-south-1", "spain": "eu-south-2",
 	"tokyo": "ap-northeast-1", "seoul": "ap-northeast-2", "osaka": "ap-northeast-3", "singapore": "ap-southeast-1",
 	"sydney": "ap-southeast-2", "jakarta": "ap-southeast-3", "mumbai": "ap-south-1", "bahrain": "me-south-1",
-}
-
-var (
-	continents = strings.Fields("us eu ap sa ca me af il mx cn eusc")
-	directions = strings.Fields("north south east west central northeast northwest southeast southwest")
-)
-
-// IsRegion reports whether a lower-case word has the shape of a region's code.
-func IsRegion(w string) bool {
-	parts := strings.Split(w, "-")
-	n := len(parts) - 1
-	if n < 2 || n > 3 || !slices.Contains(continents, parts[0]) || !slices.Contains(directions, parts[n-1]) {
-		return false
-	}
-	if n == 3 && parts[1] != "gov" && !strings.HasPrefix(parts[1], "iso") && parts[0] != "eusc" {
-		return false
-	}
-	return len(parts[n]) == 1 && parts[n] >= "1" && parts[n] <= "9"
 }
 
 func isAccount(w string) bool { return len(w) == 12 && strings.Trim(w, "0123456789") == "" }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/scanner/aws"
 )
 
 // Correction is a word that was read as another.
@@ -31,7 +31,7 @@ func Mend(ws []Word, known func(string) bool) ([]Word, []Correction) {
 
 // means reports whether a word that is none of the grammar's says something.
 func means(w Word) bool {
-	types, _ := index.Called(w.Lower)
+	types, _ := aws.Kinds().Called(w.Lower)
 	return types != nil || facetWords[w.Lower] || places[w.Lower] != "" || Vocabulary(w.Lower) ||
 		slices.Contains(slices.Concat(formWords, oldest, newest), w.Lower)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func TestSplit(t *testing.T) {
@@ -137,12 +138,12 @@ func TestRead(t *testing.T) {
 
 func TestIsRegion(t *testing.T) {
 	for _, w := range []string{"us-west-2", "ap-southeast-4", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eu-central-1", "eusc-de-east-1"} {
-		if !IsRegion(w) {
+		if !kind.IsRegion(w) {
 			t.Errorf("%s is a region", w)
 		}
 	}
 	for _, w := range []string{"web-1", "db-east-1", "us-west", "us-west-2a", "us-west-22", "us--2", "pg-instance-main1", ""} {
-		if IsRegion(w) {
+		if kind.IsRegion(w) {
 			t.Errorf("%s is no region", w)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Qualifiers narrow down which resources are meant. Empty fields do not.
@@ -91,13 +93,13 @@ func Negated(w string) bool {
 
 // kind adds a kind word; a second one narrows the first: "db instance".
 func (q *Qualifiers) kind(low string) {
-	alone, of := index.Called(low)
+	alone, of := aws.Kinds().Called(low)
 	q.Plural = q.Plural || strings.HasSuffix(low, "s") && low != "s3" && low != "rds"
 	if q.Kind == "" {
 		q.Kind, q.Types = low, slices.Clone(of)
 		return
 	}
-	before, _ := index.Called(q.Kind)
+	before, _ := aws.Kinds().Called(q.Kind)
 	q.Kind += " " + low
 	if of == nil {
 		return
@@ -183,7 +185,7 @@ func AlikeParts(text, word string) bool {
 var short = map[string]string{"postgresql": "postgres", "pg": "postgres", "maria": "mariadb"}
 
 func full(s string) string {
-	if e := index.EnvironmentNamed(s); e != "" {
+	if e := kind.EnvironmentNamed(s); e != "" {
 		return e
 	}
 	s = strings.ToLower(s)
@@ -199,7 +201,7 @@ var engines = strings.Fields("postgres mysql mariadb oracle sqlserver aurora aur
 // Vocabulary reports whether a word says something of an estate even where
 // nothing in it is called so: an environment, or a database's engine.
 func Vocabulary(word string) bool {
-	return index.EnvironmentNamed(word) != "" || slices.Contains(engines, full(word))
+	return kind.EnvironmentNamed(word) != "" || slices.Contains(engines, full(word))
 }
 
 // Gone reports whether a resource in a state is on its way out, or out.
@@ -216,12 +218,12 @@ func Gone(state string) bool {
 // "the prod database" is not the staging one of the account called prod.
 func (q Qualifiers) Closest(rs []index.Record) []index.Record {
 	for _, w := range q.Words {
-		env := index.EnvironmentNamed(w)
-		if env == "" || !slices.ContainsFunc(rs, func(r index.Record) bool { return index.Environment(r.Tags) == env }) {
+		env := kind.EnvironmentNamed(w)
+		if env == "" || !slices.ContainsFunc(rs, func(r index.Record) bool { return kind.Environment(r.Tags) == env }) {
 			continue
 		}
 		rs = slices.DeleteFunc(slices.Clone(rs), func(r index.Record) bool {
-			has := index.Environment(r.Tags)
+			has := kind.Environment(r.Tags)
 			return has != "" && has != env && !AlikeParts(r.Name, w)
 		})
 	}

@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Use is how a word of a question was understood.
@@ -89,7 +90,7 @@ func (u *understanding) word(i int) int {
 		return n
 	}
 	switch low := w.Lower; {
-	case IsRegion(low), places[low] != "":
+	case kind.IsRegion(low), places[low] != "":
 		if places[low] != "" {
 			low = places[low]
 		}
@@ -376,7 +377,7 @@ func Kinds(ws []Word, at int) (types []string, n int) {
 			}
 			parts = append(parts, w.Lower)
 		}
-		if alone, _ := index.Called(strings.Join(parts, "-")); alone != nil && len(parts) == n {
+		if alone, _ := aws.Kinds().Called(strings.Join(parts, "-")); alone != nil && len(parts) == n {
 			return alone, n
 		}
 	}

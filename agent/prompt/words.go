@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Word is one word of a prompt. A contraction makes two words of one place.
@@ -34,7 +36,7 @@ func (w Word) Is(c Class) bool { return !w.Quoted && classes[w.Lower]&c != 0 }
 
 // Plain reports whether the word is not one of the grammar's.
 func (w Word) Plain() bool {
-	return w.Quoted || classes[w.Lower] == 0 && !IsRegion(w.Lower) && !isAccount(w.Lower)
+	return w.Quoted || classes[w.Lower] == 0 && !kind.IsRegion(w.Lower) && !isAccount(w.Lower)
 }
 
 // Split returns the words of a text.

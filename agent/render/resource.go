@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -121,20 +122,9 @@ func facts(lines []string, st style, id, arn, state, region, account, accountNam
 	return lines
 }
 
-// acronyms are written in capitals.
-var acronyms = [...]string{"acm", "api", "db", "ec2", "ecr", "ecs", "eks", "elb", "iam", "kms", "rds", "s3", "sns", "sqs", "ssm", "vpc"}
-
 // Kind is a resource type in words: rds_instance is "RDS instance". It is not
 // escaped.
-func Kind(typ string) string {
-	words := strings.Split(typ, "_")
-	for i, w := range words {
-		if slices.Contains(acronyms[:], w) {
-			words[i] = strings.ToUpper(w)
-		}
-	}
-	return strings.Join(words, " ")
-}
+func Kind(typ string) string { return aws.Kinds().Label(typ).One }
 
 // tagOrder is the keys of tags: those that say how much a resource matters first.
 func tagOrder(tags map[string]string) []string {

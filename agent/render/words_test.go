@@ -319,7 +319,7 @@ func TestTerminalMarkdown(t *testing.T) {
 }
 
 func TestKind(t *testing.T) {
-	for typ, want := range map[string]string{"rds_instance": "RDS instance", "s3_bucket": "S3 bucket", "lambda_function": "lambda function", "": ""} {
+	for typ, want := range map[string]string{"rds_instance": "RDS instance", "s3_bucket": "S3 bucket", "lambda_function": "Lambda function", "wellarchitected_lens": "wellarchitected lens", "": ""} {
 		if got := Kind(typ); got != want {
 			t.Errorf("%q: got %q, want %q", typ, got, want)
 		}

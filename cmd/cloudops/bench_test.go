@@ -19,6 +19,7 @@ import (
 
 	"go.lsp.dev/jsonrpc2"
 
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 	"github.com/cloudops/cloudops/storage/storagetest"
@@ -217,7 +218,7 @@ func benchHome(b *testing.B, dir string, resources int) (env []string, home stri
 	if err != nil {
 		b.Fatal(err)
 	}
-	store, err := storage.Open(b.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+	store, err := storage.Open(b.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -142,7 +143,7 @@ func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 }
 
 func openEstate(ctx context.Context, cfg config, keys *seal.Keys) (*storage.Service, *scanner.Scanner, error) {
-	store, err := storage.Open(ctx, cfg.Config, keys)
+	store, err := storage.Open(ctx, cfg.Config, keys, services.Kinds())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -39,7 +40,7 @@ func inhabited(t *testing.T) (dir string, conversations []string) {
 		}
 	}
 	must(err)
-	store, err := storage.Open(ctx, storage.Config{}, keys)
+	store, err := storage.Open(ctx, storage.Config{}, keys, services.Kinds())
 	must(err)
 	for _, n := range []int{12, 1} {
 		id, err := store.Chat.Create(ctx)

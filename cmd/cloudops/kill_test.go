@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/lsp/lsptest"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -106,7 +107,7 @@ func fillHome(t *testing.T, home string, source seal.Source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Config{}, keys)
+	store, err := storage.Open(t.Context(), storage.Config{}, keys, services.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

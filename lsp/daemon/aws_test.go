@@ -19,6 +19,7 @@ import (
 	"github.com/cloudops/cloudops/agent/backend/builtin"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -75,7 +76,7 @@ func partsWith(home string, set executor.Settings) func(context.Context) (*Parts
 		if err != nil {
 			return nil, err
 		}
-		store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+		store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -23,7 +24,7 @@ func BenchmarkResolve(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store, err := storage.Open(b.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys)
+	store, err := storage.Open(b.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/cloudops/cloudops/lsp"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -57,7 +58,7 @@ func (w *World) parts(ctx context.Context) (*daemon.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(w.Home, "data")}, keys)
+	store, err := storage.Open(ctx, storage.Config{DataPath: filepath.Join(w.Home, "data")}, keys, services.Kinds())
 	if err != nil {
 		return nil, err
 	}

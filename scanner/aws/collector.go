@@ -1,7 +1,8 @@
 // Package aws reads resources from AWS, one file per service.
 //
-// Its entry points are Collectors (how each resource type is listed and
-// described), Identify and Regions.
+// Its entry points are Kinds (what each type of resource is), Collectors (how
+// each type is listed and described), both listed in services.go, Identify and
+// Regions.
 //
 // Invariants: a resource carries only the properties named in this package,
 // never user data, environment values or whatever else an answer holds; a list
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // ErrGone: AWS says that the resource does not exist.
@@ -44,12 +46,7 @@ type Sink struct {
 
 // Collector reads the resources of one type.
 type Collector struct {
-	Service string
-	Type    string
-	// Global: one list holds the resources of all regions.
-	Global bool
-	// Action is the IAM action that List and Describe need.
-	Action string
+	*kind.Kind
 	// List emits every resource of the type in the target, or fails.
 	List func(ctx context.Context, cfg aws.Config, t Target, s Sink) error
 	// Describe reads one resource by its id, or fails with ErrGone.
@@ -64,27 +61,17 @@ type Collector struct {
 	Keep  func(r *storage.Resource, known storage.Resource, at time.Time)
 }
 
-// Collectors lists all collectors.
-func Collectors() []Collector {
-	return []Collector{
-		{Service: "ec2", Type: "ec2_instance", Action: "ec2:DescribeInstances", List: listInstances, Describe: describeInstance, Live: protection},
-		{Service: "rds", Type: "rds_instance", Action: "rds:DescribeDBInstances", List: listDBInstances, Describe: describeDBInstance},
-		{Service: "rds", Type: "rds_cluster", Action: "rds:DescribeDBClusters", List: listDBClusters, Describe: describeDBCluster},
-		{Service: "s3", Type: "s3_bucket", Global: true, Action: "s3:ListAllMyBuckets", List: listBuckets, Describe: describeBucket, Lacks: lacksOfBucket, Keep: keepOfBucket},
-	}
-}
-
 // arn builds the ARN of a resource in the target.
 func (t Target) arn(service, resource string) string {
 	return strings.Join([]string{"arn", t.Partition, service, t.Region, t.AccountID, resource}, ":")
 }
 
 // resource begins a resource of the target.
-func (t Target) resource(service, typ, id string) storage.Resource {
+func (t Target) resource(k *kind.Kind, id string) storage.Resource {
 	return storage.Resource{
-		Type:        typ,
+		Type:        k.Type,
 		ID:          id,
-		Service:     service,
+		Service:     k.Service,
 		AccountID:   t.AccountID,
 		AccountName: t.AccountName,
 		Region:      t.Region,
@@ -150,16 +137,8 @@ func distinct(texts ...string) []string {
 	return kept
 }
 
-// summary joins the facts that there are.
-func summary(parts ...string) string {
-	kept := parts[:0]
-	for _, p := range parts {
-		if p = strings.TrimSpace(p); p != "" {
-			kept = append(kept, p)
-		}
-	}
-	return strings.Join(kept, " · ")
-}
+// summarise says in a line what a resource is, once all its facts are there.
+func summarise(k *kind.Kind, r *storage.Resource) { r.Summary = k.Summary(r.Facts()) }
 
 // moment is a time as it is stored: UTC, so that the same instant is the same value.
 func moment(t *time.Time) *time.Time {

@@ -11,10 +11,89 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // StateUnknown is the state of a resource of which AWS gives none that there is.
 const StateUnknown = "unknown"
+
+var ec2Instance = kind.Kind{
+	Type: "ec2_instance", Service: "ec2", Label: kind.Noun{One: "EC2 instance", Many: "EC2 instances"},
+	Words: []string{"server", "instance", "host", "node", "machine", "vm", "box", "ec2"},
+	Reads: "ec2:DescribeInstances", ARN: "instance/",
+	Forms: []kind.Form{kind.ID("i"), kind.Addresses, kind.Host(".internal"), kind.Host(".compute.amazonaws.com"),
+		kind.Host(".compute.amazonaws.com.cn"), kind.Host(".compute-1.amazonaws.com")},
+	IaC: []string{"aws_instance.id", "AWS::EC2::Instance"},
+	Facts: []kind.Fact{
+		{Name: "instance_type", Label: "type", Show: "{instance_type}", Bound: true, Embed: true},
+		{Name: "availability_zone", Label: "zone", Show: "{availability_zone}"},
+		{Name: "private_ip", Label: "private address", Show: "{private_ip}"},
+		{Name: "public_ip", Label: "public address", Show: "{public_ip}"},
+		{Name: "private_dns", Label: "private DNS name"},
+		{Name: "public_dns", Label: "public DNS name"},
+		{Name: "vpc_id", Label: "VPC"},
+		{Name: "subnet_id", Label: "subnet"},
+		{Name: "security_groups", Label: "security groups"},
+		{Name: "volumes", Label: "volumes"},
+		{Name: "image_id", Label: "image"},
+		{Name: "key_name", Label: "key pair"},
+		{Name: "instance_profile", Label: "instance profile"},
+		{Name: "architecture", Label: "architecture", Embed: true},
+		{Name: "platform", Label: "platform", Embed: true},
+		{Name: "root_device_type", Label: "root device", Bound: true},
+		{Name: "lifecycle", Label: "lifecycle", Bound: true},
+		{Name: "tenancy", Label: "tenancy"},
+		{Name: "launched_at", Label: "last started"},
+		{Name: "stop_protection", Label: "protected from being stopped", Bound: true},
+		{Name: "termination_protection", Label: "protected from termination", Bound: true},
+	},
+	States: []kind.State{
+		{Name: "running", Phase: kind.Up}, {Name: "stopped", Phase: kind.Down},
+		{Name: "pending", Phase: kind.Moving}, {Name: "stopping", Phase: kind.Moving},
+		{Name: "shutting-down", Phase: kind.Gone}, {Name: "terminated", Phase: kind.Gone},
+	},
+	Edges: []kind.Edge{
+		{Fact: "vpc_id", Is: "in", To: "ec2_vpc"}, {Fact: "subnet_id", Is: "in", To: "ec2_subnet"},
+		{Fact: "security_groups", Is: "behind", To: "ec2_security_group"}, {Fact: "volumes", Is: "uses", To: "ec2_volume"},
+		{Fact: "image_id", Is: "made from", To: "ec2_image"}, {Fact: "key_name", Is: "uses", To: "ec2_key_pair"},
+	},
+	Actions: []kind.Action{
+		{
+			Verb: kind.Start, Operation: "start-instances", Undo: kind.Stop,
+			Effect: "The instance boots and is billed while it runs; a public address that is not elastic will be a new one.",
+			From:   []string{"stopped"}, Already: []string{"running", "pending"},
+			Done: []string{"running"}, Failed: []string{"shutting-down", "terminated"},
+		},
+		{
+			Verb: kind.Stop, Operation: "stop-instances", Undo: kind.Start,
+			Effect: "The instance shuts down: what runs on it ends, data on instance store volumes and a public address that is not elastic are lost; its volumes are still billed.",
+			From:   []string{"running"}, Already: []string{"stopped", "stopping"},
+			Done: []string{"stopped"}, Failed: []string{"shutting-down", "terminated"},
+		},
+		{
+			Verb: kind.Reboot, Operation: "reboot-instances",
+			Effect: "The operating system restarts: what runs on the instance is away for some minutes; addresses and volumes stay.",
+			From:   []string{"running"},
+		},
+		{Verb: kind.Describe, Operation: "describe-instances", Effect: "Nothing changes; it reads what AWS knows of the instances."},
+	},
+	Rules: []kind.Rule{
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("stop_protection", "true")}, Effect: kind.Forbids,
+			Why: "it is protected from being stopped; switch its stop protection off first"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("stop_protection", "unknown")}, Effect: kind.Notes,
+			Why: "whether it is protected from being stopped could not be read"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("root_device_type", "instance-store")}, Effect: kind.Forbids,
+			Why: "its root device is an instance store"},
+		// The kind of its request decides, and no list tells that.
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("lifecycle", "spot")}, Effect: kind.Doubts,
+			Why: "it is a spot instance, which can be stopped only where its request is persistent"},
+		{Disrupts: true, When: []kind.Condition{kind.If("lifecycle", "spot")}, Effect: kind.Raises,
+			Why: "it is a spot instance, which may not come back"},
+		{Disrupts: true, When: []kind.Condition{kind.If("root_device_type", "instance-store")}, Effect: kind.Raises,
+			Why: "its root device is an instance store"},
+	},
+	Gone: []string{"InvalidInstanceID.NotFound"},
+}
 
 func listInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := ec2.NewDescribeInstancesPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000)})
@@ -76,7 +155,7 @@ func protection(ctx context.Context, cfg aws.Config, r storage.Resource) {
 // instance keeps what is allow-listed of an EC2 instance.
 func instance(t Target, i types.Instance) storage.Resource {
 	id := aws.ToString(i.InstanceId)
-	r := t.resource("ec2", "ec2_instance", id)
+	r := t.resource(&ec2Instance, id)
 	r.ARN = t.arn("ec2", "instance/"+id)
 	r.ImmutableID = id
 	r.Tags = map[string]string{}
@@ -93,7 +172,6 @@ func instance(t Target, i types.Instance) storage.Resource {
 	}
 	r.CreatedAt = moment(firstAttached(i))
 
-	zone := ""
 	m := facts(r.Metadata)
 	m.text("instance_type", aws.String(string(i.InstanceType)))
 	m.text("vpc_id", i.VpcId)
@@ -109,8 +187,7 @@ func instance(t Target, i types.Instance) storage.Resource {
 	m.text("root_device_type", aws.String(string(i.RootDeviceType)))
 	m.text("lifecycle", aws.String(string(i.InstanceLifecycle)))
 	if i.Placement != nil {
-		zone = aws.ToString(i.Placement.AvailabilityZone)
-		m.text("availability_zone", &zone)
+		m.text("availability_zone", i.Placement.AvailabilityZone)
 		m.text("tenancy", aws.String(string(i.Placement.Tenancy)))
 	}
 	if i.IamInstanceProfile != nil {
@@ -147,7 +224,7 @@ func instance(t Target, i types.Instance) storage.Resource {
 	}
 
 	r.Aliases = addresses(i)
-	r.Summary = summary(string(i.InstanceType), zone, aws.ToString(i.PrivateIpAddress), aws.ToString(i.PublicIpAddress))
+	summarise(&ec2Instance, &r)
 	return r
 }
 

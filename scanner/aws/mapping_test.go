@@ -12,6 +12,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 var target = Target{AccountID: "123456789012", AccountName: "prod", Partition: "aws-cn", Region: "cn-north-1"}
@@ -162,7 +164,7 @@ func TestOldSpellingsOfBucketRegions(t *testing.T) {
 
 func TestPartitionsByRegion(t *testing.T) {
 	for region, want := range map[string]string{"us-west-2": "aws", "cn-north-1": "aws-cn", "us-gov-east-1": "aws-us-gov", "us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b"} {
-		if got := PartitionOf(region); got != want {
+		if got := kind.Partition(region); got != want {
 			t.Errorf("%s is in %s, want %s", region, got, want)
 		}
 	}
@@ -188,7 +190,7 @@ func TestOnlyAllowListedTextIsKept(t *testing.T) {
 		}},
 		{"rds_cluster", &rdstypes.DBCluster{}, []string{
 			"DBClusterArn", "DBClusterIdentifier", "DBClusterInstanceClass", "DBSubnetGroup", "DatabaseName", "DbClusterResourceId", "Endpoint",
-			"Engine", "EngineMode", "EngineVersion", "ReaderEndpoint", "ReplicationSourceIdentifier", "Status",
+			"Engine", "EngineMode", "EngineVersion", "GlobalClusterIdentifier", "ReaderEndpoint", "ReplicationSourceIdentifier", "Status",
 		}},
 	} {
 		planted := map[string]bool{}

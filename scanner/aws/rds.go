@@ -11,7 +11,189 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
+
+// What both have in common. A database that ends up in one of rdsBroken is not
+// brought back by waiting.
+var (
+	rdsStates = []kind.State{
+		{Name: "available", Phase: kind.Up}, {Name: "storage-optimization", Phase: kind.Up}, {Name: "backing-up", Phase: kind.Up},
+		{Name: "configuring-enhanced-monitoring", Phase: kind.Up}, {Name: "configuring-iam-database-auth", Phase: kind.Up},
+		{Name: "configuring-log-exports", Phase: kind.Up}, {Name: "converting-to-vpc", Phase: kind.Moving},
+		{Name: "stopped", Phase: kind.Down}, {Name: "inaccessible-encryption-credentials-recoverable", Phase: kind.Down},
+		{Name: "creating", Phase: kind.Moving}, {Name: "starting", Phase: kind.Moving}, {Name: "stopping", Phase: kind.Moving},
+		{Name: "rebooting", Phase: kind.Moving}, {Name: "modifying", Phase: kind.Moving}, {Name: "upgrading", Phase: kind.Moving},
+		{Name: "renaming", Phase: kind.Moving}, {Name: "maintenance", Phase: kind.Moving}, {Name: "moving-to-vpc", Phase: kind.Moving},
+		{Name: "resetting-master-credentials", Phase: kind.Moving}, {Name: "failing-over", Phase: kind.Moving},
+		{Name: "migrating", Phase: kind.Moving}, {Name: "promoting", Phase: kind.Moving}, {Name: "delete-precheck", Phase: kind.Moving},
+		{Name: "storage-config-upgrade", Phase: kind.Moving}, {Name: "storage-initialization", Phase: kind.Moving},
+		{Name: "update-iam-db-auth", Phase: kind.Moving}, {Name: "preparing-data-migration", Phase: kind.Moving},
+		{Name: "backtracking", Phase: kind.Moving}, {Name: "cloning-failed", Phase: kind.Broken}, {Name: "migration-failed", Phase: kind.Broken},
+		{Name: "failed", Phase: kind.Broken}, {Name: "inaccessible-encryption-credentials", Phase: kind.Broken},
+		{Name: "incompatible-network", Phase: kind.Broken}, {Name: "incompatible-restore", Phase: kind.Broken},
+		{Name: "incompatible-create", Phase: kind.Broken}, {Name: "incompatible-parameters", Phase: kind.Broken},
+		{Name: "incompatible-option-group", Phase: kind.Broken}, {Name: "insufficient-capacity", Phase: kind.Broken},
+		{Name: "restore-error", Phase: kind.Broken}, {Name: "storage-full", Phase: kind.Broken},
+		{Name: "deleting", Phase: kind.Gone},
+	}
+	rdsBroken = []string{"deleting", "failed", "inaccessible-encryption-credentials",
+		"incompatible-network", "incompatible-restore", "insufficient-capacity"}
+	rdsStopped = []string{"stopped", "inaccessible-encryption-credentials-recoverable"}
+	rdsHosts   = []kind.Form{kind.Host(".rds.amazonaws.com"), kind.Host(".rds.amazonaws.com.cn")}
+	rdsEngine  = kind.Fact{Name: "engine", Label: "engine", Show: "{engine} {engine_version}", Bound: true, Embed: true}
+)
+
+// rdsNamed is what AWS lets databases be called: at most 63 small letters,
+// digits and hyphens.
+const rdsNamed = `[A-Za-z](?:-?[A-Za-z0-9]){0,62}`
+
+var rdsInstance = kind.Kind{
+	Type: "rds_instance", Service: "rds", Label: kind.Noun{One: "RDS instance", Many: "RDS instances"},
+	Words: []string{"database", "db", "sql", "rds", "aurora"}, Also: []string{"server", "instance", "host", "node"},
+	Reads: "rds:DescribeDBInstances", ARN: "db:", Named: rdsNamed,
+	Forms: append([]kind.Form{{Pattern: `db-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),
+	IaC:   []string{"aws_db_instance.identifier", "aws_rds_cluster_instance.identifier", "AWS::RDS::DBInstance"},
+	Facts: []kind.Fact{
+		{Name: "instance_class", Label: "class", Show: "{instance_class}", Bound: true, Embed: true},
+		rdsEngine,
+		{Name: "allocated_storage", Label: "storage", Show: "{allocated_storage} GiB"},
+		{Name: "multi_az", Label: "Multi-AZ", Show: "Multi-AZ", Bound: true, Embed: true},
+		{Name: "is_read_replica", Label: "read replica", Show: "read replica", Bound: true, Embed: true},
+		{Name: "has_read_replicas", Label: "has read replicas", Bound: true},
+		{Name: "read_replicas", Label: "read replicas", Bound: true},
+		{Name: "replica_of", Label: "replica of"},
+		{Name: "cluster", Label: "cluster", Bound: true},
+		{Name: "endpoint", Label: "endpoint"},
+		{Name: "port", Label: "port"},
+		{Name: "database_name", Label: "database"},
+		{Name: "storage_type", Label: "storage type"},
+		{Name: "iops", Label: "IOPS"},
+		{Name: "storage_encrypted", Label: "encrypted"},
+		{Name: "publicly_accessible", Label: "publicly accessible"},
+		{Name: "availability_zone", Label: "zone"},
+		{Name: "vpc_id", Label: "VPC"},
+		{Name: "subnet_group", Label: "subnet group"},
+		{Name: "security_groups", Label: "security groups"},
+		{Name: "backup_retention_days", Label: "days that backups are kept"},
+		{Name: "backup_window", Label: "backup window"},
+		{Name: "maintenance_window", Label: "maintenance window"},
+		{Name: "deletion_protection", Label: "protected from deletion", Bound: true},
+	},
+	States: rdsStates,
+	Edges: []kind.Edge{
+		{Fact: "cluster", Is: "member of", To: "rds_cluster"}, {Fact: "replica_of", Is: "replica of", To: "rds_instance"},
+		{Fact: "read_replicas", Is: "replicated by", To: "rds_instance"}, {Fact: "vpc_id", Is: "in", To: "ec2_vpc"},
+		{Fact: "subnet_group", Is: "in", To: "rds_subnet_group"}, {Fact: "security_groups", Is: "behind", To: "ec2_security_group"},
+	},
+	Actions: []kind.Action{
+		{
+			Verb: kind.Start, Operation: "start-db-instance", Undo: kind.Stop,
+			Effect: "The database starts, which takes some minutes, and is billed while it runs.",
+			From:   rdsStopped, Already: []string{"available", "starting"},
+			Done: []string{"available"}, Failed: rdsBroken,
+		},
+		{
+			Verb: kind.Stop, Operation: "stop-db-instance", Undo: kind.Start,
+			Effect: "The database ends its connections and answers nothing until it is started; its storage is still billed, and AWS starts it again after seven days.",
+			From:   []string{"available", "storage-optimization"}, Already: []string{"stopped", "stopping"},
+			Done: []string{"stopped"}, Failed: rdsBroken,
+		},
+		{
+			Verb: kind.Reboot, Operation: "reboot-db-instance",
+			Effect: "The database restarts: its connections end and it is away for some minutes; parameter changes that wait for a reboot take effect.",
+			From:   []string{"available", "storage-optimization", "storage-full", "incompatible-parameters", "incompatible-option-group"},
+			Done:   []string{"available"}, Settles: true, Failed: rdsBroken,
+		},
+		{Verb: kind.Describe, Operation: "describe-db-instances", Effect: "Nothing changes; it reads what AWS knows of the databases."},
+	},
+	// The rules of rds:StartDBInstance and rds:StopDBInstance.
+	Rules: []kind.Rule{
+		{Verbs: []*kind.Verb{kind.Start, kind.Stop}, When: []kind.Condition{kind.If("cluster")}, Effect: kind.Forbids,
+			Why: "it is a member of a cluster, which starts and stops as a whole", Instead: "use {verb}-db-cluster with cluster {cluster}"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("is_read_replica")}, Effect: kind.Forbids, Why: "it is a read replica"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("has_read_replicas")}, Effect: kind.Forbids, Why: "it has read replicas"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("multi_az"), kind.If("engine", "sqlserver*")}, Effect: kind.Forbids,
+			Why: "SQL Server in a Multi-AZ deployment can't be stopped"},
+		{Disrupts: true, When: []kind.Condition{kind.If("has_read_replicas")}, Effect: kind.Notes, Why: "it has read replicas"},
+		{Disrupts: true, When: []kind.Condition{kind.IfState("incompatible-parameters", "incompatible-option-group", "storage-full")},
+			Effect: kind.Notes, Why: "its state is {state}"},
+	},
+	Gone: []string{"DBInstanceNotFound", "DBInstanceNotFoundFault"},
+}
+
+var rdsCluster = kind.Kind{
+	Type: "rds_cluster", Service: "rds", Label: kind.Noun{One: "RDS cluster", Many: "RDS clusters"},
+	Words: []string{"cluster", "database", "db", "sql", "rds", "aurora"},
+	Reads: "rds:DescribeDBClusters", ARN: "cluster:", Named: rdsNamed,
+	Forms: append([]kind.Form{{Pattern: `cluster-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),
+	IaC:   []string{"aws_rds_cluster.cluster_identifier", "AWS::RDS::DBCluster"},
+	Facts: []kind.Fact{
+		rdsEngine,
+		{Name: "members", Label: "members", Count: kind.Noun{One: "instance", Many: "instances"}, Bound: true},
+		{Name: "writer", Label: "writer"},
+		{Name: "engine_mode", Label: "engine mode"},
+		{Name: "instance_class", Label: "class", Bound: true, Embed: true},
+		{Name: "allocated_storage", Label: "storage"},
+		{Name: "storage_encrypted", Label: "encrypted"},
+		{Name: "publicly_accessible", Label: "publicly accessible"},
+		{Name: "multi_az", Label: "Multi-AZ", Bound: true},
+		{Name: "is_read_replica", Label: "replicates another cluster", Bound: true},
+		{Name: "has_read_replicas", Label: "has read replicas", Bound: true},
+		{Name: "read_replicas", Label: "read replicas", Bound: true},
+		{Name: "replica_of", Label: "replica of"},
+		{Name: "global_cluster", Label: "global database"},
+		{Name: "availability_zones", Label: "zones"},
+		{Name: "endpoint", Label: "endpoint"},
+		{Name: "reader_endpoint", Label: "reader endpoint"},
+		{Name: "port", Label: "port"},
+		{Name: "database_name", Label: "database"},
+		{Name: "subnet_group", Label: "subnet group"},
+		{Name: "backup_retention_days", Label: "days that backups are kept"},
+		{Name: "deletion_protection", Label: "protected from deletion", Bound: true},
+	},
+	States: rdsStates,
+	Edges: []kind.Edge{
+		{Fact: "members", Is: "has", To: "rds_instance"}, {Fact: "subnet_group", Is: "in", To: "rds_subnet_group"},
+		{Fact: "replica_of", Is: "replica of", To: "rds_cluster"}, {Fact: "read_replicas", Is: "replicated by", To: "rds_cluster"},
+	},
+	Actions: []kind.Action{
+		{
+			Verb: kind.Start, Operation: "start-db-cluster", Undo: kind.Stop,
+			Effect: "The cluster and all its instances start, which takes some minutes, and are billed while they run.",
+			From:   rdsStopped, Already: []string{"available", "starting"},
+			Done: []string{"available"}, Failed: rdsBroken,
+		},
+		{
+			Verb: kind.Stop, Operation: "stop-db-cluster", Undo: kind.Start,
+			Effect: "The cluster with all its instances ends its connections and answers nothing until it is started; its storage is still billed, and AWS starts it again after seven days.",
+			From:   []string{"available"}, Already: []string{"stopped", "stopping"},
+			Done: []string{"stopped"}, Failed: rdsBroken,
+		},
+		{
+			Verb: kind.Reboot, Operation: "reboot-db-cluster",
+			Effect: "All instances of the cluster restart: its connections end and it is away for some minutes.",
+			From:   []string{"available"},
+			Done:   []string{"available"}, Settles: true, Failed: rdsBroken,
+		},
+		{Verb: kind.Describe, Operation: "describe-db-clusters", Effect: "Nothing changes; it reads what AWS knows of the clusters."},
+	},
+	// The rules of rds:StopDBCluster and rds:RebootDBCluster.
+	Rules: []kind.Rule{
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("engine_mode", "serverless")}, Effect: kind.Forbids,
+			Why: "Aurora Serverless v1 pauses by itself"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("global_cluster")}, Effect: kind.Forbids,
+			Why: "it is part of a global database"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("is_read_replica")}, Effect: kind.Forbids,
+			Why: "it replicates another cluster"},
+		{Verbs: []*kind.Verb{kind.Stop}, When: []kind.Condition{kind.If("has_read_replicas")}, Effect: kind.Forbids, Why: "it has read replicas"},
+		{Verbs: []*kind.Verb{kind.Reboot}, When: []kind.Condition{kind.If("engine", "aurora*")}, Effect: kind.Forbids,
+			Why: "it is an Aurora cluster, which AWS does not reboot as a whole", Instead: "reboot its instances with reboot-db-instance"},
+		{Disrupts: true, When: []kind.Condition{kind.If("members")}, Effect: kind.Notes, Why: "all its {n} instances are affected"},
+		{Disrupts: true, When: []kind.Condition{kind.If("has_read_replicas")}, Effect: kind.Notes, Why: "it has read replicas"},
+	},
+	Gone: []string{"DBClusterNotFound", "DBClusterNotFoundFault"},
+}
 
 func listDBInstances(ctx context.Context, cfg aws.Config, t Target, s Sink) error {
 	pages := rds.NewDescribeDBInstancesPaginator(rds.NewFromConfig(cfg), &rds.DescribeDBInstancesInput{})
@@ -70,7 +252,7 @@ func describeDBCluster(ctx context.Context, cfg aws.Config, t Target, id string)
 // dbInstance keeps what is allow-listed of an RDS instance.
 func dbInstance(t Target, i types.DBInstance) storage.Resource {
 	id := aws.ToString(i.DBInstanceIdentifier)
-	r := t.resource("rds", "rds_instance", id)
+	r := t.resource(&rdsInstance, id)
 	r.Name = id
 	r.ARN = aws.ToString(i.DBInstanceArn)
 	if r.ARN == "" {
@@ -85,7 +267,9 @@ func dbInstance(t Target, i types.DBInstance) storage.Resource {
 
 	m := facts(r.Metadata)
 	m.text("instance_class", i.DBInstanceClass)
-	m.number("allocated_storage", i.AllocatedStorage)
+	if !strings.HasPrefix(r.Engine, "aurora") { // of which AWS says 1, whatever it has
+		m.number("allocated_storage", i.AllocatedStorage)
+	}
 	m.text("storage_type", i.StorageType)
 	m.number("iops", i.Iops)
 	m.flag("storage_encrypted", i.StorageEncrypted)
@@ -139,26 +323,14 @@ func dbInstance(t Target, i types.DBInstance) storage.Resource {
 	c["can_reboot"] = r.State == "available"
 
 	r.Aliases = distinct(r.ImmutableID, address)
-	size := ""
-	if n := aws.ToInt32(i.AllocatedStorage); n > 0 && !strings.HasPrefix(r.Engine, "aurora") {
-		size = fmt.Sprintf("%d GiB", n)
-	}
-	multi := ""
-	if aws.ToBool(i.MultiAZ) {
-		multi = "Multi-AZ"
-	}
-	role := ""
-	if isReplica {
-		role = "read replica"
-	}
-	r.Summary = summary(aws.ToString(i.DBInstanceClass), r.Engine+" "+r.EngineVersion, size, multi, role)
+	summarise(&rdsInstance, &r)
 	return r
 }
 
 // dbCluster keeps what is allow-listed of an RDS cluster.
 func dbCluster(t Target, d types.DBCluster) storage.Resource {
 	id := aws.ToString(d.DBClusterIdentifier)
-	r := t.resource("rds", "rds_cluster", id)
+	r := t.resource(&rdsCluster, id)
 	r.Name = id
 	r.ARN = aws.ToString(d.DBClusterArn)
 	if r.ARN == "" {
@@ -197,6 +369,7 @@ func dbCluster(t Target, d types.DBCluster) storage.Resource {
 	m.text("reader_endpoint", d.ReaderEndpoint)
 	m.number("port", d.Port)
 	m.text("replica_of", d.ReplicationSourceIdentifier)
+	m.text("global_cluster", d.GlobalClusterIdentifier)
 	m.list("read_replicas", slices.Clone(d.ReadReplicaIdentifiers))
 
 	isReplica := aws.ToString(d.ReplicationSourceIdentifier) != ""
@@ -222,14 +395,7 @@ func dbCluster(t Target, d types.DBCluster) storage.Resource {
 	c["can_reboot"] = r.State == "available"
 
 	r.Aliases = distinct(append([]string{r.ImmutableID, aws.ToString(d.Endpoint), aws.ToString(d.ReaderEndpoint)}, d.CustomEndpoints...)...)
-	count := ""
-	if n := len(members); n > 0 {
-		count = fmt.Sprintf("%d instances", n)
-		if n == 1 {
-			count = "1 instance"
-		}
-	}
-	r.Summary = summary(r.Engine+" "+r.EngineVersion, count)
+	summarise(&rdsCluster, &r)
 	return r
 }
 

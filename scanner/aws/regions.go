@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Regions lists the regions of a partition that are enabled in the account
@@ -22,7 +23,7 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 	for _, r := range out.Regions {
 		// Emulators list regions that nobody opted into, and other partitions' too.
 		name := aws.ToString(r.RegionName)
-		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && PartitionOf(name) == partition {
+		if name != "" && aws.ToString(r.OptInStatus) != "not-opted-in" && kind.Partition(name) == partition {
 			names = append(names, name)
 		}
 	}
@@ -32,17 +33,4 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-// PartitionOf is the partition that a region belongs to, by its name, such as aws-cn.
-func PartitionOf(region string) string {
-	for prefix, partition := range map[string]string{
-		"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b",
-		"eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f", "eusc-": "aws-eusc",
-	} {
-		if strings.HasPrefix(region, prefix) {
-			return partition
-		}
-	}
-	return "aws"
 }

@@ -15,7 +15,20 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
+
+var s3Bucket = kind.Kind{
+	Type: "s3_bucket", Service: "s3", Label: kind.Noun{One: "S3 bucket", Many: "S3 buckets"},
+	Words: []string{"bucket", "s3"}, Global: true, Reads: "s3:ListAllMyBuckets",
+	Named: `[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]`, UniqueName: true,
+	Forms: []kind.Form{{Pattern: `s3://.+`}, {Pattern: `.*\.s3[.-].*`}},
+	IaC:   []string{"aws_s3_bucket.bucket", "AWS::S3::Bucket"},
+	Facts: []kind.Fact{
+		{Name: "versioning", Label: "versioning", Show: "versioning {versioning}", Embed: true},
+	},
+	Gone: []string{"NoSuchBucket"},
+}
 
 // bucketsAtOnce bounds the buckets of one account whose details are read at once.
 const bucketsAtOnce = 8
@@ -102,13 +115,12 @@ func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.
 			return storage.Resource{}, err
 		}
 	}
-	r := b.target.resource("s3", "s3_bucket", name)
+	r := b.target.resource(&s3Bucket, name)
 	r.Name = name
 	r.Region = region
 	r.ARN = "arn:" + b.target.Partition + ":s3:::" + name
 	r.CreatedAt = moment(found.CreationDate)
 	r.Tags = map[string]string{}
-	r.Summary = "bucket"
 	if region == "" {
 		r.Metadata["tags_unknown"] = true
 		return r, nil
@@ -204,7 +216,7 @@ func (b *bucketReader) ask(ctx context.Context, region, action string, read func
 
 func setVersioning(r *storage.Resource, state string) {
 	r.Metadata["versioning"] = state
-	r.Summary = summary(r.Summary, "versioning "+state)
+	summarise(&s3Bucket, r)
 }
 
 func versioning(status types.BucketVersioningStatus) string {

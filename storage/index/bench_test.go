@@ -54,7 +54,7 @@ func sample(i int) Record {
 const many = 100_000
 
 var filled = sync.OnceValue(func() *Index {
-	x := New()
+	x := New(kinds())
 	for i := range many {
 		x.Put(sample(i))
 	}
@@ -74,7 +74,7 @@ func heap() int {
 func TestMemory(t *testing.T) {
 	const n, limit = many / 4, 250
 	before := heap()
-	x := New()
+	x := New(kinds())
 	for i := range n {
 		x.Put(sample(i))
 	}
@@ -86,7 +86,7 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(x)
 	x = nil
 	between := heap()
-	y := New()
+	y := New(kinds())
 	if err := y.UnmarshalBinary(b); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		x := New()
+		x := New(kinds())
 		for _, r := range rs {
 			x.Put(r)
 		}
@@ -121,7 +121,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportMetric(float64(len(cache))/many, "bytes/record")
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := New().UnmarshalBinary(cache); err != nil {
+		if err := New(kinds()).UnmarshalBinary(cache); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"hash/maphash"
 	"slices"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
-// The cache is: the magic, whose last byte is the version; the number of words
-// and each; the number of records and each, LastSynced as eight bytes before
-// it; a CRC-32C of all that. It holds names: it is for a sealed file only.
-const magic = "coindex\x01"
+// The cache is: the magic, whose last byte is the version; the version of the
+// types, on which the facts of records depend; the number of words and each; the
+// number of records and each, LastSynced as eight bytes before it; a CRC-32C of
+// all that. It holds names: it is for a sealed file only.
+const magic = "coindex\x02"
 
 // ErrCache: the bytes are not a cache that this version reads. The index is
 // disposable: build it anew from the store.
@@ -21,7 +23,7 @@ var ErrCache = errors.New("unusable index cache")
 // MarshalBinary is the whole index as of its call.
 func (x *Index) MarshalBinary() ([]byte, error) {
 	s := x.snapshot()
-	size, count := len(magic)+32, 0
+	size, count := len(magic)+len(x.kinds.Version())+32, 0
 	for _, w := range s.strs {
 		size += len(w) + 3
 	}
@@ -32,6 +34,7 @@ func (x *Index) MarshalBinary() ([]byte, error) {
 		}
 	}
 	out := append(make([]byte, 0, size), magic...)
+	out = appendString(out, x.kinds.Version())
 	out = binary.AppendUvarint(out, uint64(len(s.strs)))
 	for _, w := range s.strs {
 		out = appendString(out, w)
@@ -51,7 +54,7 @@ func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.
 // UnmarshalBinary replaces the content with what MarshalBinary gave. Bytes that
 // are anything else are ErrCache and change nothing.
 func (x *Index) UnmarshalBinary(data []byte) error {
-	fresh, err := parseCache(data)
+	fresh, err := parseCache(data, x.kinds)
 	if err != nil {
 		return fmt.Errorf("reading the index cache: %w", err)
 	}
@@ -63,7 +66,7 @@ func (x *Index) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-func parseCache(data []byte) (*Index, error) {
+func parseCache(data []byte, kinds *kind.Set) (*Index, error) {
 	n := len(data) - crc32.Size
 	if n < len(magic) || string(data[:len(magic)]) != magic {
 		return nil, fmt.Errorf("%w: not of this version", ErrCache)
@@ -71,9 +74,11 @@ func parseCache(data []byte) (*Index, error) {
 	if checksum(data[:n]) != binary.LittleEndian.Uint32(data[n:]) {
 		return nil, fmt.Errorf("%w: wrong checksum", ErrCache)
 	}
-	x := &Index{seed: maphash.MakeSeed(), current: -1}
-	x.words.init()
+	x := New(kinds)
 	rd := reader{b: data[:n], off: len(magic)}
+	if v := rd.string(); rd.err == nil && string(data[v.lo:v.hi]) != kinds.Version() {
+		return nil, fmt.Errorf("%w: of other types", ErrCache)
+	}
 	words := rd.count(1)
 	if words > maxWords {
 		return nil, fmt.Errorf("%w: too many words", ErrCache)

@@ -28,7 +28,7 @@ func TestCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := New()
+	y := New(kinds())
 	y.Put(deleted) // replaced by the cache
 	if err := y.UnmarshalBinary(b); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestCache(t *testing.T) {
 	y.Delete(instance("i-0abc", "", "us-west-2").Key)
 	wantIDs(t, "put", y.Find("gone"), "i-gone")
 	wantIDs(t, "deleted", y.Find("web-1"))
-	if empty, err := New().MarshalBinary(); err != nil || New().UnmarshalBinary(empty) != nil {
+	if empty, err := New(kinds()).MarshalBinary(); err != nil || New(kinds()).UnmarshalBinary(empty) != nil {
 		t.Error("an empty index does not come back")
 	}
 }
@@ -63,7 +63,7 @@ func TestWrongCacheChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := New()
+	x := New(kinds())
 	kept := instance("i-kept", "kept", "r")
 	x.Put(kept)
 	want := content(x)
@@ -114,7 +114,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 		if len(b) >= 4 {
 			b = sum(append([]byte(nil), b...))
 		}
-		x := New()
+		x := New(kinds())
 		if err := x.UnmarshalBinary(b); err != nil {
 			if !errors.Is(err, ErrCache) || x.Len() != 0 {
 				t.Fatalf("got %v and %d records", err, x.Len())
@@ -133,7 +133,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 		}
 		x.Search("a b=c", Filter{Tags: map[string]string{"a": "b"}}, 3)
 		again, err := x.MarshalBinary()
-		if err != nil || New().UnmarshalBinary(again) != nil {
+		if err != nil || New(kinds()).UnmarshalBinary(again) != nil {
 			t.Fatal("what was read cannot be written and read again")
 		}
 		for _, r := range all {

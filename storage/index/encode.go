@@ -12,8 +12,8 @@ import (
 // A record is encoded as: flags, then type, account, region, service, state,
 // account name, summary as words; ID; name unless it is the ID; the ARN's head
 // as a word and its tail unless that is the ID; the tags but a Name tag that
-// repeats the name, sorted, keys and values as words; the aliases; the version;
-// the digest. LastSynced is kept beside the record, since it moves often.
+// repeats the name, sorted, keys and values as words; the facts likewise; the
+// aliases; the version; the digest. LastSynced is kept beside the record, since it moves often.
 //
 // Numbers are uvarints, strings have their length before them. A word is
 // either a string, twice its length before it, or the number of an interned
@@ -24,6 +24,7 @@ const (
 	flagARNEndsInID
 	flagNameTag
 	flagTags
+	flagFacts
 	flagsAll = 1<<iota - 1
 )
 
@@ -103,6 +104,9 @@ func appendRecord(b []byte, r *Record, w *words) []byte {
 	if r.Tags != nil {
 		flags |= flagTags
 	}
+	if len(r.Facts) > 0 {
+		flags |= flagFacts
+	}
 	b = append(b, flags)
 	for _, s := range [...]string{r.Type, r.AccountID, r.Region, r.Service, r.State, r.AccountName, r.Summary} {
 		b = w.append(b, s)
@@ -129,6 +133,13 @@ func appendRecord(b []byte, r *Record, w *words) []byte {
 			}
 			b = w.append(b, k)
 			b = w.append(b, r.Tags[k])
+		}
+	}
+	if flags&flagFacts != 0 {
+		b = binary.AppendUvarint(b, uint64(len(r.Facts)))
+		for _, k := range slices.Sorted(maps.Keys(r.Facts)) {
+			b = w.append(b, k)
+			b = w.append(b, r.Facts[k])
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Aliases)))
@@ -208,7 +219,7 @@ type layout struct {
 	flags                                             byte
 	typ, account, region, service, state, accountName span
 	summary, id, name, head, tail                     span
-	// tags and aliases follow at the reader's offset, see each.
+	// tags, facts and aliases follow at the reader's offset, see rest.
 }
 
 func (r *reader) layout() (l layout) {
@@ -239,14 +250,9 @@ func (r *reader) layout() (l layout) {
 }
 
 // rest reads what follows the layout and checks that nothing is left.
-func (r *reader) rest(l *layout, tag func(k, v span), alias func(span)) (version, digest uint64) {
-	if l.flags&flagTags != 0 {
-		for range r.count(2) {
-			if k, v := r.word(), r.word(); r.err == nil {
-				tag(k, v)
-			}
-		}
-	}
+func (r *reader) rest(l *layout, tag, fact func(k, v span), alias func(span)) (version, digest uint64) {
+	r.pairs(l.flags&flagTags, tag)
+	r.pairs(l.flags&flagFacts, fact)
 	for range r.count(1) {
 		if a := r.string(); r.err == nil {
 			alias(a)
@@ -259,6 +265,18 @@ func (r *reader) rest(l *layout, tag func(k, v span), alias func(span)) (version
 		return 0, 0
 	}
 	return version, binary.LittleEndian.Uint64(r.b[d.lo:d.hi])
+}
+
+// pairs reads what has keys and values, where there is any.
+func (r *reader) pairs(flag byte, each func(k, v span)) {
+	if flag == 0 {
+		return
+	}
+	for range r.count(2) {
+		if k, v := r.word(), r.word(); r.err == nil {
+			each(k, v)
+		}
+	}
 }
 
 // count reads how many things follow, each of at least size bytes.
@@ -302,7 +320,11 @@ func decodeRecord(b []byte, strs []string) (Record, error) {
 	if l.flags&flagNameTag != 0 {
 		r.Tags["Name"] = r.Name
 	}
+	if l.flags&flagFacts != 0 {
+		r.Facts = map[string]string{}
+	}
 	r.Version, r.Digest = rd.rest(&l, func(k, v span) { r.Tags[text(k)] = text(v) },
+		func(k, v span) { r.Facts[text(k)] = text(v) },
 		func(a span) { r.Aliases = append(r.Aliases, text(a)) })
 	if rd.err != nil {
 		return Record{}, rd.err

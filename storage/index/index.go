@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -35,6 +37,8 @@ const (
 // found through the fingerprints of the record's identifiers (fingerprint.go)
 // and verified on the decoded record.
 type Index struct {
+	kinds *kind.Set
+
 	mu sync.RWMutex // guards all below
 	// Written bytes of a chunk never change: who copied the slices under the
 	// lock reads on without it.
@@ -57,9 +61,9 @@ type Index struct {
 	found  []uint32
 }
 
-// New returns an empty index.
-func New() *Index {
-	x := &Index{seed: maphash.MakeSeed(), current: -1}
+// New returns an empty index of resources of some types, whose words it knows.
+func New(kinds *kind.Set) *Index {
+	x := &Index{kinds: kinds, seed: maphash.MakeSeed(), current: -1}
 	x.words.init()
 	return x
 }
@@ -362,7 +366,7 @@ func (x *Index) hashes(b []byte) ([]uint32, error) {
 		if k.number > 0 && x.words.list[k.number-1] == "Name" || k.number == 0 && string(b[k.lo:k.hi]) == "Name" {
 			add(v)
 		}
-	}, func(a span) { add(a) })
+	}, func(span, span) {}, func(a span) { add(a) })
 	return x.found, rd.err
 }
 

@@ -18,6 +18,7 @@ func instance(id, name, region string) Record {
 		Service: "ec2", Name: name, AccountName: "staging", State: "running",
 		Tags:       map[string]string{"Name": name, "env": "staging"},
 		Summary:    "t3.micro",
+		Facts:      map[string]string{"lifecycle": "spot", "stop_protection": "unknown"},
 		LastSynced: time.Date(2026, 5, 1, 10, 0, 0, 5, time.UTC),
 		Version:    3, Digest: 0xfeedfacecafebeef,
 	}
@@ -52,7 +53,7 @@ func wantIDs(t *testing.T, what string, got []Record, want ...string) {
 }
 
 func TestRecordsComeBackWhole(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	records := []Record{
 		instance("i-0abc", "web-1", "us-west-2"),
 		database("pg-instance-main1", "us-west-2"),
@@ -80,7 +81,7 @@ func TestRecordsComeBackWhole(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	x.Put(instance("i-0abc", "web-1", "us-west-2"))
 	x.Put(instance("i-0def", "web-1", "eu-west-1"))
 	x.Put(instance("i-0999", "WEB-1", "eu-west-1"))
@@ -117,7 +118,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestReplacedAndDeletedRecordsLeaveNoTrace(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	r := instance("i-1", "old", "r")
 	x.Put(r)
 	r.Name, r.Tags = "new", nil
@@ -137,7 +138,7 @@ func TestReplacedAndDeletedRecordsLeaveNoTrace(t *testing.T) {
 }
 
 func TestResolve(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	x.Put(instance("i-1", "web", "r"))
 	x.Put(instance("i-2", "web", "r"))
 	tokens := []string{"resource", "web", "i-1", "", "web", "WEB"}
@@ -154,7 +155,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestConfirmMovesTheTimeOnly(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	r := instance("i-1", "web", "r")
 	x.Put(r)
 	later := r.LastSynced.Add(time.Hour)
@@ -172,7 +173,7 @@ func TestConfirmMovesTheTimeOnly(t *testing.T) {
 
 // Many puts and deletes, checked against a plain map.
 func TestAgainstAMap(t *testing.T) {
-	x, want := New(), map[Key]Record{}
+	x, want := New(kinds()), map[Key]Record{}
 	rnd := newRand(7)
 	for i := range 20000 {
 		r := instance(fmt.Sprint("i-", rnd(300)), fmt.Sprint("name-", rnd(20)), fmt.Sprint("r", rnd(2)))
@@ -230,7 +231,7 @@ func TestAgainstAMap(t *testing.T) {
 // A listing sees the index as it began, and whatever takes its time with one
 // keeps nobody waiting.
 func TestListingHoldsNothingUp(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	for i := range 100 {
 		x.Put(instance(fmt.Sprint("i-", i), "web", "r"))
 	}
@@ -260,7 +261,7 @@ func newRand(seed uint64) func(n uint64) uint64 {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
@@ -291,7 +292,7 @@ func TestConcurrentUse(t *testing.T) {
 					}
 					b, err := x.MarshalBinary()
 					if err == nil {
-						err = New().UnmarshalBinary(b)
+						err = New(kinds()).UnmarshalBinary(b)
 					}
 					if err != nil {
 						t.Error(err)

@@ -1,6 +1,10 @@
 package index
 
-import "time"
+import (
+	"time"
+
+	"github.com/cloudops/cloudops/storage/kind"
+)
 
 // Key says which resource is meant. ARN is empty where AWS defines none.
 type Key struct {
@@ -30,6 +34,8 @@ type Record struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// Summary is one line of facts, such as "db.t3.medium · postgres 14.7".
 	Summary string `json:"summary,omitempty"`
+	// Facts are those that the rules of its type ask for, see kind.Kind.Asked.
+	Facts map[string]string `json:"facts,omitempty"`
 	// Aliases are further identifiers: addresses, DNS names, immutable ids.
 	Aliases []string `json:"aliases,omitempty"`
 	// LastSynced is when AWS last confirmed the resource.
@@ -40,6 +46,9 @@ type Record struct {
 	// Digest is a keyed digest of the stored content, to notice "unchanged".
 	Digest uint64 `json:"-"`
 }
+
+// View is what rules ask for.
+func (r Record) View() kind.View { return kind.View{State: r.State, Tags: r.Tags, Facts: r.Facts} }
 
 // Filter narrows a search; an empty field does not. Case does not matter.
 type Filter struct {

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 	"unicode"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // DefaultLimit is how many records Search returns when no limit is given.
@@ -46,7 +48,7 @@ func (x *Index) Search(query string, f Filter, limit int) (found []Record, total
 		limit = DefaultLimit
 	}
 	s := x.snapshot()
-	m := newMatcher(s.strs, terms(query), f)
+	m := newMatcher(s.strs, terms(query, x.kinds), f)
 	best := ranking{limit: limit}
 	for row := range s.rows {
 		b := s.body(row)
@@ -87,7 +89,7 @@ type term struct {
 }
 
 // terms splits a query at spaces outside quotes.
-func terms(query string) []term {
+func terms(query string, kinds *kind.Set) []term {
 	var raw []string
 	var word strings.Builder
 	quote := rune(0)
@@ -119,9 +121,9 @@ func terms(query string) []term {
 			continue
 		}
 		if _, filler := slices.BinarySearch(fillers[:], w); filler {
-			dropped = append(dropped, newTerm(w))
+			dropped = append(dropped, newTerm(w, kinds))
 		} else {
-			kept = append(kept, newTerm(w))
+			kept = append(kept, newTerm(w, kinds))
 		}
 	}
 	if len(kept) == 0 {
@@ -131,7 +133,7 @@ func terms(query string) []term {
 	return kept[:min(len(kept), 16)]
 }
 
-func newTerm(w string) term {
+func newTerm(w string, kinds *kind.Set) term {
 	t := term{text: w, bytes: []byte(w), stem: w}
 	if i := strings.IndexAny(w, "=:"); i > 0 && i < len(w)-1 {
 		t.field, t.value = w[:i], w[i+1:]
@@ -142,13 +144,13 @@ func newTerm(w string) term {
 		}
 	}
 	if t.field == "type" {
-		v := newTerm(t.value)
+		v := newTerm(t.value, kinds)
 		t.typ = &v
 	}
 	if len(w) > 2 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") {
 		t.stem = w[:len(w)-1]
 	}
-	t.types, _ = Called(w)
+	t.types, _ = kinds.Called(w)
 	return t
 }
 
@@ -246,6 +248,7 @@ func (m *matcher) match(b []byte) (score int, ok bool) {
 	if wantedTags > 0 {
 		return 0, false
 	}
+	rd.pairs(l.flags&flagFacts, func(k, v span) {})
 	for range rd.count(1) {
 		a := rd.string()
 		ids = append(appendFold(ids, b[a.lo:a.hi]), 0)

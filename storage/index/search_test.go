@@ -2,11 +2,14 @@ package index
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func estate() *Index {
-	x := New()
+	x := New(kinds())
 	x.Put(database("pg-instance-main1", "us-west-2"))
 	x.Put(database("pg-main", "us-west-2"))
 	replica := database("pg-main-replica", "eu-west-1")
@@ -86,7 +89,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestSearchLimit(t *testing.T) {
-	x := New()
+	x := New(kinds())
 	for i := range 500 {
 		x.Put(instance(fmt.Sprintf("i-%03d", i), fmt.Sprintf("node-%03d", (i*7)%500), "r"))
 	}
@@ -101,4 +104,16 @@ func TestSearchLimit(t *testing.T) {
 			}
 		}
 	}
+}
+
+// kinds are some types with the words that people call them.
+func kinds() *kind.Set {
+	of := func(typ, words, also string) kind.Kind {
+		return kind.Kind{Type: typ, Service: "x", Label: kind.Noun{One: typ, Many: typ}, Words: strings.Fields(words), Also: strings.Fields(also), Unread: true}
+	}
+	s, err := kind.New(of("ec2_instance", "server instance vm", ""), of("rds_instance", "database db", "server instance"), of("rds_cluster", "cluster database db", ""))
+	if err != nil {
+		panic(err)
+	}
+	return s
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -399,7 +400,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		}
 		text := fmt.Sprintf("That means %s. Whole groups are not proposed: pick one, or name those that you mean.", count(len(ths), ths))
 		if len(ths) == 1 {
-			text = fmt.Sprintf("That means one %s. Do you want to %s it?", render.Markdown(kind(ths[0].Type, 1)), verb)
+			text = fmt.Sprintf("That means one %s. Do you want to %s it?", render.Markdown(noun(ths[0].Type, 1)), verb)
 		} else if len(ths) < mostChoices {
 			text = fmt.Sprintf("That means %s. Which do you want to %s? Say “all of them” to have each proposed for your approval.", count(len(ths), ths), verb)
 		}
@@ -509,7 +510,7 @@ func (t *turn) target(th thing) string {
 	if !ok {
 		id = th.ARN
 	}
-	if prompt.IsRegion(th.Region) {
+	if kind.IsRegion(th.Region) {
 		return id + " in " + th.Region
 	}
 	return id

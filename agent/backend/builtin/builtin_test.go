@@ -15,6 +15,7 @@ import (
 	"github.com/cloudops/cloudops/agent/backend/builtin"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -125,7 +126,7 @@ func newChat(t testing.TB, rs []storage.Resource) *chat {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(context.Background(), storage.Config{}, keys)
+	store, err := storage.Open(context.Background(), storage.Config{}, keys, services.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const helpText = `I find the AWS resources that you name, tell what is known of them, and propose commands. Nothing runs until you approve it.
@@ -497,7 +497,7 @@ func (t *turn) consequences(verb string, subjects []thing) string {
 			continue
 		}
 		s := fmt.Sprintf("%s. If you %s it: %s", t.line(th), verb, op.Effect)
-		if env := index.Environment(th.Tags); env != "" {
+		if env := kind.Environment(th.Tags); env != "" {
 			s += fmt.Sprintf(" Its tags say that it is %s.", env)
 		}
 		out = append(out, s+" Nothing was proposed.")

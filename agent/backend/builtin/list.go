@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/scanner/aws"
 )
 
 const (
@@ -275,7 +275,7 @@ func (t *turn) list(c clause, r understood) string {
 	}
 	q := r.q
 	// "instances" alone are those of EC2; beside a name it may be a database's.
-	if alone, all := index.Called(q.Kind); len(alone) > 0 && slices.Equal(q.Types, all) {
+	if alone, all := aws.Kinds().Called(q.Kind); len(alone) > 0 && slices.Equal(q.Types, all) {
 		q.Types = alone
 	}
 	ths, doubtful := t.sift(q)
@@ -330,7 +330,7 @@ func (t *turn) overview() string {
 	}
 	states := map[string]int{}
 	for _, th := range ths {
-		states[strings.TrimSpace(kind(th.Type, 2)+" "+th.State)]++
+		states[strings.TrimSpace(noun(th.Type, 2)+" "+th.State)]++
 	}
 	var out []string
 	for s, n := range states {

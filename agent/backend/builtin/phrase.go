@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // phrase is one thing that a verb is to be done to.
@@ -100,7 +101,7 @@ func phrases(items []item, verb string) []phrase {
 		case it.word("is", "are") && i > 0 && items[i-1].word("that", "which"):
 		case it.Plain():
 			words = append(words, it.Word)
-		case prompt.IsRegion(it.Lower) || strings.Trim(it.Lower, "0123456789") == "":
+		case kind.IsRegion(it.Lower) || strings.Trim(it.Lower, "0123456789") == "":
 			words = append(words, it.Word)
 		default:
 			cur.left = append(cur.left, it.Text)

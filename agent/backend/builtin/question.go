@@ -12,7 +12,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
-	"github.com/cloudops/cloudops/storage/index"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // canList says by what the estate can be listed.
@@ -277,13 +277,13 @@ func (t *turn) placed(q prompt.Qualifiers) (prompt.Qualifiers, []string) {
 	q.In = nil
 	for _, name := range in {
 		ids := t.accountsCalled(name)
-		if len(ids) == 0 || len(ids) > 1 && index.EnvironmentNamed(name) == "" && !identifierLike(name) {
+		if len(ids) == 0 || len(ids) > 1 && kind.EnvironmentNamed(name) == "" && !identifierLike(name) {
 			continue
 		}
 		tagged := q
 		q.Words = slices.DeleteFunc(slices.Clone(q.Words), func(w string) bool { return w == name })
 		q.Accounts = append(slices.Clone(q.Accounts), ids...)
-		if other := len(t.search(tagged)); index.EnvironmentNamed(name) != "" && !t.sameFit(tagged, q) {
+		if other := len(t.search(tagged)); kind.EnvironmentNamed(name) != "" && !t.sameFit(tagged, q) {
 			notes = append(notes, fmt.Sprintf("I read “in %s” as the account. %d match %s by a tag, name or account: ask for “%s %s” for those.",
 				render.Markdown(name), other, render.Code(name), render.Markdown(name), render.Markdown(cmp.Or(q.Kind, "resources"))))
 		}

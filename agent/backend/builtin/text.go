@@ -11,25 +11,20 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
 
-// kind is a type in words, not escaped.
-func kind(typ string, n int) string {
+// noun is a type in words, not escaped.
+func noun(typ string, n int) string {
+	label := aws.Kinds().Label(typ)
 	if n == 1 {
-		return render.Kind(typ)
+		return label.One
 	}
-	return render.Kind(typ) + "s"
+	return label.Many
 }
 
-func aKind(typ string) string {
-	k := kind(typ, 1)
-	// These initials are spoken with a vowel first: an EC2, RDS or S3 thing.
-	if k != "" && strings.ContainsRune("AEIFHLMNORSX", rune(k[0])) {
-		return "an " + render.Markdown(k)
-	}
-	return "a " + render.Markdown(k)
-}
+func aKind(typ string) string { return render.Markdown(aws.Kinds().Label(typ).Article()) }
 
 func title(verb string) string {
 	if verb == "" {
@@ -83,7 +78,7 @@ func label(th thing) string {
 	if th.Name != "" && th.Name != th.ID {
 		id = fmt.Sprintf("%s (%s)", th.Name, th.ID)
 	}
-	s := fmt.Sprintf("%s: %s in %s, %s", id, kind(th.Type, 1), region(th), account(th))
+	s := fmt.Sprintf("%s: %s in %s, %s", id, noun(th.Type, 1), region(th), account(th))
 	if th.State != "" {
 		s += ", " + th.State
 	}
@@ -115,7 +110,7 @@ func (t *turn) confirmed(th thing) string {
 
 // line is a resource on one line, with all that has to be said of it.
 func (t *turn) line(th thing) string {
-	what := render.Markdown(kind(th.Type, 1))
+	what := render.Markdown(noun(th.Type, 1))
 	if th.State != "" {
 		what += ", " + render.Markdown(th.State)
 	}
@@ -130,7 +125,7 @@ func abilities(typ string) string {
 	verbs := slices.DeleteFunc(slices.Clone(executor.Verbs(typ)), func(v string) bool { return v == "describe" })
 	slices.Sort(verbs)
 	if len(verbs) == 0 {
-		return fmt.Sprintf("cloudops has no commands for %s yet; it shows them.", render.Markdown(kind(typ, 2)))
+		return fmt.Sprintf("cloudops has no commands for %s yet; it shows them.", render.Markdown(noun(typ, 2)))
 	}
 	return fmt.Sprintf("You can ask to %s it.", enumerate(verbs, "or"))
 }
@@ -153,7 +148,7 @@ func count(n int, ths []thing) string {
 	}
 	var out []string
 	for _, typ := range types {
-		out = append(out, fmt.Sprintf("%d %s", per[typ], render.Markdown(kind(typ, per[typ]))))
+		out = append(out, fmt.Sprintf("%d %s", per[typ], render.Markdown(noun(typ, per[typ]))))
 	}
 	if n == 0 {
 		return "nothing"
@@ -182,7 +177,7 @@ func (t *turn) wanted(q prompt.Qualifiers) string {
 	if len(q.Types) > 0 {
 		var ks []string
 		for _, typ := range q.Types {
-			ks = append(ks, render.Markdown(kind(typ, 2)))
+			ks = append(ks, render.Markdown(noun(typ, 2)))
 		}
 		what = enumerate(ks, "or")
 	}

@@ -1,0 +1,42 @@
+package aws
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/cloudops/cloudops/storage/kind"
+)
+
+// collectors are all types that are read, one line each.
+var collectors = []Collector{
+	{Kind: &ec2Instance, List: listInstances, Describe: describeInstance, Live: protection},
+	{Kind: &rdsInstance, List: listDBInstances, Describe: describeDBInstance},
+	{Kind: &rdsCluster, List: listDBClusters, Describe: describeDBCluster},
+	{Kind: &s3Bucket, List: listBuckets, Describe: describeBucket, Lacks: lacksOfBucket, Keep: keepOfBucket},
+}
+
+// Collectors lists all collectors; the list is not the caller's to change.
+func Collectors() []Collector { return collectors }
+
+// CollectorOf is the collector of a type.
+func CollectorOf(typ string) (Collector, bool) {
+	i := slices.IndexFunc(collectors, func(c Collector) bool { return c.Type == typ })
+	if i < 0 {
+		return Collector{}, false
+	}
+	return collectors[i], true
+}
+
+// Kinds is all types that are known, read or not. That no type contradicts
+// itself or another is tested, so that it never fails here.
+var Kinds = sync.OnceValue(func() *kind.Set {
+	var read []kind.Kind
+	for _, c := range collectors {
+		read = append(read, *c.Kind)
+	}
+	set, err := kind.New(append(read, unread()...)...)
+	if err != nil {
+		panic("the table of types is wrong: " + err.Error())
+	}
+	return set
+})
