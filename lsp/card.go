@@ -72,7 +72,7 @@ func (s *server) card(ctx context.Context, p executor.Prompt) (daemon.PromptResu
 		return none, err
 	}
 	var got daemon.PromptResult
-	if err := protocol.Call(ctx, s.conn, daemon.MethodPrompt, jsonrpc2.RawMessage(raw), &got); err != nil {
+	if err := protocol.Call(ctx, s.conn, daemon.Prompt.Name, jsonrpc2.RawMessage(raw), &got); err != nil {
 		return none, err // it can't ask, which decides nothing
 	}
 	return got, nil

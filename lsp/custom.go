@@ -34,7 +34,7 @@ func (s *server) pass(method string, params []byte) (known any, rest work, err e
 	}
 	return nil, func(ctx context.Context) (any, error) {
 		var res json.RawMessage
-		if err := s.link.call(ctx, method, json.RawMessage(params), &res); err != nil {
+		if err := s.link.Call(ctx, method, json.RawMessage(params), &res); err != nil {
 			return nil, wireError(err)
 		}
 		return jsonrpc2.RawMessage(res), nil

@@ -13,7 +13,6 @@ import (
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 
-	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/executor/catalog"
@@ -91,7 +90,7 @@ func read(d *daemon.Descriptor) command {
 // ask sends a request to the daemon and returns its answer as it is.
 func (s *server) ask(ctx context.Context, method string, params any) (any, error) {
 	var res json.RawMessage
-	if err := s.link.call(ctx, method, params, &res); err != nil {
+	if err := s.link.Call(ctx, method, params, &res); err != nil {
 		return nil, wireError(err)
 	}
 	return jsonrpc2.RawMessage(res), nil
@@ -107,8 +106,8 @@ func get(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTok
 	if err != nil {
 		return nil, err
 	}
-	var res daemon.GetResult
-	if err := s.link.call(ctx, daemon.MethodEstateGet, p.GetParams, &res); err != nil {
+	res, err := daemon.EstateGet.Call(ctx, s.link, p.GetParams)
+	if err != nil {
 		if p.Show {
 			s.showError(err)
 		}
@@ -145,8 +144,8 @@ func scan(s *server, ctx context.Context, argument []byte, token protocol.Progre
 		return nil, err
 	}
 	ctx, p := s.startProgress(ctx, token, "CloudOps: scanning AWS")
-	var res scanner.Result
-	if err := s.link.call(ctx, daemon.MethodEstateScan, daemon.ScanParams{Options: o, Token: p.name}, &res); err != nil {
+	res, err := daemon.EstateScan.Call(ctx, s.link, daemon.ScanParams{Options: o, Token: p.name})
+	if err != nil {
 		if ctx.Err() != nil {
 			p.done("cancelled")
 			return nil, protocol.ErrRequestCancelled
@@ -174,8 +173,8 @@ func send(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTo
 	if err != nil {
 		return nil, err
 	}
-	var res agent.Answer
-	if err := s.link.call(ctx, daemon.MethodConversationSend, p, &res); err != nil {
+	res, err := daemon.ConversationSend.Call(ctx, s.link, p)
+	if err != nil {
 		return nil, wireError(err)
 	}
 	s.spawn(func() {
@@ -195,8 +194,8 @@ func propose(s *server, ctx context.Context, argument []byte, _ protocol.Progres
 	if err != nil {
 		return nil, err
 	}
-	var res daemon.ProposeResult
-	if err := s.link.call(ctx, daemon.MethodExecutionPropose, p, &res); err != nil {
+	res, err := daemon.ExecutionPropose.Call(ctx, s.link, p)
+	if err != nil {
 		s.showError(err)
 		return nil, wireError(err)
 	}
@@ -217,8 +216,7 @@ func (s *server) decide(plan executor.Plan) bool {
 		return false
 	}
 	ctx, p := s.startProgress(s.ctx, nil, render.Notification("CloudOps: "+plan.Title))
-	var res daemon.DecideResult
-	err := s.link.call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: plan.ID, Decision: "ask"}, &res)
+	res, err := daemon.ExecutionDecide.Call(ctx, s.link, daemon.DecideParams{Plan: plan.ID, Decision: "ask"})
 	switch {
 	case err == nil:
 		p.done(res.Execution.Status)

@@ -192,9 +192,9 @@ func (l *link) use(c *daemon.Client, failure error) {
 	}
 }
 
-// call sends a request to the daemon. It waits for the first attempt to reach
+// Call sends a request to the daemon. It waits for the first attempt to reach
 // it, but not for one that follows a failure.
-func (l *link) call(ctx context.Context, method string, params, result any) error {
+func (l *link) Call(ctx context.Context, method string, params, result any) error {
 	select {
 	case <-l.tried:
 	case <-ctx.Done():

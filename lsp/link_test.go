@@ -100,8 +100,8 @@ func TestWhatIsPassed(t *testing.T) {
 	defer degraded(t, home)()
 	e := startWith(t, client(home))
 	initialize(t, e, nil)
-	for _, method := range []string{daemon.MethodHello, daemon.MethodPrompt, daemon.MethodConfirm, daemon.NoteEstateChanged,
-		daemon.MethodKeyStatus, daemon.MethodKeyRotate, daemon.MethodKeyExport, daemon.MethodKeyExported, "cloudops/x"} {
+	for _, method := range []string{daemon.Hello.Name, daemon.Prompt.Name, daemon.Confirm.Name, daemon.NoteEstateChanged.Name,
+		daemon.KeyStatus.Name, daemon.KeyRotate.Name, daemon.KeyExport.Name, daemon.KeyExported.Name, "cloudops/x"} {
 		if err := e.Try(method, map[string]any{}, nil); err == nil || err.Code != -32601 {
 			t.Errorf("%s: %v, want -32601", method, err)
 		}

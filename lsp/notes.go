@@ -39,7 +39,7 @@ func (n *notes) put(x note) {
 	n.mu.Lock()
 	last := len(n.queue) - 1
 	switch {
-	case last >= 0 && x.method == daemon.NoteEstateChanged && n.queue[last].method == x.method:
+	case last >= 0 && x.method == daemon.NoteEstateChanged.Name && n.queue[last].method == x.method:
 		n.queue[last] = x
 	case len(n.queue) >= maxNotes:
 		n.queue = append(n.queue[1:], x)
@@ -72,11 +72,11 @@ func (n *notes) run(ctx context.Context) {
 
 // note takes a notification from the daemon.
 func (s *server) note(method string, params []byte) {
-	if method == daemon.NoteEstateChanged {
+	if method == daemon.NoteEstateChanged.Name {
 		s.records.drop()
 	}
 	switch method {
-	case daemon.NoteEstateChanged, daemon.NoteExecutionChanged, daemon.NoteExecutionOutput:
+	case daemon.NoteEstateChanged.Name, daemon.NoteExecutionChanged.Name, daemon.NoteExecutionOutput.Name:
 		// Nobody asked for them, and there are editors that open a window to warn
 		// of what they don't know: they are for those with parts for cloudops.
 		if s.can().kind.asks != asksCard {
@@ -89,7 +89,7 @@ func (s *server) note(method string, params []byte) {
 // forward hands a notification to the editor; progress of what the server
 // itself started becomes LSP's.
 func (s *server) forward(ctx context.Context, n note) {
-	if n.method == daemon.NoteProgress {
+	if n.method == daemon.NoteProgress.Name {
 		var p daemon.ProgressNote
 		if json.Unmarshal(n.params, &p) == nil && s.progress.report(p) {
 			return

@@ -122,9 +122,7 @@ func (r *records) unlisted(token string) []string {
 
 // resolve asks the daemon.
 func (s *server) resolve(ctx context.Context, tokens []string) (daemon.ResolveResult, error) {
-	var res daemon.ResolveResult
-	err := s.link.call(ctx, daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: tokens}, &res)
-	return res, err
+	return daemon.EstateResolve.Call(ctx, s.link, daemon.ResolveParams{Tokens: tokens})
 }
 
 // prefetch looks up what the open documents mention, until ctx ends.

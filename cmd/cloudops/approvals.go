@@ -27,8 +27,8 @@ func (a *app) approvalsCommand() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			var r daemon.PendingResult
-			if err := client.Call(c.Context(), daemon.MethodExecutionPending, struct{}{}, &r); err != nil {
+			r, err := daemon.ExecutionPending.Call(c.Context(), client, struct{}{})
+			if err != nil {
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) { printPending(w, r.Plans) }); err != nil {

@@ -135,8 +135,9 @@ func (t chatTurn) outcome() error {
 }
 
 func (a *app) turn(ctx context.Context, client *daemon.Client, conversation, prompt string, showRequest bool) (chatTurn, error) {
-	var t chatTurn
-	if err := client.Call(ctx, daemon.MethodConversationSend, daemon.SendParams{ID: conversation, Prompt: prompt}, &t.Answer); err != nil {
+	answer, err := daemon.ConversationSend.Call(ctx, client, daemon.SendParams{ID: conversation, Prompt: prompt})
+	t := chatTurn{Answer: answer}
+	if err != nil {
 		return t, err
 	}
 	if !a.json {

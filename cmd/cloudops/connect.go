@@ -46,8 +46,8 @@ func (a *app) connect(ctx context.Context, note func(method string, params []byt
 	return client, nil
 }
 
-// call is one request on a connection of its own.
-func (a *app) call(ctx context.Context, method string, params, result any) error {
+// Call is one request on a connection of its own.
+func (a *app) Call(ctx context.Context, method string, params, result any) error {
 	client, err := a.connect(ctx, nil)
 	if err != nil {
 		return err

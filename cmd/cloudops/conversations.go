@@ -41,8 +41,8 @@ of one that no other has, or a whole title. Go on with one by:
 }
 
 func (a *app) listConversations(ctx context.Context, label string) error {
-	var r daemon.ConversationListResult
-	if err := a.call(ctx, daemon.MethodConversationList, daemon.ConversationListParams{Label: label}, &r); err != nil {
+	r, err := daemon.ConversationList.Call(ctx, a, daemon.ConversationListParams{Label: label})
+	if err != nil {
 		return err
 	}
 	return a.print(r, func(w io.Writer) {
@@ -83,8 +83,8 @@ func (a *app) showConversationCommand() *cobra.Command {
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error {
 			p.ID = given[0]
-			var r daemon.MessagesResult
-			if err := a.call(c.Context(), daemon.MethodConversationMessages, p, &r); err != nil {
+			r, err := daemon.ConversationMessages.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
@@ -115,7 +115,7 @@ func (a *app) renameConversationCommand() *cobra.Command {
 		Short: "Give a conversation another title",
 		Args:  args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, given []string) error {
-			return a.changeConversation(c.Context(), daemon.MethodConversationRename, daemon.ConversationRenameParams{ID: given[0], Title: given[1]})
+			return changeConversation(c.Context(), a, daemon.ConversationRename, daemon.ConversationRenameParams{ID: given[0], Title: given[1]})
 		},
 	}
 }
@@ -131,7 +131,7 @@ func (a *app) labelConversationCommand() *cobra.Command {
 				return usageError{fmt.Errorf("say which labels: --add LABEL or --remove LABEL; see `%s --help`", c.CommandPath())}
 			}
 			p.ID = given[0]
-			return a.changeConversation(c.Context(), daemon.MethodConversationLabel, p)
+			return changeConversation(c.Context(), a, daemon.ConversationLabel, p)
 		},
 	}
 	label.Flags().StringArrayVar(&p.Add, "add", nil, "add this label; may be given again")
@@ -140,9 +140,9 @@ func (a *app) labelConversationCommand() *cobra.Command {
 }
 
 // changeConversation sends a request that answers with the conversation.
-func (a *app) changeConversation(ctx context.Context, method string, params any) error {
-	var r daemon.ConversationResult
-	if err := a.call(ctx, method, params, &r); err != nil {
+func changeConversation[P any](ctx context.Context, a *app, change daemon.Request[P, daemon.ConversationResult], params P) error {
+	r, err := change.Call(ctx, a, params)
+	if err != nil {
 		return err
 	}
 	return a.print(r, func(w io.Writer) { fmt.Fprintln(w, conversationLine(r.Conversation)) })
@@ -168,8 +168,8 @@ do not count. Exit code 4 when nothing is found.`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, words []string) error {
 			p.Query = strings.Join(words, " ")
-			var r daemon.ConversationSearchResult
-			if err := a.call(c.Context(), daemon.MethodConversationSearch, p, &r); err != nil {
+			r, err := daemon.ConversationSearch.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) {
@@ -211,8 +211,8 @@ the commands executed. What was said is text in the Markdown, whatever it holds.
 				p.Format = "json"
 			}
 			p.ID = given[0]
-			var r daemon.ConversationExportResult
-			if err := a.call(c.Context(), daemon.MethodConversationExport, p, &r); err != nil {
+			r, err := daemon.ConversationExport.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			if r.Unreadable > 0 {
@@ -221,7 +221,7 @@ the commands executed. What was said is text in the Markdown, whatever it holds.
 			if p.Format == "json" {
 				return a.printJSON(r)
 			}
-			_, err := io.WriteString(a.out, r.Markdown)
+			_, err = io.WriteString(a.out, r.Markdown)
 			return err
 		},
 	}
@@ -238,8 +238,8 @@ destroyed first, so that no copy of the store and no snapshot gives it back. The
 audit log keeps its id and the commands that it led to.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error {
-			var r daemon.ConversationResult
-			if err := a.call(c.Context(), daemon.MethodConversationDelete, daemon.ConversationDeleteParams{ID: given[0]}, &r); err != nil {
+			r, err := daemon.ConversationDelete.Call(c.Context(), a, daemon.ConversationDeleteParams{ID: given[0]})
+			if err != nil {
 				return err
 			}
 			return a.print(r, func(w io.Writer) { fmt.Fprintln(w, "Deleted", render.Terminal(r.Conversation.ID)) })

@@ -92,15 +92,14 @@ func lives(t *testing.T, dir string, conversations []string) (can able, said str
 	can = able{}
 	client := dial(t, dir)
 	defer client.Close()
-	var resolved daemon.ResolveResult
-	if client.Call(t.Context(), daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: []string{"pg-main1", "pg-other2"}}, &resolved) == nil {
+	resolved, err := daemon.EstateResolve.Call(t.Context(), client, daemon.ResolveParams{Tokens: []string{"pg-main1", "pg-other2"}})
+	if err == nil {
 		for _, id := range []string{"pg-main1", "pg-other2"} {
 			can["hover "+id] = len(resolved.Records[id]) == 1
 		}
 	}
 	for i, id := range conversations {
-		var r daemon.MessagesResult
-		err := client.Call(t.Context(), daemon.MethodConversationMessages, daemon.ConversationParams{ID: id}, &r)
+		r, err := daemon.ConversationMessages.Call(t.Context(), client, daemon.ConversationParams{ID: id})
 		for _, m := range r.Messages {
 			can[fmt.Sprintf("message %d of %d", m.Index, i)] = true
 		}
@@ -108,8 +107,8 @@ func lives(t *testing.T, dir string, conversations []string) (can able, said str
 			t.Errorf("conversation %d has %d messages, and %d unreadable", i, len(r.Messages), r.Unreadable)
 		}
 	}
-	var report executor.Report
-	can["run"] = client.Call(t.Context(), daemon.MethodAuditVerify, struct{}{}, &report) == nil && report.OK
+	report, err := daemon.ExecutionVerify.Call(t.Context(), client, struct{}{})
+	can["run"] = err == nil && report.OK
 	can["read the audit log"] = report.Records >= 3
 
 	var text, printed bytes.Buffer

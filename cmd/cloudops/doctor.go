@@ -11,9 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
-	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -108,8 +106,7 @@ func (a *app) examine(ctx context.Context) []finding {
 		return found
 	}
 
-	var status daemon.StatusResult
-	err = client.Call(ctx, daemon.MethodEstateStatus, struct{}{}, &status)
+	status, err := daemon.EstateStatus.Call(ctx, client, struct{}{})
 	if add("store", fmt.Sprintf("%s Qdrant %s, %d resources", status.Storage.Mode, status.Storage.Version, status.Resources), err) {
 		if !status.Storage.Connection.Connected {
 			warn("qdrant", status.Storage.Connection.Problem, "what memory holds still serves; writes and chats wait until it is back")
@@ -121,15 +118,14 @@ func (a *app) examine(ctx context.Context) []finding {
 		a.examineKeys(ctx, client, status, add, warn)
 		a.examineEstate(status, add, warn)
 	}
-	var profiles daemon.ProfileListResult
-	err = client.Call(ctx, daemon.MethodProfileList, struct{}{}, &profiles)
+	profiles, err := daemon.ProfileList.Call(ctx, client, struct{}{})
 	if add("profiles", fmt.Sprintf("%d in the shared AWS files", len(profiles.Profiles)), err) && len(profiles.Profiles) == 0 {
 		warn("profiles", "there is no AWS profile", "create one with: aws configure, or aws configure sso")
 	} else if err == nil {
 		examineAWS(ctx, client, add, warn)
 	}
-	var report executor.Report
-	if err = client.Call(ctx, daemon.MethodAuditVerify, struct{}{}, &report); err == nil && !report.OK {
+	report, err := daemon.ExecutionVerify.Call(ctx, client, struct{}{})
+	if err == nil && !report.OK {
 		err = fmt.Errorf("the audit log is not whole: %s", strings.Join(report.Problems, "; "))
 	}
 	add("audit", fmt.Sprintf("whole, %d entries, compared with %s", report.Records, report.Anchor), err)
@@ -139,8 +135,7 @@ func (a *app) examine(ctx context.Context) []finding {
 // examineAWS asks AWS who the selected profile is: whatever stands between this
 // machine and an answer shows here, with its own advice.
 func examineAWS(ctx context.Context, client *daemon.Client, add func(string, string, error) bool, warn func(string, string, string)) {
-	var id scanner.Identity
-	err := client.Call(ctx, daemon.MethodProfileIdentity, struct{}{}, &id)
+	id, err := daemon.ProfileIdentity.Call(ctx, client, struct{}{})
 	if err != nil {
 		warn("aws", err.Error(), hintOf(err)) // work goes on offline
 		return
@@ -159,8 +154,8 @@ func (a *app) examineKeys(ctx context.Context, client *daemon.Client, s daemon.S
 	} else {
 		add("key", "kept in "+s.Key, nil)
 	}
-	var keys daemon.KeyStatusResult
-	if err := client.Call(ctx, daemon.MethodKeyStatus, struct{}{}, &keys); err != nil {
+	keys, err := daemon.KeyStatus.Call(ctx, client, struct{}{})
+	if err != nil {
 		add("keys", "", err)
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
@@ -18,8 +17,8 @@ func (a *app) executionsCommand() *cobra.Command {
 		Short: "List what was proposed, decided and run",
 		Args:  args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			var r daemon.ExecutionListResult
-			if err := a.call(c.Context(), daemon.MethodExecutionList, p, &r); err != nil {
+			r, err := daemon.ExecutionList.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
@@ -53,8 +52,8 @@ func (a *app) auditCommand() *cobra.Command {
 		Long:  "Shows the newest entries of the audit log: every proposal, decision and run, hash-chained.",
 		Args:  args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			var r daemon.AuditResult
-			if err := a.call(c.Context(), daemon.MethodAudit, p, &r); err != nil {
+			r, err := daemon.ExecutionAudit.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {
@@ -81,8 +80,8 @@ func (a *app) auditCommand() *cobra.Command {
 		Short: "Check that no audit entry was altered, removed or added",
 		Args:  args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			var r executor.Report
-			if err := a.call(c.Context(), daemon.MethodAuditVerify, struct{}{}, &r); err != nil {
+			r, err := daemon.ExecutionVerify.Call(c.Context(), a, struct{}{})
+			if err != nil {
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) {

@@ -89,8 +89,8 @@ anew under a new key.`,
 }
 
 func (a *app) keyStatus(c *cobra.Command, _ []string) error {
-	var r daemon.KeyStatusResult
-	if err := a.call(c.Context(), daemon.MethodKeyStatus, struct{}{}, &r); err != nil {
+	r, err := daemon.KeyStatus.Call(c.Context(), a, struct{}{})
+	if err != nil {
 		return err
 	}
 	return a.print(r, func(w io.Writer) { printKeys(w, r, time.Now()) })
@@ -147,8 +147,7 @@ func (a *app) keyRotate(c *cobra.Command, _ []string) error {
 		return err
 	}
 	defer client.Close()
-	var r daemon.KeyRotateResult
-	err = client.Call(c.Context(), daemon.MethodKeyRotate, daemon.KeyRotateParams{Token: "key"}, &r)
+	r, err := daemon.KeyRotate.Call(c.Context(), client, daemon.KeyRotateParams{Token: "key"})
 	bar.done()
 	if c.Context().Err() != nil {
 		return stopped("left: what was begun goes on in the background; see `cloudops key status`")
@@ -191,8 +190,8 @@ func (a *app) keyExport(c *cobra.Command, given []string) error {
 	if err != nil {
 		return err
 	}
-	var parcel daemon.KeyExportResult
-	if err := client.Call(ctx, daemon.MethodKeyExport, daemon.KeyExportParams{Recipient: export.Recipient()}, &parcel); err != nil {
+	parcel, err := daemon.KeyExport.Call(ctx, client, daemon.KeyExportParams{Recipient: export.Recipient()})
+	if err != nil {
 		return err
 	}
 	passphrase, err := a.newPassphrase(ctx)
@@ -206,8 +205,8 @@ func (a *app) keyExport(c *cobra.Command, given []string) error {
 	if err := writeNew(path, file); err != nil {
 		return err
 	}
-	var r daemon.KeyStatusResult
-	if err := client.Call(ctx, daemon.MethodKeyExported, struct{}{}, &r); err != nil {
+	r, err := daemon.KeyExported.Call(ctx, client, struct{}{})
+	if err != nil {
 		return fmt.Errorf("the recovery file is at %s, but that could not be noted: %w", path, err)
 	}
 	return a.print(exported{path, r}, func(w io.Writer) {
@@ -347,8 +346,8 @@ func (a *app) storeKeys(ctx context.Context, i *seal.Import, word, done, title s
 		return err
 	}
 	// The audit log takes note as the daemon opens the store.
-	var r daemon.KeyStatusResult
-	if err := a.call(ctx, daemon.MethodKeyStatus, struct{}{}, &r); err != nil {
+	r, err := daemon.KeyStatus.Call(ctx, a, struct{}{})
+	if err != nil {
 		return fmt.Errorf("the keys are in place, but the store does not open: %w", err)
 	}
 	return a.print(r, func(w io.Writer) {

@@ -48,8 +48,7 @@ qdrant.tls, qdrant.binary) into config.yaml, and leave qdrant.mode as it is.`,
 				return err
 			}
 			defer client.Close()
-			var r daemon.MigrateResult
-			err = client.Call(c.Context(), daemon.MethodStoreMigrate, daemon.MigrateParams{To: to, Token: "migrate"}, &r)
+			r, err := daemon.StoreMigrate.Call(c.Context(), client, daemon.MigrateParams{To: to, Token: "migrate"})
 			bar.done()
 			if c.Context().Err() != nil {
 				return stopped("stopped: nothing was switched; run it again to go on")

@@ -16,8 +16,8 @@ import (
 
 func (a *app) profilesCommand() *cobra.Command {
 	list := func(c *cobra.Command, _ []string) error {
-		var r daemon.ProfileListResult
-		if err := a.call(c.Context(), daemon.MethodProfileList, struct{}{}, &r); err != nil {
+		r, err := daemon.ProfileList.Call(c.Context(), a, struct{}{})
+		if err != nil {
 			return err
 		}
 		return a.print(r, func(w io.Writer) {
@@ -53,8 +53,8 @@ func (a *app) profilesCommand() *cobra.Command {
 			Short: "Remember a profile for when AWS_PROFILE says none",
 			Args:  args(cobra.ExactArgs(1)),
 			RunE: func(c *cobra.Command, given []string) error {
-				var r daemon.ProfileListResult
-				if err := a.call(c.Context(), daemon.MethodProfileSelect, daemon.ProfileSelectParams{Name: given[0]}, &r); err != nil {
+				r, err := daemon.ProfileSelect.Call(c.Context(), a, daemon.ProfileSelectParams{Name: given[0]})
+				if err != nil {
 					return err
 				}
 				cfg, err := loadConfig()

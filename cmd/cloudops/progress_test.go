@@ -46,7 +46,7 @@ func TestProgressStaysOnOneLine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.note(daemon.NoteProgress, note)
+			p.note(daemon.NoteProgress.Name, note)
 			p.bar.Write()
 		}
 		p.done()

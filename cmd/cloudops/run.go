@@ -32,8 +32,8 @@ exit code is 3.`,
 				return err
 			}
 			defer client.Close()
-			var r daemon.ProposeResult
-			if err := client.Call(c.Context(), daemon.MethodExecutionPropose, daemon.ProposeParams{Argv: argv, Profile: profile}, &r); err != nil {
+			r, err := daemon.ExecutionPropose.Call(c.Context(), client, daemon.ProposeParams{Argv: argv, Profile: profile})
+			if err != nil {
 				return err
 			}
 			x := r.Execution
@@ -68,16 +68,15 @@ func (a *app) decide(ctx context.Context, client *daemon.Client, p executor.Plan
 	if a.tty == nil {
 		return nil, nil
 	}
-	var r daemon.DecideResult
-	err := client.Call(ctx, daemon.MethodExecutionDecide, daemon.DecideParams{Plan: p.ID, Decision: "ask"}, &r)
+	r, err := daemon.ExecutionDecide.Call(ctx, client, daemon.DecideParams{Plan: p.ID, Decision: "ask"})
 	if err == nil {
 		return &r.Execution, nil
 	}
 	if !errors.Is(err, executor.ErrRejected) {
 		return nil, err
 	}
-	var list daemon.ExecutionListResult
-	if lerr := client.Call(ctx, daemon.MethodExecutionList, daemon.ExecutionListParams{Limit: 1000}, &list); lerr != nil {
+	list, lerr := daemon.ExecutionList.Call(ctx, client, daemon.ExecutionListParams{Limit: 1000})
+	if lerr != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(list.Executions, func(x executor.Execution) bool { return x.PlanID == p.ID })
@@ -107,7 +106,7 @@ func (a *app) proposed(p executor.Plan) error {
 // output shows the states that a run goes through; what AWS printed comes with
 // the execution.
 func (a *app) output(method string, params []byte) {
-	if method != daemon.NoteExecutionOutput || a.json {
+	if method != daemon.NoteExecutionOutput.Name || a.json {
 		return
 	}
 	var e executor.Event

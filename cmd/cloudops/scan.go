@@ -38,8 +38,7 @@ stays.`,
 				return err
 			}
 			defer client.Close()
-			var r scanner.Result
-			err = client.Call(c.Context(), daemon.MethodEstateScan, daemon.ScanParams{Options: o, Token: "scan"}, &r)
+			r, err := daemon.EstateScan.Call(c.Context(), client, daemon.ScanParams{Options: o, Token: "scan"})
 			bar.done()
 			if c.Context().Err() != nil {
 				return stopped("the scan was stopped; what it read is kept")
@@ -143,7 +142,7 @@ func (a *app) progress() progress {
 }
 
 func (p progress) note(method string, params []byte) {
-	if p.bar == nil || method != daemon.NoteProgress {
+	if p.bar == nil || method != daemon.NoteProgress.Name {
 		return
 	}
 	var n daemon.ProgressNote

@@ -42,8 +42,8 @@ query it lists everything that the filters let through.`,
 			if p.Limit == 0 {
 				p.Limit = mostFound
 			}
-			var r daemon.SearchResult
-			if err := a.call(c.Context(), daemon.MethodEstateSearch, p, &r); err != nil {
+			r, err := daemon.EstateSearch.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			if err := a.print(r, func(w io.Writer) { printSearch(w, r) }); err != nil {

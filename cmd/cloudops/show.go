@@ -24,8 +24,8 @@ address or a DNS name. --live asks AWS instead of the store.`,
 			if p.Identifier = strings.TrimSpace(given[0]); p.Identifier == "" {
 				return usageError{errors.New("write an id, a name, an ARN, an address or a DNS name")}
 			}
-			var r daemon.GetResult
-			if err := a.call(c.Context(), daemon.MethodEstateGet, p, &r); err != nil {
+			r, err := daemon.EstateGet.Call(c.Context(), a, p)
+			if err != nil {
 				return err
 			}
 			return a.print(r, func(w io.Writer) {

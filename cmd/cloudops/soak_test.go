@@ -136,9 +136,9 @@ func (s *soak) stop(sig syscall.Signal) {
 
 // use writes messages until n are acknowledged or one fails.
 func (s *soak) use(c *daemon.Client, n int) error {
-	var made daemon.ConversationCreated
 	if len(s.written) == 0 || s.random.IntN(4) == 0 {
-		if err := c.Call(s.t.Context(), daemon.MethodConversationCreate, struct{}{}, &made); err != nil {
+		made, err := daemon.ConversationCreate.Call(s.t.Context(), c, struct{}{})
+		if err != nil {
 			return err
 		}
 		s.written[made.ID] = 0
@@ -151,7 +151,7 @@ func (s *soak) use(c *daemon.Client, n int) error {
 	for range n {
 		id := ids[s.random.IntN(len(ids))]
 		// Each turn is a prompt and an answer.
-		if err := c.Call(s.t.Context(), daemon.MethodConversationSend, daemon.SendParams{ID: id, Prompt: "how many databases are there"}, nil); err != nil {
+		if _, err := daemon.ConversationSend.Call(s.t.Context(), c, daemon.SendParams{ID: id, Prompt: "how many databases are there"}); err != nil {
 			return err
 		}
 		s.written[id] += 2
@@ -187,8 +187,7 @@ func (s *soak) check(what string) {
 		}
 	}
 	hovers := 0
-	var r daemon.ResolveResult
-	if err := c.Call(ctx, daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: []string{"pg-main1", "pg-other2"}}, &r); err == nil {
+	if r, err := daemon.EstateResolve.Call(ctx, c, daemon.ResolveParams{Tokens: []string{"pg-main1", "pg-other2"}}); err == nil {
 		hovers = len(r.Records)
 	} else if !told {
 		s.t.Errorf("round %d, %s: a hover says %v\n%s", s.round, what, err, said)
@@ -198,8 +197,7 @@ func (s *soak) check(what string) {
 	}
 	missing := 0
 	for id, want := range s.written {
-		var m daemon.MessagesResult
-		err := c.Call(ctx, daemon.MethodConversationMessages, daemon.ConversationParams{ID: id}, &m)
+		m, err := daemon.ConversationMessages.Call(ctx, c, daemon.ConversationParams{ID: id})
 		switch n := len(m.Messages) + m.Unreadable; {
 		case err == nil && n >= want && n <= want+2: // one turn may have been done without an answer
 			missing += m.Unreadable
@@ -316,8 +314,8 @@ func (s *soak) fill() {
 		s.t.Fatal(err)
 	}
 	turns := s.use(c, 8) // some may fit
-	var r daemon.ResolveResult
-	if err := c.Call(s.t.Context(), daemon.MethodEstateResolve, daemon.ResolveParams{Tokens: []string{"pg-main1"}}, &r); err != nil {
+	_, err := daemon.EstateResolve.Call(s.t.Context(), c, daemon.ResolveParams{Tokens: []string{"pg-main1"}})
+	if err != nil {
 		s.t.Errorf("round %d: on a full disk a hover says %v", s.round, err)
 	}
 	if s.random.IntN(2) == 0 {

@@ -48,7 +48,7 @@ func (a *app) statusCommand() *cobra.Command {
 			hello := client.Hello()
 			var s daemon.StatusResult
 			if len(hello.Problems) == 0 {
-				if err := client.Call(c.Context(), daemon.MethodEstateStatus, struct{}{}, &s); err != nil {
+				if s, err = daemon.EstateStatus.Call(c.Context(), client, struct{}{}); err != nil {
 					return err
 				}
 			}

@@ -158,7 +158,7 @@ func approve(_ context.Context, p executor.Prompt) (PromptResult, error) {
 
 func scanned(t *testing.T, c *Client) scanner.Result {
 	t.Helper()
-	return call[scanner.Result](t, c, MethodEstateScan, ScanParams{Token: "scan-1"})
+	return call[scanner.Result](t, c, EstateScan.Name, ScanParams{Token: "scan-1"})
 }
 
 func TestAnEstateIsScannedAndAnswered(t *testing.T) {
@@ -169,28 +169,28 @@ func TestAnEstateIsScannedAndAnswered(t *testing.T) {
 	if h := c.Hello(); len(h.Problems) != 0 || h.StoreID == "" {
 		t.Fatalf("hello: %+v", h)
 	}
-	refused(t, c, CodeNotFound, "nothing was scanned yet", MethodEstateGet, GetParams{Identifier: awstest.MainDB})
+	refused(t, c, CodeNotFound, "nothing was scanned yet", EstateGet.Name, GetParams{Identifier: awstest.MainDB})
 
 	r := scanned(t, c)
-	if r.Resources == 0 || !heard.have(NoteProgress, `"token":"scan-1"`) {
+	if r.Resources == 0 || !heard.have(NoteProgress.Name, `"token":"scan-1"`) {
 		t.Fatalf("scan: %+v, notes %q", r, heard.all)
 	}
-	eventually(t, "the change is told", func() bool { return heard.have(NoteEstateChanged) })
+	eventually(t, "the change is told", func() bool { return heard.have(NoteEstateChanged.Name) })
 
-	got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{Tokens: []string{awstest.MainDB, "nothing-of-ours", e.WebWest}})
+	got := call[ResolveResult](t, c, EstateResolve.Name, ResolveParams{Tokens: []string{awstest.MainDB, "nothing-of-ours", e.WebWest}})
 	if len(got.Records) != 2 || got.Records[awstest.MainDB][0].Type != "rds_instance" || got.Records[awstest.MainDB][0].LastSynced.IsZero() {
 		t.Errorf("resolve: %+v", got)
 	}
-	found := call[SearchResult](t, c, MethodEstateSearch, SearchParams{Filter: storage.Filter{Type: "rds_instance", Region: awstest.West}, Limit: 1})
+	found := call[SearchResult](t, c, EstateSearch.Name, SearchParams{Filter: storage.Filter{Type: "rds_instance", Region: awstest.West}, Limit: 1})
 	if found.Mode != "words" || len(found.Resources) != 1 || found.Total < 3 {
 		t.Errorf("search: %+v", found)
 	}
-	status := call[StatusResult](t, c, MethodEstateStatus, nil)
+	status := call[StatusResult](t, c, EstateStatus.Name, nil)
 	if status.Resources != r.Resources || status.Scanning || len(status.Shards) == 0 {
 		t.Errorf("status: %+v, after %+v", status, r)
 	}
 	for _, live := range []bool{false, true} {
-		g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: live})
+		g := call[GetResult](t, c, EstateGet.Name, GetParams{Identifier: awstest.MainDB, Live: live})
 		if len(g.Resources) != 1 || g.Resources[0].State != "available" {
 			t.Fatalf("get live=%v: %+v", live, g)
 		}
@@ -202,10 +202,10 @@ func TestAnEstateIsScannedAndAnswered(t *testing.T) {
 			t.Errorf("live=%v: the caller is %+v", live, iam.UserContext)
 		}
 	}
-	if g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.WebName}); len(g.Resources) != 2 {
+	if g := call[GetResult](t, c, EstateGet.Name, GetParams{Identifier: awstest.WebName}); len(g.Resources) != 2 {
 		t.Errorf("%d resources named %s, want 2", len(g.Resources), awstest.WebName)
 	}
-	refused(t, c, CodeNotFound, "i-0123456789abcdef0", MethodEstateGet, GetParams{Identifier: "i-0123456789abcdef0"})
+	refused(t, c, CodeNotFound, "i-0123456789abcdef0", EstateGet.Name, GetParams{Identifier: "i-0123456789abcdef0"})
 }
 
 func TestAbsenceIsSaidOnlyWithoutGaps(t *testing.T) {
@@ -225,17 +225,17 @@ func TestWhatWasDeniedIsNotCalledAbsent(t *testing.T) {
 	if r := scanned(t, c); len(r.Problems) == 0 {
 		t.Fatalf("scan: %+v, want the denied buckets", r)
 	}
-	refused(t, c, CodeNotFound, "s3_bucket", MethodEstateGet, GetParams{Identifier: awstest.StagingBucket})
+	refused(t, c, CodeNotFound, "s3_bucket", EstateGet.Name, GetParams{Identifier: awstest.StagingBucket})
 	// Another could have the name of a database, none its ARN.
 	arn := "arn:aws:rds:us-west-2:" + awstest.StagingAccount + ":db:" + awstest.StagingDB
-	got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{Tokens: []string{awstest.StagingDB, arn}})
+	got := call[ResolveResult](t, c, EstateResolve.Name, ResolveParams{Tokens: []string{awstest.StagingDB, arn}})
 	if len(got.Records) != 2 || !strings.Contains(strings.Join(got.Gaps[awstest.StagingDB], "\n"), "denied by AWS") || got.Gaps[arn] != nil {
 		t.Errorf("%+v", got)
 	}
-	if got := call[SearchResult](t, c, MethodEstateSearch, SearchParams{Query: awstest.StagingBucket}); got.Total != 0 || len(got.Gaps) == 0 {
+	if got := call[SearchResult](t, c, EstateSearch.Name, SearchParams{Query: awstest.StagingBucket}); got.Total != 0 || len(got.Gaps) == 0 {
 		t.Errorf("search: %+v", got)
 	}
-	if s := call[StatusResult](t, c, MethodEstateStatus, nil); len(s.Problems) == 0 {
+	if s := call[StatusResult](t, c, EstateStatus.Name, nil); len(s.Problems) == 0 {
 		t.Error("the status forgot the problem")
 	}
 }
@@ -246,18 +246,18 @@ func TestProfilesAreSelectedForOneSession(t *testing.T) {
 	a := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
 	b := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
 	selected := func(c *Client) string {
-		for _, p := range call[ProfileListResult](t, c, MethodProfileList, nil).Profiles {
+		for _, p := range call[ProfileListResult](t, c, ProfileList.Name, nil).Profiles {
 			if p.Selected {
 				return p.Name
 			}
 		}
 		return ""
 	}
-	call[ProfileListResult](t, a, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
+	call[ProfileListResult](t, a, ProfileSelect.Name, ProfileSelectParams{Name: "staging"})
 	if selected(a) != "staging" || selected(b) != "prod" {
 		t.Errorf("selected %s and %s, want staging and prod", selected(a), selected(b))
 	}
-	refused(t, a, CodeNotFound, "cloudops profiles", MethodProfileSelect, ProfileSelectParams{Name: "nobody"})
+	refused(t, a, CodeNotFound, "cloudops profiles", ProfileSelect.Name, ProfileSelectParams{Name: "nobody"})
 	if selected(a) != "staging" {
 		t.Error("a refused selection changed the profile")
 	}
@@ -267,11 +267,11 @@ func TestASelectionOutlivesTheDaemon(t *testing.T) {
 	e, home := seeded(t)
 	options(t, home, testOptions{Real: true})
 	c := started(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
-	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
+	call[ProfileListResult](t, c, ProfileSelect.Name, ProfileSelectParams{Name: "staging"})
 	if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range call[ProfileListResult](t, c, MethodProfileList, nil).Profiles {
+	for _, p := range call[ProfileListResult](t, c, ProfileList.Name, nil).Profiles {
 		if p.Selected != (p.Name == "staging") {
 			t.Errorf("after a restart: %+v", p)
 		}
@@ -294,11 +294,11 @@ func TestACardDoesNotOutliveItsDaemon(t *testing.T) {
 	}})
 	scanned(t, c)
 	plan := stop(t, c)
-	refused(t, c, CodeUnavailable, "the daemon restarted during the request", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+	refused(t, c, CodeUnavailable, "the daemon restarted during the request", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"})
 	close(killed)
-	call[PendingResult](t, c, MethodExecutionPending, nil)
+	call[PendingResult](t, c, ExecutionPending.Name, nil)
 	for _, decision := range []string{"ask", "reject"} {
-		refused(t, c, CodeNotFound, "expired: the daemon was restarted before it ran, so nothing was run", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: decision})
+		refused(t, c, CodeNotFound, "expired: the daemon was restarted before it ran, so nothing was run", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: decision})
 	}
 	if s := state(t, c); s != "available" {
 		t.Errorf("the database is %s", s)
@@ -311,7 +311,7 @@ func TestAKillDuringAScanLosesNothingThatWasTold(t *testing.T) {
 	stored := make(chan int, 1)
 	c := started(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Note: func(m string, params []byte) {
 		var p ProgressNote
-		if m == NoteProgress && json.Unmarshal(params, &p) == nil && p.Resources > 0 {
+		if m == NoteProgress.Name && json.Unmarshal(params, &p) == nil && p.Resources > 0 {
 			select {
 			case stored <- p.Resources:
 			default:
@@ -319,7 +319,7 @@ func TestAKillDuringAScanLosesNothingThatWasTold(t *testing.T) {
 		}
 	}})
 	failed := make(chan error, 1)
-	go func() { failed <- c.Call(t.Context(), MethodEstateScan, ScanParams{Token: "t"}, nil) }()
+	go func() { failed <- c.Call(t.Context(), EstateScan.Name, ScanParams{Token: "t"}, nil) }()
 	told := <-stored
 	if err := syscall.Kill(c.Hello().PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func TestAKillDuringAScanLosesNothingThatWasTold(t *testing.T) {
 	if err := <-failed; !errors.As(err, &refusal) || refusal.Code != CodeUnavailable {
 		t.Fatalf("the scan: %v", err)
 	}
-	if s := call[StatusResult](t, c, MethodEstateStatus, nil); s.Resources < told || s.Scanning {
+	if s := call[StatusResult](t, c, EstateStatus.Name, nil); s.Resources < told || s.Scanning {
 		t.Errorf("afterwards %d resources, told of %d; scanning %v", s.Resources, told, s.Scanning)
 	}
 	if h := c.Hello(); len(h.Problems) != 0 {
@@ -345,12 +345,12 @@ func TestAHandoverLetsWhatRunsFinish(t *testing.T) {
 	running := make(chan struct{})
 	var once sync.Once
 	c := dialing(t, ClientConfig{Home: home, Environment: env, Prompt: approve, Note: func(m string, _ []byte) {
-		if m == NoteExecutionOutput {
+		if m == NoteExecutionOutput.Name {
 			once.Do(func() { close(running) })
 		}
 	}})
 	scanned(t, c)
-	plan, later := stop(t, c), call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
+	plan, later := stop(t, c), call[ProposeResult](t, c, ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
 	type outcome struct {
 		done DecideResult
 		err  error
@@ -358,7 +358,7 @@ func TestAHandoverLetsWhatRunsFinish(t *testing.T) {
 	decided := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		o.err = c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, &o.done)
+		o.err = c.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, &o.done)
 		decided <- o
 	}()
 	<-running
@@ -368,7 +368,7 @@ func TestAHandoverLetsWhatRunsFinish(t *testing.T) {
 		t.Fatalf("the newer build got %+v", m)
 	}
 	var refusal *Error
-	if err := c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: later.ID, Decision: "ask"}, nil); !errors.As(err, &refusal) {
+	if err := c.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: later.ID, Decision: "ask"}, nil); !errors.As(err, &refusal) {
 		t.Errorf("another approval: %v, want a refusal", err)
 	}
 	if o := <-decided; o.err != nil || o.done.Execution.Status != "succeeded" {
@@ -385,18 +385,18 @@ func TestBadSettingsSpoilOnlyWhatReachesAWS(t *testing.T) {
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	scanned(t, dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")}))
 	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "https://evil.example")})
-	if got := call[ResolveResult](t, c, MethodEstateResolve, ResolveParams{Tokens: []string{awstest.MainDB}}); len(got.Records) != 1 {
+	if got := call[ResolveResult](t, c, EstateResolve.Name, ResolveParams{Tokens: []string{awstest.MainDB}}); len(got.Records) != 1 {
 		t.Errorf("resolve: %+v", got)
 	}
-	call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB})
-	refused(t, c, CodeRefused, "evil.example", MethodEstateScan, ScanParams{})
-	refused(t, c, CodeRefused, "evil.example", MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true})
-	refused(t, c, CodeRefused, "evil.example", MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
+	call[GetResult](t, c, EstateGet.Name, GetParams{Identifier: awstest.MainDB})
+	refused(t, c, CodeRefused, "evil.example", EstateScan.Name, ScanParams{})
+	refused(t, c, CodeRefused, "evil.example", EstateGet.Name, GetParams{Identifier: awstest.MainDB, Live: true})
+	refused(t, c, CodeRefused, "evil.example", ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
 }
 
 func stop(t *testing.T, c *Client) executor.Plan {
 	t.Helper()
-	r := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
+	r := call[ProposeResult](t, c, ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: awstest.MainDB})
 	if r.Execution != nil || r.Plan.ID == "" {
 		t.Fatalf("propose: %+v, want a plan that waits", r)
 	}
@@ -405,7 +405,7 @@ func stop(t *testing.T, c *Client) executor.Plan {
 
 func state(t *testing.T, c *Client) string {
 	t.Helper()
-	return call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true}).Resources[0].State
+	return call[GetResult](t, c, EstateGet.Name, GetParams{Identifier: awstest.MainDB, Live: true}).Resources[0].State
 }
 
 func TestACommandRunsAfterAPersonApproves(t *testing.T) {
@@ -419,30 +419,30 @@ func TestACommandRunsAfterAPersonApproves(t *testing.T) {
 	if plan.Origin.PID != os.Getpid() || plan.Origin.Kind != "terminal" || plan.Origin.Session != c.Hello().Session {
 		t.Errorf("origin: %+v", plan.Origin)
 	}
-	if p := call[PendingResult](t, other, MethodExecutionPending, nil); len(p.Plans) != 1 || p.Plans[0].ID != plan.ID {
+	if p := call[PendingResult](t, other, ExecutionPending.Name, nil); len(p.Plans) != 1 || p.Plans[0].ID != plan.ID {
 		t.Errorf("pending elsewhere: %+v", p)
 	}
-	done := call[DecideResult](t, c, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
+	done := call[DecideResult](t, c, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
 	if done.Status != "succeeded" || done.StateBefore != "available" || done.StateAfter != "stopped" {
 		t.Fatalf("execution: %+v", done)
 	}
 	if s := state(t, c); s != "stopped" {
 		t.Errorf("the database is %s", s)
 	}
-	if !heard.have(NoteExecutionOutput, done.ID) || others.have(NoteExecutionOutput) {
+	if !heard.have(NoteExecutionOutput.Name, done.ID) || others.have(NoteExecutionOutput.Name) {
 		t.Errorf("output went to %q and %q, want it where it was decided", heard.all, others.all)
 	}
-	eventually(t, "the other session hears of the change", func() bool { return others.have(NoteExecutionChanged) })
-	if l := call[ExecutionListResult](t, other, MethodExecutionList, nil); len(l.Executions) != 1 || l.Executions[0].ID != done.ID {
+	eventually(t, "the other session hears of the change", func() bool { return others.have(NoteExecutionChanged.Name) })
+	if l := call[ExecutionListResult](t, other, ExecutionList.Name, nil); len(l.Executions) != 1 || l.Executions[0].ID != done.ID {
 		t.Errorf("list: %+v", l)
 	}
-	if a := call[AuditResult](t, other, MethodAudit, AuditParams{Limit: 2}); len(a.Entries) != 2 {
+	if a := call[AuditResult](t, other, ExecutionAudit.Name, AuditParams{Limit: 2}); len(a.Entries) != 2 {
 		t.Errorf("audit: %+v", a)
 	}
-	if v := call[executor.Report](t, other, MethodAuditVerify, nil); !v.OK {
+	if v := call[executor.Report](t, other, ExecutionVerify.Name, nil); !v.OK {
 		t.Errorf("verify: %+v", v)
 	}
-	refused(t, c, CodeNotFound, "", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+	refused(t, c, CodeNotFound, "", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"})
 }
 
 // Whatever a client answers when, only a person who read the card approves: on
@@ -507,7 +507,7 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 					}
 					return c.prompt(ctx, p)
 				}})
-			err := client.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+			err := client.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
 			var refusal *Error
 			if !errors.As(err, &refusal) || refusal.Code != c.code || asked.Load() != c.asked {
 				t.Errorf("%s: %v after %d questions, want code %d after %d", name, err, asked.Load(), c.code, c.asked)
@@ -515,7 +515,7 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 			if c.waits && !strings.Contains(refusal.Hint, "cloudops approvals") {
 				t.Errorf("%s: %q does not say where it is decided", name, refusal.Hint)
 			}
-			waiting := call[PendingResult](t, proposer, MethodExecutionPending, nil).Plans
+			waiting := call[PendingResult](t, proposer, ExecutionPending.Name, nil).Plans
 			if (len(waiting) == 1) != c.waits {
 				t.Errorf("%s: %d plans wait", name, len(waiting))
 			}
@@ -524,11 +524,11 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 	}
 
 	plan := stop(t, proposer)
-	refused(t, proposer, CodeRefused, "nobody can be asked", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"})
+	refused(t, proposer, CodeRefused, "nobody can be asked", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"})
 	for _, d := range []string{"approve", "run", "", "ASK"} {
-		refused(t, proposer, -32602, "ask or reject", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: d})
+		refused(t, proposer, -32602, "ask or reject", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: d})
 	}
-	done := call[DecideResult](t, proposer, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "reject", Reason: "not today"}).Execution
+	done := call[DecideResult](t, proposer, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "reject", Reason: "not today"}).Execution
 	if done.Status != "rejected" || !strings.Contains(done.Decision, "not today") {
 		t.Errorf("reject: %+v", done)
 	}
@@ -545,7 +545,7 @@ func TestAQuestionThatNobodyAnsweredIsAskedAgain(t *testing.T) {
 	env := e.Environment("prod", "")
 	proposer := dialing(t, ClientConfig{Home: home, Environment: env})
 	scanned(t, proposer)
-	answer := call[agent.Answer](t, proposer, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB})
+	answer := call[agent.Answer](t, proposer, ConversationSend.Name, SendParams{Prompt: "Stop " + awstest.MainDB})
 	plan := answer.Plans[0]
 	for name, leave := range map[string]func(c *Client, cancel func()){
 		"the editor is gone":     func(c *Client, _ func()) { c.Close() },
@@ -562,7 +562,7 @@ func TestAQuestionThatNobodyAnsweredIsAskedAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		decided := make(chan error, 1)
 		go func() {
-			decided <- editor.Call(ctx, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+			decided <- editor.Call(ctx, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
 		}()
 		<-asked
 		leave(editor, cancel)
@@ -572,13 +572,13 @@ func TestAQuestionThatNobodyAnsweredIsAskedAgain(t *testing.T) {
 		if name == "it takes the call back" && (!errors.Is(err, executor.ErrUndecided) || !strings.Contains(err.Error(), "nothing ran")) {
 			t.Errorf("%s: it is told %v", name, err)
 		}
-		waiting := call[PendingResult](t, proposer, MethodExecutionPending, nil).Plans
+		waiting := call[PendingResult](t, proposer, ExecutionPending.Name, nil).Plans
 		if len(waiting) != 1 || waiting[0].ID != plan.ID || waiting[0].Origin.Conversation != answer.Conversation {
 			t.Fatalf("%s: %+v waits", name, waiting)
 		}
 	}
 	reloaded := dialing(t, ClientConfig{Home: home, Kind: "editor", Cards: true, Environment: env, Prompt: approve})
-	done := call[DecideResult](t, reloaded, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
+	done := call[DecideResult](t, reloaded, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}).Execution
 	if done.Status != "succeeded" {
 		t.Errorf("%+v", done)
 	}
@@ -603,11 +603,11 @@ func TestANewerQuestionTakesTheOlderBack(t *testing.T) {
 	scanned(t, editor)
 	older, first := stop(t, editor), make(chan error, 1)
 	go func() {
-		first <- editor.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: older.ID, Decision: "ask"}, nil)
+		first <- editor.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: older.ID, Decision: "ask"}, nil)
 	}()
 	<-shown
-	newer := call[ProposeResult](t, editor, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
-	refused(t, editor, CodeRejected, "rejected", MethodExecutionDecide, DecideParams{Plan: newer.ID, Decision: "ask"})
+	newer := call[ProposeResult](t, editor, ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: e.WebWest}).Plan
+	refused(t, editor, CodeRejected, "rejected", ExecutionDecide.Name, DecideParams{Plan: newer.ID, Decision: "ask"})
 	if p := <-shown; p.Plan.ID != newer.ID || p.Waiting != 1 {
 		t.Errorf("asked about %s with %d others waiting, want %s and 1", p.Plan.ID, p.Waiting, newer.ID)
 	}
@@ -615,7 +615,7 @@ func TestANewerQuestionTakesTheOlderBack(t *testing.T) {
 	if err := <-first; !errors.As(err, &told) || told.Code != CodeUndecided || !strings.Contains(told.Message, "newer") || !strings.Contains(told.Hint, older.Title) {
 		t.Errorf("the older one is told %+v", told)
 	}
-	if waiting := call[PendingResult](t, editor, MethodExecutionPending, nil).Plans; len(waiting) != 1 || waiting[0].ID != older.ID {
+	if waiting := call[PendingResult](t, editor, ExecutionPending.Name, nil).Plans; len(waiting) != 1 || waiting[0].ID != older.ID {
 		t.Errorf("%+v waits", waiting)
 	}
 }
@@ -659,7 +659,7 @@ func TestATakenBackDecisionSaysWhatBecameOfIt(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		decided := make(chan error, 1)
 		go func() {
-			decided <- client.Call(ctx, MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+			decided <- client.Call(ctx, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
 		}()
 		n := <-before
 		eventually(t, c.name, func() bool { return c.until(n) })
@@ -669,13 +669,13 @@ func TestATakenBackDecisionSaysWhatBecameOfIt(t *testing.T) {
 		}
 		var ended executor.Execution
 		eventually(t, c.name+": it ends", func() bool {
-			ended = call[ExecutionListResult](t, client, MethodExecutionList, ExecutionListParams{Limit: 1}).Executions[0]
+			ended = call[ExecutionListResult](t, client, ExecutionList.Name, ExecutionListParams{Limit: 1}).Executions[0]
 			return ended.Status != "planned" && ended.Status != "running" && !ended.Finished.IsZero()
 		})
 		if ended.PlanID != plan.ID || ended.Status != c.status {
 			t.Errorf("%s: it is %s (%s), want %s", c.name, ended.Status, ended.Error, c.status)
 		}
-		refused(t, client, CodeLate, "it ended", MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "stop"})
+		refused(t, client, CodeLate, "it ended", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "stop"})
 	}
 	if stops() != 1 {
 		t.Errorf("AWS was called %d times, want once", stops())
@@ -687,14 +687,14 @@ func TestSelectingAnotherProfileVoidsWhatThisSessionProposed(t *testing.T) {
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: approve})
 	scanned(t, c)
-	answer := call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB})
-	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "prod"})
-	if n := len(call[PendingResult](t, c, MethodExecutionPending, nil).Plans); n != 1 {
+	answer := call[agent.Answer](t, c, ConversationSend.Name, SendParams{Prompt: "Stop " + awstest.MainDB})
+	call[ProfileListResult](t, c, ProfileSelect.Name, ProfileSelectParams{Name: "prod"})
+	if n := len(call[PendingResult](t, c, ExecutionPending.Name, nil).Plans); n != 1 {
 		t.Errorf("%d plans wait after the same profile was selected again, want 1", n)
 	}
-	call[ProfileListResult](t, c, MethodProfileSelect, ProfileSelectParams{Name: "staging"})
-	refused(t, c, CodeNotFound, "", MethodExecutionDecide, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
-	messages := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	call[ProfileListResult](t, c, ProfileSelect.Name, ProfileSelectParams{Name: "staging"})
+	refused(t, c, CodeNotFound, "", ExecutionDecide.Name, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
+	messages := call[MessagesResult](t, c, ConversationMessages.Name, ConversationParams{ID: answer.Conversation}).Messages
 	if last := messages[len(messages)-1].Content; !strings.Contains(last, "staging") {
 		t.Errorf("the conversation ends with %q", last)
 	}
@@ -717,7 +717,7 @@ func TestAQuestionEndsWithItsPlan(t *testing.T) {
 	scanned(t, other)
 	for name, end := range map[string]func(executor.Plan){
 		"decided elsewhere": func(p executor.Plan) {
-			call[DecideResult](t, other, MethodExecutionDecide, DecideParams{Plan: p.ID, Decision: "reject"})
+			call[DecideResult](t, other, ExecutionDecide.Name, DecideParams{Plan: p.ID, Decision: "reject"})
 		},
 		"the machine slept": func(executor.Plan) {
 			mu.Lock()
@@ -736,7 +736,7 @@ func TestAQuestionEndsWithItsPlan(t *testing.T) {
 		plan := stop(t, editor)
 		decided := make(chan error, 1)
 		go func() {
-			decided <- editor.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+			decided <- editor.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
 		}()
 		<-asked
 		end(plan)
@@ -757,20 +757,20 @@ func TestAnApprovedCommandSurvivesItsClient(t *testing.T) {
 	running := make(chan struct{})
 	var once sync.Once
 	c := dialing(t, ClientConfig{Home: home, Environment: env, Prompt: approve, Note: func(m string, _ []byte) {
-		if m == NoteExecutionOutput {
+		if m == NoteExecutionOutput.Name {
 			once.Do(func() { close(running) })
 		}
 	}})
 	plan := stop(t, c)
 	left := make(chan error, 1)
 	go func() {
-		left <- c.Call(t.Context(), MethodExecutionDecide, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
+		left <- c.Call(t.Context(), ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"}, nil)
 	}()
 	<-running
 	c.Close()
 	<-left
 	eventually(t, "the command ends", func() bool {
-		l := call[ExecutionListResult](t, watcher, MethodExecutionList, ExecutionListParams{Limit: 1})
+		l := call[ExecutionListResult](t, watcher, ExecutionList.Name, ExecutionListParams{Limit: 1})
 		return l.Executions[0].Status == "succeeded"
 	})
 }
@@ -780,14 +780,14 @@ func TestProposalsMustBeExact(t *testing.T) {
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
 	scanned(t, c)
-	refused(t, c, CodeRefused, e.WebWest, MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.WebName})
-	refused(t, c, CodeNotFound, "nothing-of-ours", MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: "nothing-of-ours"})
-	refused(t, c, CodeRefused, "", MethodExecutionPropose, ProposeParams{Verb: "delete", Identifier: awstest.MainDB})
-	refused(t, c, CodeRefused, "", MethodExecutionPropose, ProposeParams{Argv: []string{"sh", "-c", "true"}})
-	refused(t, c, -32602, "argv", MethodExecutionPropose, ProposeParams{Argv: []string{"aws"}, Verb: "stop"})
-	refused(t, c, -32602, "identifier", MethodExecutionPropose, ProposeParams{Verb: "stop"})
+	refused(t, c, CodeRefused, e.WebWest, ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: awstest.WebName})
+	refused(t, c, CodeNotFound, "nothing-of-ours", ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: "nothing-of-ours"})
+	refused(t, c, CodeRefused, "", ExecutionPropose.Name, ProposeParams{Verb: "delete", Identifier: awstest.MainDB})
+	refused(t, c, CodeRefused, "", ExecutionPropose.Name, ProposeParams{Argv: []string{"sh", "-c", "true"}})
+	refused(t, c, -32602, "argv", ExecutionPropose.Name, ProposeParams{Argv: []string{"aws"}, Verb: "stop"})
+	refused(t, c, -32602, "identifier", ExecutionPropose.Name, ProposeParams{Verb: "stop"})
 	// A reviewed read runs at once.
-	r := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{
+	r := call[ProposeResult](t, c, ExecutionPropose.Name, ProposeParams{
 		Argv: []string{"aws", "rds", "describe-db-instances", "--db-instance-identifier=" + awstest.MainDB, "--region=" + awstest.West},
 	})
 	if r.Execution == nil || r.Execution.Status != "succeeded" || !strings.Contains(r.Execution.Output, awstest.MainDB) {
@@ -801,18 +801,18 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 	_, end := serving(t, ServerConfig{Home: home, Log: log, Open: realParts(home)})
 	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: approve})
 	scanned(t, c)
-	answer := call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB, Token: "t"})
+	answer := call[agent.Answer](t, c, ConversationSend.Name, SendParams{Prompt: "Stop " + awstest.MainDB, Token: "t"})
 	if answer.Conversation == "" || len(answer.Plans) != 1 || answer.Plans[0].Origin.Conversation != answer.Conversation {
 		b, _ := json.Marshal(answer)
 		t.Fatalf("answer: %s", b)
 	}
-	call[DecideResult](t, c, MethodExecutionDecide, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
-	messages := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	call[DecideResult](t, c, ExecutionDecide.Name, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
+	messages := call[MessagesResult](t, c, ConversationMessages.Name, ConversationParams{ID: answer.Conversation}).Messages
 	last := messages[len(messages)-1]
 	if len(messages) < 3 || len(last.Metadata.CommandsExecuted) != 1 {
 		t.Errorf("messages: %+v", messages)
 	}
-	if l := call[ConversationListResult](t, c, MethodConversationList, nil); len(l.Conversations) != 1 {
+	if l := call[ConversationListResult](t, c, ConversationList.Name, nil); len(l.Conversations) != 1 {
 		t.Errorf("list: %+v", l)
 	}
 
@@ -826,17 +826,17 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 	rejecting := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: func(_ context.Context, p executor.Prompt) (PromptResult, error) {
 		return PromptResult{Title: p.Reject, Digest: p.Plan.Digest, Reason: "not *today*"}, nil
 	}})
-	answer = call[agent.Answer](t, c, MethodConversationSend, SendParams{Prompt: "Start " + awstest.MainDB, ID: answer.Conversation})
+	answer = call[agent.Answer](t, c, ConversationSend.Name, SendParams{Prompt: "Start " + awstest.MainDB, ID: answer.Conversation})
 	ask := DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"}
 	ended := make(chan error, 1)
-	go func() { ended <- waiting.Call(t.Context(), MethodExecutionDecide, ask, nil) }()
+	go func() { ended <- waiting.Call(t.Context(), ExecutionDecide.Name, ask, nil) }()
 	<-asked
-	refused(t, rejecting, CodeRejected, "", MethodExecutionDecide, ask)
+	refused(t, rejecting, CodeRejected, "", ExecutionDecide.Name, ask)
 	close(decided)
 	if err := <-ended; err == nil {
 		t.Error("the plan was decided twice")
 	}
-	messages = call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: answer.Conversation}).Messages
+	messages = call[MessagesResult](t, c, ConversationMessages.Name, ConversationParams{ID: answer.Conversation}).Messages
 	var notes []string
 	for _, m := range messages {
 		if strings.HasPrefix(m.Content, "Not run") {
@@ -846,8 +846,8 @@ func TestAChatTurnProposesAndRecords(t *testing.T) {
 	if len(notes) != 1 || !strings.Contains(notes[0], `rejected`) || !strings.Contains(notes[0], `not \*today\*`) {
 		t.Errorf("notes: %q", notes)
 	}
-	refused(t, c, CodeNotFound, "", MethodConversationMessages, ConversationParams{ID: "d6b1a3f0-0000-4000-8000-000000000000"})
-	refused(t, c, -32602, "prompt", MethodConversationSend, SendParams{Prompt: strings.Repeat("x", agent.LongestPrompt+1)})
+	refused(t, c, CodeNotFound, "", ConversationMessages.Name, ConversationParams{ID: "d6b1a3f0-0000-4000-8000-000000000000"})
+	refused(t, c, -32602, "prompt", ConversationSend.Name, SendParams{Prompt: strings.Repeat("x", agent.LongestPrompt+1)})
 
 	// Nothing of it is in the clear, on disk or in the log.
 	if err := end(); err != nil {
@@ -871,10 +871,10 @@ func TestAProfileThatDoesNotExistIsToldEverywhere(t *testing.T) {
 		method string
 		params any
 	}{
-		{MethodEstateScan, ScanParams{}},
-		{MethodEstateGet, GetParams{Identifier: awstest.MainDB, Live: true}},
-		{MethodExecutionPropose, ProposeParams{Verb: "stop", Identifier: awstest.MainDB}},
-		{MethodExecutionPropose, ProposeParams{Argv: []string{"aws", "rds", "stop-db-instance", "--db-instance-identifier", awstest.MainDB}}},
+		{EstateScan.Name, ScanParams{}},
+		{EstateGet.Name, GetParams{Identifier: awstest.MainDB, Live: true}},
+		{ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: awstest.MainDB}},
+		{ExecutionPropose.Name, ProposeParams{Argv: []string{"aws", "rds", "stop-db-instance", "--db-instance-identifier", awstest.MainDB}}},
 	} {
 		var e *Error
 		err := c.Call(t.Context(), r.method, r.params, nil)
@@ -883,12 +883,12 @@ func TestAProfileThatDoesNotExistIsToldEverywhere(t *testing.T) {
 		}
 	}
 	var turn json.RawMessage
-	err := c.Call(t.Context(), MethodConversationSend, SendParams{Prompt: "Stop " + awstest.MainDB}, &turn)
+	err := c.Call(t.Context(), ConversationSend.Name, SendParams{Prompt: "Stop " + awstest.MainDB}, &turn)
 	if said := fmt.Sprint(string(turn), err); !strings.Contains(said, "unknown AWS profile") || !strings.Contains(said, "prdo") {
 		t.Errorf("chat: %s", said)
 	}
 	// The profile of a command counts more than the session's.
-	plan := call[ProposeResult](t, c, MethodExecutionPropose, ProposeParams{
+	plan := call[ProposeResult](t, c, ExecutionPropose.Name, ProposeParams{
 		Argv: []string{"aws", "rds", "stop-db-instance", "--db-instance-identifier", awstest.MainDB, "--profile", "prod"},
 	})
 	if len(plan.Plan.Targets) != 1 {

@@ -55,7 +55,7 @@ func BenchmarkResolve(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		var r ResolveResult
 		token := fmt.Sprintf("i-%017x", i%len(rs))
-		if err := c.Call(b.Context(), MethodEstateResolve, ResolveParams{Tokens: []string{token}}, &r); err != nil || len(r.Records) != 1 {
+		if err := c.Call(b.Context(), EstateResolve.Name, ResolveParams{Tokens: []string{token}}, &r); err != nil || len(r.Records) != 1 {
 			b.Fatal(r, err)
 		}
 	}

@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// Build identifies a binary.
+type Build struct {
+	Version string `json:"version"`
+	// ID is a hash of the executable.
+	ID string `json:"id"`
+	// Time is when the executable was written; the later one serves.
+	Time time.Time `json:"time"`
+}
+
 // ThisBuild identifies the running program: a hash of its executable's size and
 // beginning, and when that was written. What cannot be read stays empty, and
 // hands nothing over.

@@ -147,7 +147,7 @@ func (c *Client) SetWorkspaces(ctx context.Context, workspaces []string) error {
 	c.mu.Lock()
 	c.cfg.Environment.Workspaces = workspaces
 	c.mu.Unlock()
-	return c.Call(ctx, MethodWorkspaces, WorkspacesParams{Workspaces: workspaces}, nil)
+	return c.Call(ctx, Workspaces.Name, WorkspacesParams{Workspaces: workspaces}, nil)
 }
 
 // Call sends a request and decodes its result; result may be nil. When the
@@ -175,16 +175,16 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 		if repeatable {
 			err = c.read(ctx, conn, method, jsonrpc2.RawMessage(raw), &answer)
 		} else {
-			err = conn.call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
+			err = conn.Call(ctx, method, jsonrpc2.RawMessage(raw), &answer)
 		}
 		if err == nil {
-			if method == MethodProfileSelect {
+			if method == ProfileSelect.Name {
 				c.keepProfile(raw)
 			}
 			return decodeResult(method, answer, result)
 		}
 		if ctx.Err() != nil {
-			if method == MethodExecutionDecide {
+			if method == ExecutionDecide.Name {
 				return c.settle(ctx, conn, raw)
 			}
 			return ctx.Err()
@@ -231,7 +231,7 @@ func (c *Client) read(ctx context.Context, conn *conn, method string, params, re
 	defer cancel(nil)
 	watch := time.AfterFunc(c.quiet, func() { c.watch(ctx, conn, cancel) })
 	defer watch.Stop()
-	err := conn.call(ctx, method, params, result)
+	err := conn.Call(ctx, method, params, result)
 	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
 		return errSilent
 	}
@@ -243,7 +243,7 @@ func (c *Client) read(ctx context.Context, conn *conn, method string, params, re
 func (c *Client) watch(ctx context.Context, conn *conn, cancel context.CancelCauseFunc) {
 	for ctx.Err() == nil {
 		asking, done := context.WithTimeout(ctx, c.patience)
-		_ = conn.call(asking, methodAlive, none{}, nil)
+		_ = conn.Call(asking, methodAlive, none{}, nil)
 		if errors.Is(asking.Err(), context.DeadlineExceeded) {
 			cancel(errSilent)
 		}
@@ -264,7 +264,7 @@ func (c *Client) settle(ctx context.Context, conn *conn, params []byte) error {
 	}
 	asking, cancel := context.WithTimeout(c.ctx, settleTime)
 	defer cancel()
-	err := conn.call(asking, MethodExecutionDecide, DecideParams{Plan: p.Plan, Decision: "stop"}, nil)
+	err := conn.Call(asking, ExecutionDecide.Name, DecideParams{Plan: p.Plan, Decision: "stop"}, nil)
 	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok && wire.Code != 0 {
 		return fromWire(wire)
 	}
@@ -425,13 +425,13 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	c.mu.Unlock()
 	if again && c.cfg.Note != nil {
 		// What was remembered of the estate may have changed unseen.
-		c.cfg.Note(NoteEstateChanged, []byte(`{"generation":0}`))
+		c.cfg.Note(NoteEstateChanged.Name, []byte(`{"generation":0}`))
 	}
 	conn.start(c.serve, c.cfg.Note)
 	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
 	defer cancel()
 	var hello HelloResult
-	err := conn.call(ctx, MethodHello, HelloParams{
+	err := conn.Call(ctx, Hello.Name, HelloParams{
 		Protocol: ProtocolVersion, Build: c.cfg.Build, Kind: c.cfg.Kind,
 		Interactive: c.cfg.Prompt != nil, Cards: c.cfg.Cards, Environment: env,
 	}, &hello)
@@ -455,18 +455,10 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 // serve answers what the daemon asks.
 func (c *Client) serve(ctx context.Context, method string, params []byte) (any, error) {
 	switch {
-	case method == MethodPrompt && c.cfg.Prompt != nil:
-		return question(ctx, params, c.cfg.Prompt)
-	case method == MethodConfirm && c.cfg.Confirm != nil:
-		return question(ctx, params, c.cfg.Confirm)
+	case method == Prompt.Name && c.cfg.Prompt != nil:
+		return Prompt.answer(ctx, params, c.cfg.Prompt)
+	case method == Confirm.Name && c.cfg.Confirm != nil:
+		return Confirm.answer(ctx, params, c.cfg.Confirm)
 	}
 	return nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "%s is not served here", known(method))
-}
-
-func question[P, R any](ctx context.Context, params []byte, ask func(context.Context, P) (R, error)) (any, error) {
-	var p P
-	if err := jsonv2.Unmarshal(params, &p); err != nil {
-		return nil, invalid("the question is malformed")
-	}
-	return ask(ctx, p)
 }

@@ -184,7 +184,7 @@ func TestAClientOutlivesAKilledDaemon(t *testing.T) {
 	if err := <-failed; !errors.As(err, &e) || e.Code != CodeUnavailable || !strings.Contains(e.Message, "nothing was repeated") {
 		t.Fatalf("the request under way: %v", err)
 	}
-	waitNote(t, notes, NoteEstateChanged)
+	waitNote(t, notes, NoteEstateChanged.Name)
 	var back echo
 	if err := c.Call(t.Context(), methodEcho, echo{Text: "x"}, &back); err != nil || back.Text != "x" {
 		t.Fatalf("afterwards: %v %v", back, err)
@@ -217,7 +217,7 @@ func TestReadsAreSentAgainAfterAKill(t *testing.T) {
 		}
 		// It reaches a daemon: one without parts says so.
 		var e *Error
-		if err := c.Call(t.Context(), MethodEstateStatus, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
+		if err := c.Call(t.Context(), EstateStatus.Name, nil, nil); !errors.As(err, &e) || e.Code != CodeDegraded {
 			t.Fatalf("got %v, want an answer", err)
 		}
 	}
@@ -241,7 +241,7 @@ func TestAStoppedDaemonIsToldOf(t *testing.T) {
 		"to who comes and finds no socket": {ask: comes, noSocket: true},
 		"to who waits": {ask: func(ctx context.Context, _ string, before *Client) error {
 			before.patience, before.quiet = 50*time.Millisecond, time.Millisecond
-			return before.Call(ctx, MethodEstateStatus, nil, nil)
+			return before.Call(ctx, EstateStatus.Name, nil, nil)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestWhoWaitsForLongIsAnswered(t *testing.T) {
 			}
 			return nil, nil
 		}).Descriptor
-		s.requests[MethodEstateStatus] = request(MethodEstateStatus, 0, 0, "", func(context.Context, *session, *Parts, none) (any, error) {
+		s.requests[EstateStatus.Name] = request(EstateStatus.Name, 0, 0, "", func(context.Context, *session, *Parts, none) (any, error) {
 			<-heard
 			<-heard
 			return echo{"late"}, nil
@@ -291,7 +291,7 @@ func TestWhoWaitsForLongIsAnswered(t *testing.T) {
 	c := dialing(t, ClientConfig{Home: home})
 	c.patience, c.quiet = time.Minute, time.Millisecond
 	var back echo
-	if err := c.Call(t.Context(), MethodEstateStatus, nil, &back); err != nil || back.Text != "late" {
+	if err := c.Call(t.Context(), EstateStatus.Name, nil, &back); err != nil || back.Text != "late" {
 		t.Errorf("got %v %v", back, err)
 	}
 }
@@ -360,7 +360,7 @@ func TestLocalIsTheSameWithoutASocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *Error
-	if err := c.Call(t.Context(), MethodEstateStatus, nil, nil); !errors.As(err, &e) || e.Code != CodeUnavailable {
+	if err := c.Call(t.Context(), EstateStatus.Name, nil, nil); !errors.As(err, &e) || e.Code != CodeUnavailable {
 		t.Errorf("after Close: %v", err)
 	}
 	if _, held := lockedBy(home); held {

@@ -11,10 +11,8 @@ import (
 	"github.com/cloudops/cloudops/executor"
 )
 
-// MethodConfirm puts an act upon what cloudops keeps itself, such as a key, a
-// conversation or the store, before the person at a terminal. The daemon sends
-// it to no other client.
-const MethodConfirm = "cloudops/confirm"
+var Confirm = question[ConfirmParams, ConfirmResult]("cloudops/confirm",
+	"Puts an act upon what cloudops keeps itself, such as a key, a conversation or the store, before the person at a terminal. No other client is sent it.")
 
 // ConfirmParams is the card of an act.
 type ConfirmParams struct {
@@ -72,8 +70,7 @@ func (x *session) confirmed(ctx context.Context, ex *executor.Executor, card Con
 		question := ex.Ask(card.length())
 		card.Nonce, card.ArmAfterMS = rand.Text(), question.Reading().Milliseconds()
 		asking, cancel := question.Until(ctx)
-		var answer ConfirmResult
-		err := x.conn.call(asking, MethodConfirm, card, &answer)
+		answer, err := Confirm.Call(asking, x.conn, card)
 		ended := asking.Err() != nil
 		cancel()
 		switch {

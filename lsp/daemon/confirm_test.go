@@ -73,13 +73,13 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 		c.cfg.Home = home
 		cards.Store(strings.Contains(name, "at once"))
 		client := dialing(t, c.cfg)
-		before := call[AuditResult](t, client, MethodAudit, nil).Entries
+		before := call[AuditResult](t, client, ExecutionAudit.Name, nil).Entries
 		err := client.Call(t.Context(), methodAct, nil, nil)
 		var refusal *Error
 		if done := err == nil; done != (c.code == 0) || !done && (!errors.As(err, &refusal) || refusal.Code != c.code) {
 			t.Errorf("%s: %v, want code %d", name, err, c.code)
 		}
-		log := call[AuditResult](t, client, MethodAudit, nil).Entries[len(before):]
+		log := call[AuditResult](t, client, ExecutionAudit.Name, nil).Entries[len(before):]
 		said := ""
 		if len(log) == 1 && log[0].Kind == "local" {
 			said = log[0].Text
@@ -89,7 +89,7 @@ func TestOnlyAPersonAtATerminalConfirmsAnAct(t *testing.T) {
 		}
 	}
 	client := dialing(t, ClientConfig{Home: home})
-	if report := call[executor.Report](t, client, MethodAuditVerify, nil); !report.OK {
+	if report := call[executor.Report](t, client, ExecutionVerify.Name, nil); !report.OK {
 		t.Errorf("the audit log: %+v", report)
 	}
 
@@ -120,16 +120,16 @@ func TestEveryActIsReadBeforeItIsDone(t *testing.T) {
 		asked.Add(1)
 		return atOnce("")(ctx, p)
 	}})
-	id := call[agent.Answer](t, hasty, MethodConversationSend, SendParams{Prompt: "help"}).Conversation
+	id := call[agent.Answer](t, hasty, ConversationSend.Name, SendParams{Prompt: "help"}).Conversation
 	export, err := seal.NewExport()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for method, params := range map[string]any{
-		MethodKeyRotate:          KeyRotateParams{},
-		MethodKeyExport:          KeyExportParams{Recipient: export.Recipient()},
-		MethodConversationDelete: ConversationDeleteParams{ID: id},
-		MethodStoreMigrate:       MigrateParams{To: "local"},
+		KeyRotate.Name:          KeyRotateParams{},
+		KeyExport.Name:          KeyExportParams{Recipient: export.Recipient()},
+		ConversationDelete.Name: ConversationDeleteParams{ID: id},
+		StoreMigrate.Name:       MigrateParams{To: "local"},
 	} {
 		asked.Store(0)
 		refused(t, hasty, CodeUndecided, "faster than a person reads", method, params)
@@ -137,10 +137,10 @@ func TestEveryActIsReadBeforeItIsDone(t *testing.T) {
 			t.Errorf("%s: asked %d times, want %d", method, n, mostAsked)
 		}
 	}
-	if got := uses(call[KeyStatusResult](t, hasty, MethodKeyStatus, nil)); !slices.Equal(got, []string{"seals"}) {
+	if got := uses(call[KeyStatusResult](t, hasty, KeyStatus.Name, nil)); !slices.Equal(got, []string{"seals"}) {
 		t.Errorf("the keys were rotated: %v", got)
 	}
-	call[MessagesResult](t, hasty, MethodConversationMessages, ConversationParams{ID: id})
+	call[MessagesResult](t, hasty, ConversationMessages.Name, ConversationParams{ID: id})
 }
 
 // What can't be put on record is not done, whatever the person says.

@@ -133,8 +133,8 @@ type (
 // wait returns when reading has ended and every incoming call has returned.
 func (c *conn) wait() { <-c.rpc.Done() }
 
-// call sends a request; when ctx ends first the peer is told to stop.
-func (c *conn) call(ctx context.Context, method string, params, result any) error {
+// Call sends a request; when ctx ends first the peer is told to stop.
+func (c *conn) Call(ctx context.Context, method string, params, result any) error {
 	id, err := c.rpc.Call(context.WithValue(ctx, ours{}, true), method, params, result)
 	if err != nil && ctx.Err() != nil && id.IsValid() {
 		n, _ := id.Number()

@@ -19,7 +19,12 @@ const (
 	maxLabels = 100
 )
 
-var ConversationCreate = request(MethodConversationCreate, proposes|forwarded|command, needStore,
+// ConversationCreated is a new conversation.
+type ConversationCreated struct {
+	ID string `json:"conversation_id"`
+}
+
+var ConversationCreate = request("cloudops/conversation/create", proposes|forwarded|command, needStore,
 	"Begins a conversation.", conversationCreate)
 
 func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (ConversationCreated, error) {
@@ -30,9 +35,19 @@ func conversationCreate(ctx context.Context, x *session, p *Parts, _ none) (Conv
 	return ConversationCreated{ID: id}, nil
 }
 
+// ConversationListParams narrows the list; an empty field does not.
+type ConversationListParams struct {
+	Label string `json:"label,omitempty"`
+}
+
+// ConversationListResult lists all, the latest first.
+type ConversationListResult struct {
+	Conversations []storage.Conversation `json:"conversations"`
+}
+
 func (p ConversationListParams) validate() error { return short("label", p.Label) }
 
-var ConversationList = request(MethodConversationList, reads|forwarded|command, needStore,
+var ConversationList = request("cloudops/conversation/list", reads|forwarded|command, needStore,
 	"Lists the conversations, the latest first.", conversationList)
 
 func conversationList(ctx context.Context, x *session, p *Parts, params ConversationListParams) (ConversationListResult, error) {
@@ -62,6 +77,20 @@ func named(id string) error {
 	return nil
 }
 
+// ConversationParams names a conversation: by its id, the beginning of one that
+// no other has, or its whole title. So do all that name one.
+type ConversationParams struct {
+	ID    string `json:"conversation_id"`
+	Limit int    `json:"limit,omitempty"`
+}
+
+// MessagesResult is a conversation's history in order.
+type MessagesResult struct {
+	Messages []storage.Message `json:"messages"`
+	// Unreadable is how many messages of the conversation are damaged or gone.
+	Unreadable int `json:"unreadable,omitempty"`
+}
+
 func (p ConversationParams) validate() error {
 	if p.Limit < 0 {
 		return invalid(`"limit" must not be negative`)
@@ -75,7 +104,7 @@ func conversation(ctx context.Context, p *Parts, name string) (storage.Conversat
 	return c, noConversation(name, err)
 }
 
-var ConversationMessages = request(MethodConversationMessages, reads|forwarded|command, needStore,
+var ConversationMessages = request("cloudops/conversation/messages", reads|forwarded|command, needStore,
 	"Returns the messages of a conversation, in order.", conversationMessages)
 
 func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (MessagesResult, error) {
@@ -90,6 +119,23 @@ func conversationMessages(ctx context.Context, x *session, p *Parts, params Conv
 	return MessagesResult{Messages: messages, Unreadable: c.Unreadable}, nil
 }
 
+// TextNote is streamed text of a turn.
+type TextNote struct {
+	Token string `json:"token"`
+	Text  string `json:"text"`
+}
+
+var NoteText = note[TextNote]("cloudops/conversation/text",
+	"The next piece of the text of a turn that was sent with a token.")
+
+// SendParams is one turn; an empty conversation id begins a new one.
+// Token names its text notes; "" for none.
+type SendParams struct {
+	ID     string `json:"conversation_id,omitempty"`
+	Prompt string `json:"prompt"`
+	Token  string `json:"token,omitempty"`
+}
+
 func (p SendParams) validate() error {
 	if p.Prompt == "" || len(p.Prompt) > agent.LongestPrompt {
 		return invalid(`"prompt" must have 1 to %d bytes`, agent.LongestPrompt)
@@ -100,7 +146,7 @@ func (p SendParams) validate() error {
 	return nil
 }
 
-var ConversationSend = request(MethodConversationSend, proposes|forwarded|command, needStore|needAgent,
+var ConversationSend = request("cloudops/conversation/send", proposes|forwarded|command, needStore|needAgent,
 	"Does one turn: its text streams as notes, and what it proposes waits for a decision.", conversationSend)
 
 // conversationSend does one turn; its text streams as notes before the answer.
@@ -122,21 +168,39 @@ func conversationSend(ctx context.Context, x *session, p *Parts, params SendPara
 		Origin:       origin,
 	}, func(text string) {
 		if params.Token != "" {
-			x.conn.notify(NoteText, TextNote{Token: params.Token, Text: text})
+			NoteText.to(x.conn, "", TextNote{Token: params.Token, Text: text})
 		}
 	})
 	return answer, noConversation(id, err)
+}
+
+// ConversationRenameParams gives a conversation another title.
+type ConversationRenameParams struct {
+	ID    string `json:"conversation_id"`
+	Title string `json:"title"`
+}
+
+// ConversationResult is a conversation after a change, or as it was deleted.
+type ConversationResult struct {
+	Conversation storage.Conversation `json:"conversation"`
 }
 
 func (p ConversationRenameParams) validate() error {
 	return errors.Join(named(p.ID), short("title", p.Title))
 }
 
-var ConversationRename = request(MethodConversationRename, forwarded, needStore,
+var ConversationRename = request("cloudops/conversation/rename", forwarded, needStore,
 	"Gives a conversation another title.", conversationRename)
 
 func conversationRename(ctx context.Context, x *session, p *Parts, params ConversationRenameParams) (ConversationResult, error) {
 	return updateContext(ctx, p, params.ID, storage.ContextUpdate{Title: &params.Title})
+}
+
+// ConversationLabelParams takes labels off a conversation and adds others.
+type ConversationLabelParams struct {
+	ID     string   `json:"conversation_id"`
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
 }
 
 func (p ConversationLabelParams) validate() error {
@@ -152,7 +216,7 @@ func (p ConversationLabelParams) validate() error {
 	return named(p.ID)
 }
 
-var ConversationLabel = request(MethodConversationLabel, forwarded, needStore,
+var ConversationLabel = request("cloudops/conversation/label", forwarded, needStore,
 	"Takes labels off a conversation and adds others.", conversationLabel)
 
 func conversationLabel(ctx context.Context, x *session, p *Parts, params ConversationLabelParams) (ConversationResult, error) {
@@ -170,6 +234,18 @@ func updateContext(ctx context.Context, p *Parts, name string, u storage.Context
 	return ConversationResult{Conversation: c}, nil
 }
 
+// ConversationSearchParams asks for the conversations that have all the words.
+type ConversationSearchParams struct {
+	Query string `json:"query"`
+	Limit int    `json:"limit,omitempty"`
+}
+
+// ConversationSearchResult lists them, the latest first.
+type ConversationSearchResult struct {
+	Total         int                       `json:"total"`
+	Conversations []storage.ConversationHit `json:"conversations"`
+}
+
 func (p ConversationSearchParams) validate() error {
 	if p.Limit < 0 || p.Limit > maxFound {
 		return invalid(`"limit" must be 0 to %d`, maxFound)
@@ -177,7 +253,7 @@ func (p ConversationSearchParams) validate() error {
 	return short("query", p.Query)
 }
 
-var ConversationSearch = request(MethodConversationSearch, reads|forwarded|command, needStore,
+var ConversationSearch = request("cloudops/conversation/search", reads|forwarded|command, needStore,
 	"Finds the conversations that have all the words.", conversationSearch)
 
 func conversationSearch(ctx context.Context, x *session, p *Parts, params ConversationSearchParams) (ConversationSearchResult, error) {
@@ -191,6 +267,22 @@ func conversationSearch(ctx context.Context, x *session, p *Parts, params Conver
 	return ConversationSearchResult{Total: total, Conversations: found}, nil
 }
 
+// ConversationExportParams asks for all of a conversation. Format is json, the
+// default, or markdown, which comes as well.
+type ConversationExportParams struct {
+	ID     string `json:"conversation_id"`
+	Format string `json:"format,omitempty"`
+}
+
+// ConversationExportResult is all of a conversation.
+type ConversationExportResult struct {
+	Conversation storage.Conversation `json:"conversation"`
+	Messages     []storage.Message    `json:"messages"`
+	// Unreadable is how many messages are damaged or gone, and left out.
+	Unreadable int    `json:"unreadable,omitempty"`
+	Markdown   string `json:"markdown,omitempty"`
+}
+
 func (p ConversationExportParams) validate() error {
 	if !slices.Contains([]string{"", "json", "markdown"}, p.Format) {
 		return invalid(`"format" must be json or markdown`)
@@ -198,7 +290,7 @@ func (p ConversationExportParams) validate() error {
 	return named(p.ID)
 }
 
-var ConversationExport = request(MethodConversationExport, reads|forwarded|command, needStore,
+var ConversationExport = request("cloudops/conversation/export", reads|forwarded|command, needStore,
 	"Returns all that is kept of a conversation.", conversationExport)
 
 // conversationExport returns all that is kept of a conversation. Writing it to a
@@ -224,9 +316,14 @@ func conversationExport(ctx context.Context, x *session, p *Parts, params Conver
 	return r, nil
 }
 
+// ConversationDeleteParams names a conversation, as ConversationParams does.
+type ConversationDeleteParams struct {
+	ID string `json:"conversation_id"`
+}
+
 func (p ConversationDeleteParams) validate() error { return named(p.ID) }
 
-var ConversationDelete = request(MethodConversationDelete, forwarded, needStore|needExecutor,
+var ConversationDelete = request("cloudops/conversation/delete", forwarded, needStore|needExecutor,
 	"Deletes a conversation and its key, once a person at the terminal confirmed it.", conversationDelete)
 
 // conversationDelete asks the person at the terminal first. The audit log keeps

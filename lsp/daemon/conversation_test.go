@@ -19,7 +19,7 @@ import (
 // that each prompt has its answer right after it.
 func inOrder(t *testing.T, c *Client, id string, want int) {
 	t.Helper()
-	ms := call[MessagesResult](t, c, MethodConversationMessages, ConversationParams{ID: id}).Messages
+	ms := call[MessagesResult](t, c, ConversationMessages.Name, ConversationParams{ID: id}).Messages
 	if len(ms) != want {
 		t.Errorf("%d messages, want %d", len(ms), want)
 	}
@@ -44,13 +44,13 @@ func TestTwoEditorsWriteOneOrder(t *testing.T) {
 			clients = append(clients, dialing(t, ClientConfig{Home: home, Kind: "editor"}))
 		}
 		if id == "" {
-			id = call[ConversationCreated](t, clients[0], MethodConversationCreate, nil).ID
+			id = call[ConversationCreated](t, clients[0], ConversationCreate.Name, nil).ID
 		}
 		var wg sync.WaitGroup
 		for i, c := range clients {
 			wg.Go(func() {
 				for n := range turns {
-					if err := c.Call(context.Background(), MethodConversationSend, SendParams{ID: id, Prompt: fmt.Sprintf("help %d of %d", n, i)}, nil); err != nil {
+					if err := c.Call(context.Background(), ConversationSend.Name, SendParams{ID: id, Prompt: fmt.Sprintf("help %d of %d", n, i)}, nil); err != nil {
 						t.Error(err)
 					}
 				}
@@ -77,19 +77,19 @@ func TestConversationsAreNamedFoundAndExported(t *testing.T) {
 	c := dialing(t, ClientConfig{Home: home, Kind: "editor"})
 	send := func(id, prompt string) string {
 		t.Helper()
-		return call[agent.Answer](t, c, MethodConversationSend, SendParams{ID: id, Prompt: prompt}).Conversation
+		return call[agent.Answer](t, c, ConversationSend.Name, SendParams{ID: id, Prompt: prompt}).Conversation
 	}
 	id, other := send("", "help me with the Café database"), send("", "help")
 
-	got := call[ConversationResult](t, c, MethodConversationRename, ConversationRenameParams{ID: id[:13], Title: "The incident"}).Conversation
+	got := call[ConversationResult](t, c, ConversationRename.Name, ConversationRenameParams{ID: id[:13], Title: "The incident"}).Conversation
 	if got.ID != id || got.Title != "The incident" {
 		t.Errorf("renamed: %+v", got)
 	}
-	got = call[ConversationResult](t, c, MethodConversationLabel, ConversationLabelParams{ID: "The incident", Add: []string{"prod", "tmp"}}).Conversation
+	got = call[ConversationResult](t, c, ConversationLabel.Name, ConversationLabelParams{ID: "The incident", Add: []string{"prod", "tmp"}}).Conversation
 	if len(got.Labels) != 2 {
 		t.Errorf("labelled: %+v", got)
 	}
-	got = call[ConversationResult](t, c, MethodConversationLabel, ConversationLabelParams{ID: id, Add: []string{"may"}, Remove: []string{"tmp"}}).Conversation
+	got = call[ConversationResult](t, c, ConversationLabel.Name, ConversationLabelParams{ID: id, Add: []string{"may"}, Remove: []string{"tmp"}}).Conversation
 	if strings.Join(got.Labels, ",") != "prod,may" {
 		t.Errorf("labelled: %+v", got)
 	}
@@ -97,41 +97,41 @@ func TestConversationsAreNamedFoundAndExported(t *testing.T) {
 		t.Errorf("a turn by title went to %s, want %s", again, id)
 	}
 	for label, want := range map[string]int{"PROD": 1, "": 2, "pro": 0} {
-		if l := call[ConversationListResult](t, c, MethodConversationList, ConversationListParams{Label: label}); len(l.Conversations) != want {
+		if l := call[ConversationListResult](t, c, ConversationList.Name, ConversationListParams{Label: label}); len(l.Conversations) != want {
 			t.Errorf("label %q lists %+v, want %d", label, l.Conversations, want)
 		}
 	}
-	found := call[ConversationSearchResult](t, c, MethodConversationSearch, ConversationSearchParams{Query: "cafe DATA"})
+	found := call[ConversationSearchResult](t, c, ConversationSearch.Name, ConversationSearchParams{Query: "cafe DATA"})
 	if found.Total != 1 || len(found.Conversations) != 1 || found.Conversations[0].ID != id || !strings.Contains(found.Conversations[0].Snippet, "Café database") {
 		t.Errorf("found %+v", found)
 	}
-	if none := call[ConversationSearchResult](t, c, MethodConversationSearch, ConversationSearchParams{Query: "walrus"}); none.Total != 0 || none.Conversations == nil {
+	if none := call[ConversationSearchResult](t, c, ConversationSearch.Name, ConversationSearchParams{Query: "walrus"}); none.Total != 0 || none.Conversations == nil {
 		t.Errorf("found %+v", none)
 	}
-	x := call[ConversationExportResult](t, c, MethodConversationExport, ConversationExportParams{ID: id, Format: "markdown"})
+	x := call[ConversationExportResult](t, c, ConversationExport.Name, ConversationExportParams{ID: id, Format: "markdown"})
 	if x.Conversation.Title != "The incident" || len(x.Messages) != 4 || x.Unreadable != 0 || !strings.HasPrefix(x.Markdown, "# The incident\n") {
 		t.Errorf("exported %+v", x)
 	}
-	if x := call[ConversationExportResult](t, c, MethodConversationExport, ConversationExportParams{ID: other}); len(x.Messages) != 2 || x.Markdown != "" {
+	if x := call[ConversationExportResult](t, c, ConversationExport.Name, ConversationExportParams{ID: other}); len(x.Messages) != 2 || x.Markdown != "" {
 		t.Errorf("exported %+v", x)
 	}
 
 	const usage = -32602
-	refused(t, c, usage, "empty", MethodConversationRename, ConversationRenameParams{ID: id, Title: " \n"})
-	refused(t, c, usage, "title", MethodConversationRename, ConversationRenameParams{ID: id, Title: strings.Repeat("x", 3000)})
-	refused(t, c, usage, "labels", MethodConversationLabel, ConversationLabelParams{ID: id})
-	refused(t, c, usage, "no word", MethodConversationSearch, ConversationSearchParams{Query: " "})
-	refused(t, c, usage, "markdown", MethodConversationExport, ConversationExportParams{ID: id, Format: "pdf"})
-	refused(t, c, usage, "path", MethodConversationExport, map[string]any{"conversation_id": id, "path": "/tmp/x"})
+	refused(t, c, usage, "empty", ConversationRename.Name, ConversationRenameParams{ID: id, Title: " \n"})
+	refused(t, c, usage, "title", ConversationRename.Name, ConversationRenameParams{ID: id, Title: strings.Repeat("x", 3000)})
+	refused(t, c, usage, "labels", ConversationLabel.Name, ConversationLabelParams{ID: id})
+	refused(t, c, usage, "no word", ConversationSearch.Name, ConversationSearchParams{Query: " "})
+	refused(t, c, usage, "markdown", ConversationExport.Name, ConversationExportParams{ID: id, Format: "pdf"})
+	refused(t, c, usage, "path", ConversationExport.Name, map[string]any{"conversation_id": id, "path": "/tmp/x"})
 	for method, params := range map[string]any{
-		MethodConversationRename: ConversationRenameParams{ID: "no-such", Title: "x"}, MethodConversationLabel: ConversationLabelParams{ID: "no-such", Add: []string{"x"}},
-		MethodConversationExport: ConversationExportParams{ID: "no-such"}, MethodConversationDelete: ConversationDeleteParams{ID: "no-such"},
-		MethodConversationSend: SendParams{ID: "no-such", Prompt: "help"}, MethodConversationMessages: ConversationParams{ID: "no-such"},
+		ConversationRename.Name: ConversationRenameParams{ID: "no-such", Title: "x"}, ConversationLabel.Name: ConversationLabelParams{ID: "no-such", Add: []string{"x"}},
+		ConversationExport.Name: ConversationExportParams{ID: "no-such"}, ConversationDelete.Name: ConversationDeleteParams{ID: "no-such"},
+		ConversationSend.Name: SendParams{ID: "no-such", Prompt: "help"}, ConversationMessages.Name: ConversationParams{ID: "no-such"},
 	} {
 		refused(t, c, CodeNotFound, `no conversation "no-such"`, method, params)
 	}
 	send("", "help") // of the same title
-	refused(t, c, usage, "give more of the id", MethodConversationExport, ConversationExportParams{ID: "help"})
+	refused(t, c, usage, "give more of the id", ConversationExport.Name, ConversationExportParams{ID: "help"})
 }
 
 func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
@@ -139,8 +139,8 @@ func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
 	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve})
 	const said = "help me with the walrus"
-	id := call[agent.Answer](t, editor, MethodConversationSend, SendParams{Prompt: said}).Conversation
-	refused(t, editor, CodeRefused, "terminal", MethodConversationDelete, ConversationDeleteParams{ID: id})
+	id := call[agent.Answer](t, editor, ConversationSend.Name, SendParams{Prompt: said}).Conversation
+	refused(t, editor, CodeRefused, "terminal", ConversationDelete.Name, ConversationDeleteParams{ID: id})
 
 	var asked ConfirmParams
 	word := "no"
@@ -148,19 +148,19 @@ func TestAConversationIsDeletedByAPersonAtATerminal(t *testing.T) {
 		asked = p
 		return typed(word)(ctx, p)
 	}})
-	refused(t, person, CodeRejected, "delete conversation", MethodConversationDelete, ConversationDeleteParams{ID: id})
-	if ms := call[MessagesResult](t, person, MethodConversationMessages, ConversationParams{ID: id}).Messages; len(ms) != 2 {
+	refused(t, person, CodeRejected, "delete conversation", ConversationDelete.Name, ConversationDeleteParams{ID: id})
+	if ms := call[MessagesResult](t, person, ConversationMessages.Name, ConversationParams{ID: id}).Messages; len(ms) != 2 {
 		t.Errorf("a no left %d messages, want 2", len(ms))
 	}
 	word = "delete"
-	gone := call[ConversationResult](t, person, MethodConversationDelete, ConversationDeleteParams{ID: id[:13]})
+	gone := call[ConversationResult](t, person, ConversationDelete.Name, ConversationDeleteParams{ID: id[:13]})
 	if gone.Conversation.ID != id || !strings.Contains(strings.Join(asked.Details, "\n"), said) {
 		t.Errorf("deleted %+v, asked %+v", gone, asked)
 	}
-	refused(t, person, CodeNotFound, id, MethodConversationMessages, ConversationParams{ID: id})
-	refused(t, person, CodeNotFound, id, MethodConversationSend, SendParams{ID: id, Prompt: "help"})
+	refused(t, person, CodeNotFound, id, ConversationMessages.Name, ConversationParams{ID: id})
+	refused(t, person, CodeNotFound, id, ConversationSend.Name, SendParams{ID: id, Prompt: "help"})
 	// The log tells that it was deleted, and nothing that was said.
-	log := call[AuditResult](t, person, MethodAudit, nil).Entries
+	log := call[AuditResult](t, person, ExecutionAudit.Name, nil).Entries
 	last := log[len(log)-1]
 	if last.Kind != "local" || !strings.HasPrefix(last.Text, "Delete conversation "+id+": approved on a terminal") || strings.Contains(fmt.Sprint(log), "walrus") {
 		t.Errorf("the audit log: %+v", log)
@@ -181,7 +181,7 @@ func TestAConversationWithADamagedKeyIsDeleted(t *testing.T) {
 	home := testHome(t)
 	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve})
-	id := call[agent.Answer](t, editor, MethodConversationSend, SendParams{Prompt: "help"}).Conversation
+	id := call[agent.Answer](t, editor, ConversationSend.Name, SendParams{Prompt: "help"}).Conversation
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -201,12 +201,12 @@ func TestAConversationWithADamagedKeyIsDeleted(t *testing.T) {
 		asked = p
 		return typed("")(ctx, p)
 	}})
-	refused(t, person, CodeDegraded, "key file", MethodConversationMessages, ConversationParams{ID: id})
-	call[ConversationResult](t, person, MethodConversationDelete, ConversationDeleteParams{ID: id})
+	refused(t, person, CodeDegraded, "key file", ConversationMessages.Name, ConversationParams{ID: id})
+	call[ConversationResult](t, person, ConversationDelete.Name, ConversationDeleteParams{ID: id})
 	if card := strings.Join(asked.Details, "\n"); !strings.Contains(card, "key file is damaged") || strings.Contains(card, "Title:") {
 		t.Errorf("asked %+v", asked)
 	}
-	refused(t, person, CodeNotFound, id, MethodConversationMessages, ConversationParams{ID: id})
+	refused(t, person, CodeNotFound, id, ConversationMessages.Name, ConversationParams{ID: id})
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the key file is left: %v", err)
 	}

@@ -19,6 +19,23 @@ const (
 	maxFound = 10_000
 )
 
+var NoteEstateChanged = note[storage.Change]("cloudops/estate/changed",
+	"The estate is another: what was remembered of it counts no more.")
+
+// ResolveParams asks which tokens name resources.
+type ResolveParams struct {
+	Tokens []string `json:"tokens"`
+}
+
+// ResolveResult has no entry for tokens that name nothing.
+type ResolveResult struct {
+	Generation uint64                      `json:"generation"`
+	Records    map[string][]storage.Record `json:"records"`
+	// Gaps say of a token where others that it names could hide: shards denied,
+	// failed or never listed. What is unique has none.
+	Gaps map[string][]string `json:"gaps,omitempty"`
+}
+
 func (p ResolveParams) validate() error {
 	if len(p.Tokens) > maxTokens {
 		return invalid(`"tokens" has more than %d entries`, maxTokens)
@@ -31,7 +48,7 @@ func (p ResolveParams) validate() error {
 	return nil
 }
 
-var EstateResolve = request(MethodEstateResolve, reads|forwarded, needStore|needScanner,
+var EstateResolve = request("cloudops/estate/resolve", reads|forwarded, needStore|needScanner,
 	"Says which tokens of a text name resources, from memory.", estateResolve)
 
 // estateResolve answers hovers: from memory only.
@@ -55,6 +72,22 @@ func aged(sc *scanner.Scanner, rs []storage.Record) []storage.Record {
 	return rs
 }
 
+// SearchParams asks for resources by words and filter.
+type SearchParams struct {
+	Query string `json:"query"`
+	storage.Filter
+	Limit int `json:"limit,omitempty"`
+}
+
+// SearchResult says how it searched; Mode is "words" until vectors come.
+type SearchResult struct {
+	Mode      string           `json:"mode"`
+	Total     int              `json:"total"`
+	Resources []storage.Record `json:"resources"`
+	// Gaps say, when nothing was found, where it could hide.
+	Gaps []string `json:"gaps,omitempty"`
+}
+
 func (p SearchParams) validate() error {
 	if len(p.Query) > maxToken {
 		return invalid(`"query" is longer than %d bytes`, maxToken)
@@ -65,7 +98,7 @@ func (p SearchParams) validate() error {
 	return nil
 }
 
-var EstateSearch = request(MethodEstateSearch, reads|forwarded|command, needStore|needScanner,
+var EstateSearch = request("cloudops/estate/search", reads|forwarded|command, needStore|needScanner,
 	"Finds resources by words and filter, in memory.", estateSearch)
 
 func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (SearchResult, error) {
@@ -81,6 +114,18 @@ func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams
 	return r, nil
 }
 
+// GetParams asks for whole resources by any identifier.
+type GetParams struct {
+	Identifier string `json:"identifier"`
+	// Live asks AWS instead of the store.
+	Live bool `json:"live,omitempty"`
+}
+
+// GetResult holds every resource that carries the identifier.
+type GetResult struct {
+	Resources []storage.Resource `json:"resources"`
+}
+
 func (p GetParams) validate() error {
 	if p.Identifier == "" || len(p.Identifier) > maxToken {
 		return invalid(`"identifier" must have 1 to %d bytes`, maxToken)
@@ -88,7 +133,7 @@ func (p GetParams) validate() error {
 	return nil
 }
 
-var EstateGet = request(MethodEstateGet, reads|forwarded|command, needStore|needScanner,
+var EstateGet = request("cloudops/estate/get", reads|forwarded|command, needStore|needScanner,
 	"Returns whole resources by any identifier, as stored or as AWS has them now.", estateGet)
 
 // estateGet reads whole resources from the store or, live, from AWS.
@@ -153,7 +198,23 @@ func absent(identifier string, gaps []string) error {
 		"%q is not known; it may be %s", identifier, render.Unseen(gaps))
 }
 
-var EstateStatus = request(MethodEstateStatus, reads|forwarded|command, needStore|needScanner,
+// StatusResult is the state of the estate.
+type StatusResult struct {
+	Resources int                  `json:"resources"`
+	Scanning  bool                 `json:"scanning"`
+	Shards    []scanner.ShardState `json:"shards"`
+	Problems  []string             `json:"problems,omitempty"`
+	Storage   storage.Health       `json:"storage"`
+	// Key says in words where the key-encryption key is kept.
+	Key string `json:"key"`
+	// EncryptionOff: that key lies open beside what it seals.
+	EncryptionOff bool `json:"encryption_off,omitempty"`
+	// Audit is why the audit log does not hold, so that nothing runs; empty where
+	// it holds.
+	Audit string `json:"audit,omitempty"`
+}
+
+var EstateStatus = request("cloudops/estate/status", reads|forwarded|command, needStore|needScanner,
 	"Tells how much is known of the estate, how old it is, and what is wrong.", estateStatus)
 
 func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (StatusResult, error) {

@@ -12,6 +12,23 @@ import (
 	"github.com/cloudops/cloudops/storage"
 )
 
+// ProposeParams asks for a plan: a whole command line as Argv, or Verb on the
+// resource that Identifier names (which must be one).
+type ProposeParams struct {
+	Argv       []string `json:"argv,omitempty"`
+	Verb       string   `json:"verb,omitempty"`
+	Identifier string   `json:"identifier,omitempty"`
+	// Profile, when Argv is set: the profile to run it with.
+	Profile string `json:"profile,omitempty"`
+}
+
+// ProposeResult is a plan that waits, or, for a read that policy allows, the
+// execution that it became.
+type ProposeResult struct {
+	Plan      executor.Plan       `json:"plan"`
+	Execution *executor.Execution `json:"execution,omitempty"`
+}
+
 func (p ProposeParams) validate() error {
 	total := 0
 	for _, a := range p.Argv {
@@ -31,7 +48,13 @@ func (p ProposeParams) validate() error {
 	return nil
 }
 
-var ExecutionPropose = request(MethodExecutionPropose, proposes|forwarded|command, needStore|needScanner|needExecutor,
+var NoteExecutionOutput = note[executor.Event]("cloudops/execution/output",
+	"A step of a command that this session runs.")
+
+var NoteExecutionChanged = note[none]("cloudops/execution/changed",
+	"Plans or executions are others than they were.")
+
+var ExecutionPropose = request("cloudops/execution/propose", proposes|forwarded|command, needStore|needScanner|needExecutor,
 	"Plans a command. Reads that the policy allows run at once; all else waits for a person.", executionPropose)
 
 // executionPropose plans a command. Reads that the policy allows run at once;
@@ -56,7 +79,7 @@ func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeP
 	if err != nil {
 		return ProposeResult{}, err
 	}
-	done, err := p.Executor.Run(ctx, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
+	done, err := p.Executor.Run(ctx, approved, func(e executor.Event) { NoteExecutionOutput.to(x.conn, "", e) })
 	if err != nil {
 		return ProposeResult{}, err
 	}
@@ -109,6 +132,21 @@ func one(p *Parts, identifier string) (storage.Record, error) {
 		"%q names %d resources: %s", identifier, len(found), strings.Join(names, ", "))
 }
 
+// DecideParams asks for a decision on a plan. Decision "ask" puts the card
+// before the person at this connection; "reject" needs no prompt. "stop" keeps a
+// plan that was just approved from being run; the error that it is answered with
+// says whether it came in time, and a plan that nobody decided on goes on waiting.
+type DecideParams struct {
+	Plan     string `json:"plan"`
+	Decision string `json:"decision"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// DecideResult is what became of the plan.
+type DecideResult struct {
+	Execution executor.Execution `json:"execution"`
+}
+
 func (p DecideParams) validate() error {
 	switch {
 	case p.Plan == "" || len(p.Plan) > maxToken:
@@ -121,7 +159,7 @@ func (p DecideParams) validate() error {
 	return nil
 }
 
-var ExecutionDecide = request(MethodExecutionDecide, forwarded, needExecutor,
+var ExecutionDecide = request("cloudops/execution/decide", forwarded, needExecutor,
 	"Puts a plan before the person at this connection and runs it if they approve, rejects it, or stops it.", executionDecide)
 
 // executionDecide rejects a plan, keeps an approved one from running, or puts
@@ -173,7 +211,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 			_ = p.Executor.Stop(params.Plan, "stopped before AWS was called")
 		}
 	})()
-	done, err := p.Executor.Run(x.server.work, approved, func(e executor.Event) { x.conn.notify(NoteExecutionOutput, e) })
+	done, err := p.Executor.Run(x.server.work, approved, func(e executor.Event) { NoteExecutionOutput.to(x.conn, "", e) })
 	if err != nil {
 		return DecideResult{}, err
 	}
@@ -219,12 +257,25 @@ func waitsUntil(p executor.Plan) string {
 		p.Title, p.Expires.Local().Format("15:04:05"))
 }
 
+// PromptResult is the person's answer: a title of the prompt, or "" where they
+// closed the question. A client that can't ask answers with an error instead,
+// which decides nothing, and the plan goes on waiting.
+type PromptResult struct {
+	Title  string `json:"title"`
+	Digest string `json:"digest"`
+	// Reason is why it was rejected, in the person's words, if given.
+	Reason string `json:"reason,omitempty"`
+}
+
+var Prompt = question[executor.Prompt, PromptResult]("cloudops/prompt",
+	"Puts a plan before the person at this connection. Only its answer approves.")
+
 // put asks one question and takes its one answer.
 func (x *session) put(ctx context.Context, ex *executor.Executor, prompt *executor.Prompt) (executor.Approved, error) {
 	asking, cancel := prompt.Until(ctx)
 	defer cancel()
-	var answer PromptResult
-	if err := x.conn.call(asking, MethodPrompt, prompt, &answer); err != nil {
+	answer, err := Prompt.Call(asking, x.conn, *prompt)
+	if err != nil {
 		if asking.Err() != nil {
 			return prompt.Answer(asking, "", "") // it is over, which is for the executor to say
 		}
@@ -336,11 +387,29 @@ func (s *server) recordTurn(p *Parts, e executor.Execution) {
 	}
 }
 
-var ExecutionPending = request(MethodExecutionPending, reads|forwarded|command, needExecutor,
+// PendingResult is the queue of plans, oldest first.
+type PendingResult struct {
+	Plans []executor.Plan `json:"plans"`
+}
+
+var ExecutionPending = request("cloudops/execution/pending", reads|forwarded|command, needExecutor,
 	"Lists the plans that wait for a decision, the oldest first.", executionPending)
 
 func executionPending(ctx context.Context, x *session, p *Parts, _ none) (PendingResult, error) {
 	return PendingResult{Plans: p.Executor.Pending()}, nil
+}
+
+// ExecutionListParams narrows the list.
+type ExecutionListParams struct {
+	Conversation string `json:"conversation_id,omitempty"`
+	Limit        int    `json:"limit,omitempty"`
+}
+
+// ExecutionListResult lists executions, newest first.
+type ExecutionListResult struct {
+	Executions []executor.Execution `json:"executions"`
+	// Problem is why the audit log, of which this is a view, does not hold.
+	Problem string `json:"problem,omitempty"`
 }
 
 func (p ExecutionListParams) validate() error {
@@ -350,7 +419,7 @@ func (p ExecutionListParams) validate() error {
 	return nil
 }
 
-var ExecutionList = request(MethodExecutionList, reads|forwarded|command, needExecutor,
+var ExecutionList = request("cloudops/execution/list", reads|forwarded|command, needExecutor,
 	"Lists what ran, or was decided on, the newest first.", executionList)
 
 func executionList(ctx context.Context, x *session, p *Parts, params ExecutionListParams) (ExecutionListResult, error) {
@@ -361,6 +430,18 @@ func executionList(ctx context.Context, x *session, p *Parts, params ExecutionLi
 	return ExecutionListResult{Executions: list, Problem: p.Executor.AuditProblem()}, nil
 }
 
+// AuditParams limits the entries to the newest; 0 means all.
+type AuditParams struct {
+	Limit int `json:"limit,omitempty"`
+}
+
+// AuditResult lists audit entries in order.
+type AuditResult struct {
+	Entries []executor.Entry `json:"entries"`
+	// Problem is why the log does not hold, so that nothing runs.
+	Problem string `json:"problem,omitempty"`
+}
+
 func (p AuditParams) validate() error {
 	if p.Limit < 0 {
 		return invalid(`"limit" must not be negative`)
@@ -368,7 +449,7 @@ func (p AuditParams) validate() error {
 	return nil
 }
 
-var ExecutionAudit = request(MethodAudit, reads|forwarded, needExecutor,
+var ExecutionAudit = request("cloudops/execution/audit", reads|forwarded, needExecutor,
 	"Returns the entries of the audit log, in order.", audit)
 
 func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (AuditResult, error) {
@@ -379,7 +460,7 @@ func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (Audit
 	return AuditResult{Entries: entries, Problem: p.Executor.AuditProblem()}, nil
 }
 
-var ExecutionVerify = request(MethodAuditVerify, reads|forwarded, needExecutor,
+var ExecutionVerify = request("cloudops/execution/verify", reads|forwarded, needExecutor,
 	"Checks the whole audit log.", auditVerify)
 
 func auditVerify(ctx context.Context, x *session, p *Parts, _ none) (executor.Report, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // resealAgain is how long to wait before values that could not be sealed anew
@@ -128,11 +129,41 @@ func (s *server) keyState(p *Parts) KeyStatusResult {
 	return r
 }
 
-var KeyStatus = request(MethodKeyStatus, reads, needKeys,
+// KeyStatusResult tells of the keys; nothing in it is secret.
+type KeyStatusResult struct {
+	StoreID string `json:"store_id"`
+	seal.Status
+	// Resealing is there while values of earlier keys are sealed anew.
+	Resealing *Resealing `json:"resealing,omitempty"`
+}
+
+// Resealing is how far the sealing anew after a rotation is.
+type Resealing struct {
+	// Done of Total values were looked at in this pass.
+	Done  int `json:"done"`
+	Total int `json:"total"`
+	// Problem is why earlier keys are kept for now.
+	Problem string `json:"problem,omitempty"`
+}
+
+var KeyStatus = request("cloudops/key/status", reads, needKeys,
 	"Tells of the keys; nothing in it is secret.", keyStatus)
 
 func keyStatus(_ context.Context, x *session, p *Parts, _ none) (KeyStatusResult, error) {
 	return x.server.keyState(p), nil
+}
+
+// KeyRotateParams asks for new keys. Token names the progress notes of sealing
+// all anew; "" for none.
+type KeyRotateParams struct {
+	Token string `json:"token,omitempty"`
+}
+
+// KeyRotateResult is how the keys are when all is sealed anew, or cannot be.
+type KeyRotateResult struct {
+	// Renewed: the key-encryption key is a new one too.
+	Renewed bool `json:"key_encryption_key_renewed"`
+	KeyStatusResult
 }
 
 func (p KeyRotateParams) validate() error {
@@ -142,7 +173,7 @@ func (p KeyRotateParams) validate() error {
 	return nil
 }
 
-var KeyRotate = request(MethodKeyRotate, 0, needKeys|needStore|needExecutor,
+var KeyRotate = request("cloudops/key/rotate", 0, needKeys|needStore|needExecutor,
 	"Makes new keys, once a person at the terminal confirmed it, and seals everything anew.", keyRotate)
 
 // keyRotate makes new keys, unless a rotation is under way, and waits until all
@@ -157,10 +188,7 @@ func keyRotate(ctx context.Context, x *session, p *Parts, params KeyRotateParams
 	}
 	job := s.reseal(p)
 	listen := func(done, total int) {
-		if params.Token != "" && ctx.Err() == nil {
-			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token,
-				Progress: scanner.Progress{Done: done, Total: total, Message: "sealing everything anew"}})
-		}
+		x.progress(ctx, params.Token, scanner.Progress{Done: done, Total: total, Message: "sealing everything anew"})
 	}
 	s.resealing.mu.Lock()
 	job.listeners[&listen] = struct{}{}
@@ -200,6 +228,16 @@ func (x *session) rotate(ctx context.Context, p *Parts) (renewed bool, err error
 	return renewed, nil
 }
 
+// KeyExportParams names the one who can open the export; see seal.NewExport.
+type KeyExportParams struct {
+	Recipient string `json:"recipient"`
+}
+
+// KeyExportResult is what seal.Export makes a recovery file of.
+type KeyExportResult struct {
+	Parcel []byte `json:"parcel"`
+}
+
 func (p KeyExportParams) validate() error {
 	if p.Recipient == "" || len(p.Recipient) > 200 {
 		return invalid(`"recipient" must name the one who opens the export`)
@@ -207,7 +245,7 @@ func (p KeyExportParams) validate() error {
 	return nil
 }
 
-var KeyExport = request(MethodKeyExport, 0, needKeys|needExecutor,
+var KeyExport = request("cloudops/key/export", 0, needKeys|needExecutor,
 	"Hands the keys over to this terminal, encrypted for one recipient, once the person there confirmed it.", keyExport)
 
 // keyExport hands the keys over, encrypted for the process that knows the
@@ -229,7 +267,7 @@ func keyExport(ctx context.Context, x *session, p *Parts, params KeyExportParams
 	return KeyExportResult{Parcel: parcel}, nil
 }
 
-var KeyExported = request(MethodKeyExported, 0, needKeys|needExecutor,
+var KeyExported = request("cloudops/key/exported", 0, needKeys|needExecutor,
 	"Says that the recovery file of this session's export is written.", keyExported)
 
 // keyExported notes that the recovery file of this session's export is written.

@@ -56,42 +56,42 @@ func TestKeysRotateWhileTheDaemonServes(t *testing.T) {
 	var heard notes
 	c := dialing(t, typing(home, heard.add))
 	other := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", "")})
-	before := call[KeyStatusResult](t, c, MethodKeyStatus, nil)
+	before := call[KeyStatusResult](t, c, KeyStatus.Name, nil)
 	if got := uses(before); !slices.Equal(got, []string{"seals"}) || before.StoreID == "" {
 		t.Fatalf("before: %+v", before)
 	}
 	done := make(chan KeyRotateResult, 1)
 	go func() {
 		var r KeyRotateResult
-		if err := c.Call(t.Context(), MethodKeyRotate, KeyRotateParams{Token: "k"}, &r); err != nil {
+		if err := c.Call(t.Context(), KeyRotate.Name, KeyRotateParams{Token: "k"}, &r); err != nil {
 			t.Error(err)
 		}
 		done <- r
 	}()
 	// Others look things up, scan and talk meanwhile.
 	scanned(t, other)
-	if r := call[ResolveResult](t, other, MethodEstateResolve, ResolveParams{Tokens: []string{"db-000042"}}); len(r.Records) != 1 {
+	if r := call[ResolveResult](t, other, EstateResolve.Name, ResolveParams{Tokens: []string{"db-000042"}}); len(r.Records) != 1 {
 		t.Errorf("a look-up: %+v", r)
 	}
-	if g := call[GetResult](t, other, MethodEstateGet, GetParams{Identifier: "db-000042"}); len(g.Resources) != 1 {
+	if g := call[GetResult](t, other, EstateGet.Name, GetParams{Identifier: "db-000042"}); len(g.Resources) != 1 {
 		t.Errorf("a read: %+v", g)
 	}
-	call[ConversationCreated](t, other, MethodConversationCreate, nil)
+	call[ConversationCreated](t, other, ConversationCreate.Name, nil)
 	r := <-done
 	if got := uses(r.KeyStatusResult); !slices.Equal(got, []string{"seals", "audit"}) || r.Keys[1].ID != before.Keys[0].ID || !r.Renewed || r.Resealing != nil {
 		t.Errorf("after: %+v", r)
 	}
-	if !heard.have(NoteProgress, `"token":"k"`, "sealing everything anew") {
+	if !heard.have(NoteProgress.Name, `"token":"k"`, "sealing everything anew") {
 		t.Error("no progress was told")
 	}
-	if g := call[GetResult](t, other, MethodEstateGet, GetParams{Identifier: awstest.MainDB}); len(g.Resources) != 1 {
+	if g := call[GetResult](t, other, EstateGet.Name, GetParams{Identifier: awstest.MainDB}); len(g.Resources) != 1 {
 		t.Errorf("what was scanned meanwhile: %+v", g)
 	}
-	if v := call[executor.Report](t, other, MethodAuditVerify, nil); !v.OK {
+	if v := call[executor.Report](t, other, ExecutionVerify.Name, nil); !v.OK {
 		t.Errorf("the audit log: %+v", v)
 	}
 	// Neither an answer nor the log nor the audit log has a word of a key.
-	all, err := json.Marshal([]any{r, call[AuditResult](t, other, MethodAudit, nil)})
+	all, err := json.Marshal([]any{r, call[AuditResult](t, other, ExecutionAudit.Name, nil)})
 	if err != nil || strings.Contains(string(all), "kek") {
 		t.Errorf("%s, %v", all, err)
 	}
@@ -111,10 +111,10 @@ func TestARotationGoesOnAtTheNextStart(t *testing.T) {
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	c := dialing(t, typing(home, nil))
 	eventually(t, "all is sealed anew", func() bool {
-		r := call[KeyStatusResult](t, c, MethodKeyStatus, nil)
+		r := call[KeyStatusResult](t, c, KeyStatus.Name, nil)
 		return slices.Equal(uses(r), []string{"seals", "audit"})
 	})
-	g := call[GetResult](t, c, MethodEstateGet, GetParams{Identifier: "db-000599"})
+	g := call[GetResult](t, c, EstateGet.Name, GetParams{Identifier: "db-000599"})
 	if len(g.Resources) != 1 {
 		t.Errorf("%+v", g)
 	}
@@ -132,31 +132,31 @@ func TestKeysAreGivenAwayToAPersonAtATerminalOnly(t *testing.T) {
 		"script": dialing(t, ClientConfig{Home: home}),
 		"editor": dialing(t, ClientConfig{Home: home, Kind: "editor", Prompt: approve}),
 	} {
-		refused(t, c, CodeRefused, "decided at a terminal", MethodKeyExport, params)
-		refused(t, c, CodeRefused, "decided at a terminal", MethodKeyRotate, KeyRotateParams{})
-		refused(t, c, CodeRefused, "nothing was exported", MethodKeyExported, nil)
-		if got := uses(call[KeyStatusResult](t, c, MethodKeyStatus, nil)); !slices.Equal(got, []string{"seals"}) {
+		refused(t, c, CodeRefused, "decided at a terminal", KeyExport.Name, params)
+		refused(t, c, CodeRefused, "decided at a terminal", KeyRotate.Name, KeyRotateParams{})
+		refused(t, c, CodeRefused, "nothing was exported", KeyExported.Name, nil)
+		if got := uses(call[KeyStatusResult](t, c, KeyStatus.Name, nil)); !slices.Equal(got, []string{"seals"}) {
 			t.Errorf("%s: keys %v", kind, got)
 		}
 	}
 	no := typing(home, nil)
 	no.Confirm = typed("no")
-	refused(t, dialing(t, no), CodeRejected, "", MethodKeyExport, params)
+	refused(t, dialing(t, no), CodeRejected, "", KeyExport.Name, params)
 
 	c := dialing(t, typing(home, nil))
-	refused(t, c, -32602, "recipient", MethodKeyExport, KeyExportParams{Recipient: "me"})
-	r := call[KeyExportResult](t, c, MethodKeyExport, params)
+	refused(t, c, -32602, "recipient", KeyExport.Name, KeyExportParams{Recipient: "me"})
+	r := call[KeyExportResult](t, c, KeyExport.Name, params)
 	if len(r.Parcel) == 0 || strings.Contains(string(r.Parcel), `"aead"`) {
 		t.Errorf("%d bytes, or keys in the clear", len(r.Parcel))
 	}
-	if s := call[KeyStatusResult](t, c, MethodKeyStatus, nil); !s.Exported.IsZero() {
+	if s := call[KeyStatusResult](t, c, KeyStatus.Name, nil); !s.Exported.IsZero() {
 		t.Errorf("an export without a file counts: %+v", s)
 	}
-	if s := call[KeyStatusResult](t, c, MethodKeyExported, nil); s.Exported.IsZero() || !s.Covered {
+	if s := call[KeyStatusResult](t, c, KeyExported.Name, nil); s.Exported.IsZero() || !s.Covered {
 		t.Errorf("after the export: %+v", s)
 	}
-	refused(t, c, CodeRefused, "nothing was exported", MethodKeyExported, nil)
-	if err := c.Call(t.Context(), MethodKeyExport, KeyExportParams{Recipient: strings.Repeat("x", 300)}, nil); !errors.As(err, new(*Error)) {
+	refused(t, c, CodeRefused, "nothing was exported", KeyExported.Name, nil)
+	if err := c.Call(t.Context(), KeyExport.Name, KeyExportParams{Recipient: strings.Repeat("x", 300)}, nil); !errors.As(err, new(*Error)) {
 		t.Errorf("a long recipient: %v", err)
 	}
 }

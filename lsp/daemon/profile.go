@@ -8,7 +8,12 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 )
 
-var ProfileList = request(MethodProfileList, reads|forwarded|command, needScanner,
+// ProfileListResult lists the shared files' profiles.
+type ProfileListResult struct {
+	Profiles []scanner.Profile `json:"profiles"`
+}
+
+var ProfileList = request("cloudops/profile/list", reads|forwarded|command, needScanner,
 	"Lists the profiles of the AWS files.", profileList)
 
 func profileList(ctx context.Context, x *session, p *Parts, _ none) (ProfileListResult, error) {
@@ -23,6 +28,11 @@ func profileList(ctx context.Context, x *session, p *Parts, _ none) (ProfileList
 	return ProfileListResult{Profiles: profiles}, nil
 }
 
+// ProfileSelectParams chooses the session's profile.
+type ProfileSelectParams struct {
+	Name string `json:"name"`
+}
+
 func (p ProfileSelectParams) validate() error {
 	if p.Name == "" || len(p.Name) > 1024 {
 		return invalid(`"name" must be the name of a profile`)
@@ -30,7 +40,7 @@ func (p ProfileSelectParams) validate() error {
 	return nil
 }
 
-var ProfileSelect = request(MethodProfileSelect, forwarded, needScanner,
+var ProfileSelect = request("cloudops/profile/select", forwarded, needScanner,
 	"Chooses the profile of this session; what it proposed for another one is void.", profileSelect)
 
 // profileSelect changes this session only. What it proposed for another profile
@@ -60,7 +70,7 @@ func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSele
 	return ProfileListResult{Profiles: profiles}, nil
 }
 
-var ProfileIdentity = request(MethodProfileIdentity, reads, needScanner,
+var ProfileIdentity = request("cloudops/profile/identity", reads, needScanner,
 	"Asks AWS who the profile of this session is.", profileIdentity)
 
 // profileIdentity asks AWS who the session's profile is, and keeps nothing.

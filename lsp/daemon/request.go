@@ -4,6 +4,8 @@ import (
 	"context"
 	"reflect"
 	"slices"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // trait says what a request does, and who may send it.
@@ -23,16 +25,20 @@ const (
 	command
 )
 
+// Message is what the two ends say to each other.
+type Message struct {
+	// Name is its method.
+	Name string
+	// Doc says what it does.
+	Doc string
+	// Params and Result are its types; notifications have no result.
+	Params, Result reflect.Type
+}
+
 // Descriptor is all that is known of a request: who serves, sends again,
 // forwards, offers or documents requests reads it here.
 type Descriptor struct {
-	// Name is its method.
-	Name string
-	// Doc says in a sentence what it does.
-	Doc string
-	// Params and Result are the types of both sides.
-	Params, Result reflect.Type
-
+	Message
 	traits trait
 	needs  need
 	// check decodes parameters; call does as well, and serves the request.
@@ -94,7 +100,7 @@ func request[P, R any](
 		return params, err
 	}
 	return Request[P, R]{&Descriptor{
-		Name: name, Doc: doc, Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R](), traits: traits, needs: needs,
+		Message: Message{name, doc, reflect.TypeFor[P](), reflect.TypeFor[R]()}, traits: traits, needs: needs,
 		check: func(raw []byte) error {
 			_, err := decode(raw)
 			return err
@@ -153,3 +159,47 @@ var byName = func() map[string]*Descriptor {
 
 // Requests lists them, in the order of the documentation.
 func Requests() []*Descriptor { return slices.Clone(requests) }
+
+// Question is a request that the daemon sends: it asks the person at the client.
+type Question[P, R any] struct{ Message }
+
+func question[P, R any](name, doc string) Question[P, R] {
+	return Question[P, R]{Message{name, doc, reflect.TypeFor[P](), reflect.TypeFor[R]()}}
+}
+
+// Call asks it.
+func (q Question[P, R]) Call(ctx context.Context, to Caller, params P) (R, error) {
+	var answer R
+	err := to.Call(ctx, q.Name, params, &answer)
+	return answer, err
+}
+
+// answer has ask answer it, at the client.
+func (q Question[P, R]) answer(ctx context.Context, params []byte, ask func(context.Context, P) (R, error)) (any, error) {
+	var p P
+	if err := jsonv2.Unmarshal(params, &p); err != nil {
+		return nil, invalid("the question is malformed")
+	}
+	return ask(ctx, p)
+}
+
+// Questions lists all that the daemon asks.
+func Questions() []Message { return []Message{Prompt.Message, Confirm.Message} }
+
+// Note is a notification of the daemon.
+type Note[P any] struct{ Message }
+
+func note[P any](name, doc string) Note[P] {
+	return Note[P]{Message{Name: name, Doc: doc, Params: reflect.TypeFor[P]()}}
+}
+
+// to sends it. Of those with one topic that wait to be sent only the last is.
+func (n Note[P]) to(c *conn, topic string, params P) { c.notifyOf(topic, n.Name, params) }
+
+// Notes lists all that the daemon notifies of.
+func Notes() []Message {
+	return []Message{
+		NoteEstateChanged.Message, NoteExecutionChanged.Message, NoteExecutionOutput.Message,
+		NoteProgress.Message, NoteText.Message,
+	}
+}

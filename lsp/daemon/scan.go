@@ -33,6 +33,28 @@ type scan struct {
 	err    error
 }
 
+// ProgressNote is one step of what Token names.
+type ProgressNote struct {
+	Token string `json:"token"`
+	scanner.Progress
+}
+
+var NoteProgress = note[ProgressNote]("cloudops/progress",
+	"How far a request is that was sent with a token; of steps that wait to be read only the last comes.")
+
+// progress tells of a step, unless the request has no token or has ended.
+func (x *session) progress(ctx context.Context, token string, p scanner.Progress) {
+	if token != "" && ctx.Err() == nil {
+		NoteProgress.to(x.conn, NoteProgress.Name+" "+token, ProgressNote{Token: token, Progress: p})
+	}
+}
+
+// ScanParams asks for a scan. Token names its progress notes; "" for none.
+type ScanParams struct {
+	scanner.Options
+	Token string `json:"token,omitempty"`
+}
+
 func (p ScanParams) validate() error {
 	for _, list := range [][]string{p.Profiles, p.Regions, p.Services} {
 		if len(list) > 1000 {
@@ -45,7 +67,7 @@ func (p ScanParams) validate() error {
 	return nil
 }
 
-var EstateScan = request(MethodEstateScan, proposes|forwarded|command, needScanner,
+var EstateScan = request("cloudops/estate/scan", proposes|forwarded|command, needScanner,
 	"Reads the accounts, and keeps what it finds; progress notes come on the way.", estateScan)
 
 // estateScan runs a scan for this session, or joins the one that others asked
@@ -56,9 +78,7 @@ func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (s
 		return scanner.Result{}, err
 	}
 	return x.server.scan(ctx, p.Scanner.Scan, env, params.Options, func(pr scanner.Progress) {
-		if params.Token != "" && ctx.Err() == nil {
-			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token, Progress: pr})
-		}
+		x.progress(ctx, params.Token, pr)
 	})
 }
 
@@ -116,7 +136,7 @@ func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
 	job.err = refusef(-32603, "", "internal error in the scan; the log has the details")
 	defer func() {
 		if e := recover(); e != nil {
-			(&conn{log: s.log}).logPanic(MethodEstateScan, e)
+			(&conn{log: s.log}).logPanic("cloudops/estate/scan", e)
 		}
 		s.scans.mu.Lock()
 		defer s.scans.mu.Unlock()

@@ -133,7 +133,7 @@ func TestOthersHearThatAScanBeginsAndEnds(t *testing.T) {
 	s, _ := serving(t, ServerConfig{Home: home})
 	heard := make(chan bool, 100)
 	dialing(t, ClientConfig{Home: home, Note: func(method string, _ []byte) {
-		if method == NoteEstateChanged {
+		if method == NoteEstateChanged.Name {
 			running, _ := s.scans.state()
 			heard <- running
 		}

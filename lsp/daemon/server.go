@@ -493,7 +493,7 @@ func (s *server) watch(p *Parts) {
 					return
 				case c := <-changes:
 					s.generation.Store(c.Generation)
-					s.broadcast(NoteEstateChanged, EstateChanged(c))
+					broadcast(s, NoteEstateChanged, c)
 				}
 			}
 		})
@@ -507,7 +507,7 @@ func (s *server) watch(p *Parts) {
 				case <-s.work.Done():
 					return
 				case <-changes:
-					s.broadcast(NoteExecutionChanged, struct{}{})
+					broadcast(s, NoteExecutionChanged, none{})
 				}
 			}
 		})
@@ -516,17 +516,17 @@ func (s *server) watch(p *Parts) {
 }
 
 func (s *server) estateChanged() {
-	s.broadcast(NoteEstateChanged, EstateChanged{Generation: s.generation.Load()})
+	broadcast(s, NoteEstateChanged, storage.Change{Generation: s.generation.Load()})
 }
 
 // broadcast tells every session that shook hands, and waits for none. Of news
 // that a session has not read yet only the latest is kept.
-func (s *server) broadcast(note string, params any) {
+func broadcast[P any](s *server, n Note[P], params P) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for x := range s.sessions {
 		if x.ready() {
-			x.conn.notifyOf(note, note, params)
+			n.to(x.conn, n.Name, params)
 		}
 	}
 }

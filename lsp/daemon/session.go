@@ -126,11 +126,11 @@ func (x *session) dispatch(ctx context.Context, name string, params []byte) (any
 	if x.refusal != nil {
 		return nil, x.refusal
 	}
-	if name == MethodHello {
+	if name == Hello.Name {
 		return x.hello(ctx, params)
 	}
 	if !x.ready() {
-		return nil, jsonrpc2.Errorf(jsonrpc2.ServerNotInitialized, "the first request must be %s", MethodHello)
+		return nil, jsonrpc2.Errorf(jsonrpc2.ServerNotInitialized, "the first request must be %s", Hello.Name)
 	}
 	d, ok := x.server.requests[name]
 	if !ok {
@@ -148,6 +148,37 @@ func (x *session) dispatch(ctx context.Context, name string, params []byte) (any
 	}
 	return d.call(ctx, x, p, params)
 }
+
+// HelloParams opens a session.
+type HelloParams struct {
+	Protocol int   `json:"protocol"`
+	Build    Build `json:"build"`
+	// Kind is editor or terminal.
+	Kind string `json:"kind"`
+	// Interactive: a person can be asked here.
+	Interactive bool `json:"interactive"`
+	// Cards: the editor shows whole cards, and has a dialog of its own for what
+	// is high or critical.
+	Cards       bool                `json:"cards,omitempty"`
+	Environment scanner.Environment `json:"environment"`
+}
+
+// HelloResult is the daemon's side of the handshake.
+type HelloResult struct {
+	Protocol int    `json:"protocol"`
+	Build    Build  `json:"build"`
+	StoreID  string `json:"store_id,omitempty"`
+	Session  string `json:"session"`
+	PID      int    `json:"pid"`
+	// Problems say why the daemon is degraded, and the mend; none when well.
+	Problems []string `json:"problems,omitempty"`
+	// Notices are worth telling once, such as where a new key was put.
+	Notices []string `json:"notices,omitempty"`
+}
+
+// Hello is the first request of a session, and has no other.
+var Hello = request[HelloParams, HelloResult]("cloudops/hello", 0, 0,
+	"Opens the session: who is there, and of which build. It is the first request, and sent once.", nil)
 
 func (p HelloParams) validate() error {
 	if p.Kind != "editor" && p.Kind != "terminal" {

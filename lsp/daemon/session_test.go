@@ -61,11 +61,11 @@ func TestAStalledSessionHoldsUpNobody(t *testing.T) {
 	notes := make(chan string, 100)
 	dialing(t, ClientConfig{Home: home, Note: func(m string, _ []byte) { notes <- m }})
 	for range 50 {
-		s.broadcast(NoteExecutionChanged, struct{}{})
+		broadcast(s, NoteExecutionChanged, struct{}{})
 		s.estateChanged()
-		stalled.conn.notifyOf(NoteProgress+" t", NoteProgress, ProgressNote{Token: "t"})
-		waitNote(t, notes, NoteExecutionChanged)
-		waitNote(t, notes, NoteEstateChanged)
+		stalled.conn.notifyOf("t", NoteProgress.Name, ProgressNote{Token: "t"})
+		waitNote(t, notes, NoteExecutionChanged.Name)
+		waitNote(t, notes, NoteEstateChanged.Name)
 	}
 	if !slices.Contains(sessionsOf(s), stalled) {
 		t.Error("the stalled session is gone")
@@ -96,7 +96,7 @@ func TestUnreadNotificationsAreBounded(t *testing.T) {
 	stalled := stall(t, s, home)
 	text := strings.Repeat("x", 64<<10)
 	for range 10 * maxQueued / len(text) {
-		stalled.conn.notify(NoteText, TextNote{Text: text})
+		stalled.conn.notify(NoteText.Name, TextNote{Text: text})
 		stalled.conn.out.mu.Lock()
 		if n := stalled.conn.out.notes; n > maxQueued {
 			t.Errorf("%d bytes wait", n)
@@ -115,8 +115,8 @@ func TestWhatIsSentArrivesInOrder(t *testing.T) {
 	c := newConn(t.Context(), far, maxRequest, log)
 	c.start(func(ctx context.Context, method string, _ []byte) (any, error) {
 		for i := range 100 {
-			c.notify(NoteText, TextNote{Text: fmt.Sprint(i)})
-			c.notifyOf("p", NoteProgress, ProgressNote{Token: fmt.Sprint(i)})
+			c.notify(NoteText.Name, TextNote{Text: fmt.Sprint(i)})
+			c.notifyOf("p", NoteProgress.Name, ProgressNote{Token: fmt.Sprint(i)})
 		}
 		return echo{"done"}, nil
 	}, nil)
@@ -128,14 +128,14 @@ func TestWhatIsSentArrivesInOrder(t *testing.T) {
 		if err := json.Unmarshal(params, &p); err != nil {
 			t.Error(err)
 		}
-		if method == NoteProgress {
+		if method == NoteProgress.Name {
 			progress = p.Token
 		} else {
 			got = append(got, p.Text)
 		}
 	})
 	var res echo
-	if err := peer.call(t.Context(), "x", none{}, &res); err != nil {
+	if err := peer.Call(t.Context(), "x", none{}, &res); err != nil {
 		t.Fatal(err)
 	}
 	c.close()
@@ -219,7 +219,7 @@ func TestFoldersChangeUnderASession(t *testing.T) {
 		if err := c.SetWorkspaces(t.Context(), []string{dir}); !errors.As(err, &e) || e.Code != CodeRefused {
 			t.Errorf("%s: %v, want a refusal", dir, err)
 		}
-		if err := c.Call(t.Context(), MethodWorkspaces, WorkspacesParams{Workspaces: []string{dir}}, nil); !errors.As(err, &e) || e.Code != CodeRefused {
+		if err := c.Call(t.Context(), Workspaces.Name, WorkspacesParams{Workspaces: []string{dir}}, nil); !errors.As(err, &e) || e.Code != CodeRefused {
 			t.Errorf("%s, said to the daemon: %v, want a refusal", dir, err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestFoldersChangeUnderASession(t *testing.T) {
 	}
 	var e *Error
 	many := slices.Repeat([]string{second}, MaxWorkspaces+1)
-	if err := c.Call(t.Context(), MethodWorkspaces, WorkspacesParams{Workspaces: many}, nil); !errors.As(err, &e) || e.Code != -32602 {
+	if err := c.Call(t.Context(), Workspaces.Name, WorkspacesParams{Workspaces: many}, nil); !errors.As(err, &e) || e.Code != -32602 {
 		t.Errorf("too many: %v", err)
 	}
 }
@@ -442,7 +442,7 @@ func TestWhatOnlyReadsIsSentAgain(t *testing.T) {
 			first := dials.Add(1) == 1
 			peer := newConn(context.Background(), far, maxRequest, slog.New(slog.DiscardHandler))
 			peer.start(func(ctx context.Context, m string, _ []byte) (any, error) {
-				if m == MethodHello {
+				if m == Hello.Name {
 					return HelloResult{Protocol: ProtocolVersion}, nil
 				}
 				if first {

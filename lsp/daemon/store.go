@@ -17,6 +17,20 @@ type Move struct {
 	Commit func(mode string) error
 }
 
+// MigrateParams asks to move the store to a mode: embedded, local or remote.
+// Token names its progress notes; "" for none.
+type MigrateParams struct {
+	To    string `json:"to"`
+	Token string `json:"token,omitempty"`
+}
+
+// MigrateResult is what was moved.
+type MigrateResult struct {
+	From        string          `json:"from"`
+	To          string          `json:"to"`
+	Collections []storage.Moved `json:"collections"`
+}
+
 func (p MigrateParams) validate() error {
 	if p.To == "" || len(p.To) > 64 || len(p.Token) > maxToken {
 		return invalid(`"to" must be embedded, local or remote`)
@@ -24,7 +38,7 @@ func (p MigrateParams) validate() error {
 	return nil
 }
 
-var StoreMigrate = request(MethodStoreMigrate, 0, needStore|needExecutor,
+var StoreMigrate = request("cloudops/store/migrate", 0, needStore|needExecutor,
 	"Moves the store to another mode, once a person at the terminal confirmed it.", storeMigrate)
 
 // storeMigrate moves the store, once the person at this terminal agrees. The
@@ -62,10 +76,7 @@ func storeMigrate(ctx context.Context, x *session, p *Parts, params MigrateParam
 	x.server.enter()
 	defer x.server.leave()
 	report := func(done, total int) {
-		if params.Token != "" {
-			x.conn.notifyOf(NoteProgress+" "+params.Token, NoteProgress, ProgressNote{Token: params.Token,
-				Progress: scanner.Progress{Done: done, Total: total, Message: "moving the store"}})
-		}
+		x.progress(ctx, params.Token, scanner.Progress{Done: done, Total: total, Message: "moving the store"})
 	}
 	moved, err := p.Store.Migrate(ctx, to, func() error {
 		if p.Executor != nil {

@@ -111,7 +111,16 @@ func checkWorkspaces(field string, workspaces []string) error {
 	return nil
 }
 
-var Workspaces = request(MethodWorkspaces, repeatable, 0,
+// MaxWorkspaces bounds the folders that one session has open.
+const MaxWorkspaces = 1000
+
+// WorkspacesParams are all the folders that the session has open, in the place
+// of those that it had. A home inside one of them is refused, as by hello.
+type WorkspacesParams struct {
+	Workspaces []string `json:"workspaces"`
+}
+
+var Workspaces = request("cloudops/workspaces", repeatable, 0,
 	"Says which folders are open in this session, in the place of those that were.", setWorkspaces)
 
 // setWorkspaces takes the folders that a session has open now. What is under way

@@ -239,7 +239,7 @@ func (s *scenario) step(name string, args []string) {
 			Grave                          bool
 			Fields                         []struct{ Name, Text string }
 		}
-		raw, next := e.Asked(daemon.MethodPrompt, s.prompts, nil)
+		raw, next := e.Asked(daemon.Prompt.Name, s.prompts, nil)
 		s.prompts = next
 		s.decode(raw, &p)
 		s.print("%s (risk: %s, grave: %t)\n%s\n", p.Title, p.Risk, p.Grave, p.Line)
@@ -287,13 +287,13 @@ func (s *scenario) answer(method string, params json.RawMessage) (any, error) {
 		Actions             []action
 		Reject, Run, Digest string
 	}
-	if method != "window/showMessageRequest" && method != daemon.MethodPrompt {
+	if method != "window/showMessageRequest" && method != daemon.Prompt.Name {
 		return nil, nil
 	}
 	if err := json.Unmarshal(params, &p); err != nil {
 		return nil, err
 	}
-	if method == daemon.MethodPrompt {
+	if method == daemon.Prompt.Name {
 		p.Actions = []action{{p.Reject, p.Digest}, {p.Run, p.Digest}}
 	}
 	time.Sleep(looking)
