@@ -36,11 +36,12 @@ func fromPosition(p protocol.Position) position {
 // offset is the byte offset of a position. Positions beyond a line or the text
 // are its end, those within a character its start.
 func (d *document) offset(p position, enc encoding) int {
-	if uint64(p.line) >= uint64(len(d.lines)) {
-		return len(d.text)
+	text, lines := d.content()
+	if uint64(p.line) >= uint64(len(lines)) {
+		return len(text)
 	}
 	start, end := d.line(int(p.line))
-	line := d.text[start:end]
+	line := text[start:end]
 	if enc == utf8bytes {
 		at := int(min(uint64(p.character), uint64(len(line))))
 		for at > 0 && at < len(line) && !utf8.RuneStart(line[at]) {
@@ -61,10 +62,11 @@ func (d *document) offset(p position, enc encoding) int {
 
 // position is the inverse of offset.
 func (d *document) position(offset int, enc encoding) protocol.Position {
-	offset = max(0, min(offset, len(d.text)))
+	text := d.text()
+	offset = max(0, min(offset, len(text)))
 	n := d.lineOf(offset)
 	start, end := d.line(n)
-	line := d.text[start:min(offset, end)]
+	line := text[start:min(offset, end)]
 	if enc == utf8bytes {
 		return protocol.Position{Line: uint32(n), Character: uint32(len(line))}
 	}
@@ -96,7 +98,7 @@ func fromChanges(changes []protocol.TextDocumentContentChangeEvent) []edit {
 			edits = append(edits, edit{whole: true, text: strings.Clone(c.Text)})
 		case *protocol.TextDocumentContentChangePartial:
 			edits = append(edits, edit{
-				start: fromPosition(c.Range.Start), end: fromPosition(c.Range.End), text: c.Text,
+				start: fromPosition(c.Range.Start), end: fromPosition(c.Range.End), text: strings.Clone(c.Text),
 			})
 		}
 	}

@@ -5,22 +5,33 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/cloudops/cloudops/storage/index"
 )
 
-// document is one version of an open file. It never changes.
+// document is one version of an open file. It never changes. What an edit makes
+// is kept in pieces, and joined for whoever reads it first: of a thousand edits
+// in a row hardly any version is read.
 type document struct {
 	uri     string
 	version int32
-	text    string
-	// lines are the offsets at which lines start.
-	lines []int
+	// edited is when edits made it; zero where all of it was sent.
+	edited time.Time
+	// rope is nil until the first edit.
+	rope *rope
+	// content is the text, and the offsets at which its lines start.
+	content func() (string, []int)
 }
 
 func newDocument(uri string, version int32, text string) *document {
-	return &document{uri: uri, version: version, text: text, lines: lineStarts(text)}
+	return &document{uri: uri, version: version, content: sync.OnceValues(func() (string, []int) { return text, lineStarts(text) })}
+}
+
+func (d *document) text() string {
+	text, _ := d.content()
+	return text
 }
 
 // lineStarts finds lines as LSP ends them: LF, CRLF or CR.
@@ -53,26 +64,28 @@ func lineStarts(text string) []int {
 // line returns the bounds of a line without its end; one that does not exist
 // is the empty end of the text.
 func (d *document) line(n int) (start, end int) {
-	if n < 0 || n >= len(d.lines) {
-		return len(d.text), len(d.text)
+	text, lines := d.content()
+	if n < 0 || n >= len(lines) {
+		return len(text), len(text)
 	}
-	start, end = d.lines[n], len(d.text)
-	if n+1 < len(d.lines) {
-		end = d.lines[n+1]
+	start, end = lines[n], len(text)
+	if n+1 < len(lines) {
+		end = lines[n+1]
 	}
-	return start, start + len(strings.TrimRight(d.text[start:end], "\r\n"))
+	return start, start + len(strings.TrimRight(text[start:end], "\r\n"))
 }
 
 // lineOf is the number of the line that an offset is on.
 func (d *document) lineOf(offset int) int {
-	return sort.SearchInts(d.lines, offset+1) - 1
+	_, lines := d.content()
+	return sort.SearchInts(lines, offset+1) - 1
 }
 
 // at returns the tokens that cover an offset, longest first, with offsets in
 // the document.
 func (d *document) at(offset int) []index.Token {
 	start, end := d.line(d.lineOf(offset))
-	tokens := index.At(d.text[start:end], min(offset, end)-start)
+	tokens := index.At(d.text()[start:end], min(offset, end)-start)
 	for i := range tokens {
 		tokens[i].Start += start
 		tokens[i].End += start
@@ -88,8 +101,9 @@ func (d *document) across(start, end, most int) [][]index.Token {
 		return [][]index.Token{d.at(start)}
 	}
 	var places [][]index.Token
+	text := d.text()
 	for at, n := start, 0; at < end && n < most; at++ {
-		if at > start && (!inWord(d.text[at]) || inWord(d.text[at-1])) {
+		if at > start && (!inWord(text[at]) || inWord(text[at-1])) {
 			continue
 		}
 		tokens := slices.DeleteFunc(d.at(at), func(t index.Token) bool { return t.End <= at })

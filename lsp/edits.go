@@ -3,6 +3,8 @@ package lsp
 import (
 	"slices"
 	"strings"
+	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -22,24 +24,27 @@ func (d *document) apply(version int32, edits []edit, enc encoding) *document {
 			break
 		}
 	}
-	text := d.text
-	switch len(edits) {
-	case 0:
-	case 1: // as typing makes: its place is in the table of lines
-		start, end := d.offset(edits[0].start, enc), d.offset(edits[0].end, enc)
-		text = text[:min(start, end)] + edits[0].text + text[max(start, end):]
-	default:
-		r := newRope(text, pieceSize)
-		for _, e := range edits {
-			r.replace(e, enc)
-		}
-		text = r.String()
+	next := &document{uri: d.uri, version: version, edited: d.edited, rope: d.rope, content: d.content}
+	if len(edits) == 0 {
+		return next
 	}
-	return newDocument(d.uri, version, text)
+	r := d.rope.clone()
+	if r == nil {
+		r = newRope(d.text(), pieceSize)
+	}
+	for _, e := range edits {
+		r.replace(e, enc)
+	}
+	next.edited, next.rope = time.Now(), r
+	next.content = sync.OnceValues(func() (string, []int) {
+		text := r.String()
+		return text, lineStarts(text)
+	})
+	return next
 }
 
 // pieceSize is how long the pieces of a rope are made, in bytes. An edit copies
-// a few of them and walks over the others' sums.
+// a few of them and walks over the others' sums, which each version has anew.
 const pieceSize = 2 << 10
 
 // rope is a text in pieces, so that many edits cost about as much as they are
@@ -72,6 +77,14 @@ func newRope(text string, size int) *rope {
 	r := &rope{size: size}
 	r.pieces = r.cut(text)
 	return r
+}
+
+// clone is a rope for the next version; the pieces themselves are shared.
+func (r *rope) clone() *rope {
+	if r == nil {
+		return nil
+	}
+	return &rope{slices.Clone(r.pieces), r.size}
 }
 
 // cut makes pieces of a text.
@@ -116,6 +129,11 @@ func (r *rope) replace(e edit, enc encoding) {
 	if from > 0 && strings.HasPrefix(text, "\n") && strings.HasSuffix(r.pieces[from-1].text, "\r") {
 		from--
 		text = r.pieces[from].text + text
+	}
+	// What deleting leaves must not crumble, however long a document is edited.
+	if len(text) < r.size/2 && to < len(r.pieces) {
+		text += r.pieces[to].text
+		to++
 	}
 	r.pieces = slices.Replace(r.pieces, from, to, r.cut(text)...)
 }

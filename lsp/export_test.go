@@ -18,7 +18,7 @@ func ServeProbed(ctx context.Context, cfg Config, probes map[string]func(context
 	}
 	s.table["test/text"] = inOrder(func(p *protocol.HoverParams) (any, work, error) {
 		d := s.documents.get(string(p.TextDocument.URI))
-		return nil, func(context.Context) (any, error) { return d.text, nil }, nil
+		return nil, func(context.Context) (any, error) { return d.text(), nil }, nil
 	})
 	s.table["test/decode"] = func([]byte) (any, work, error) { panic("hush: vol-1") }
 	s.table["test/prompt"] = decode(func(ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })

@@ -136,10 +136,15 @@ func (s *server) prefetch(ctx context.Context) {
 		}
 		before := tokens
 		tokens = map[*document][]string{}
+		settling := false
 		for _, d := range s.documents.all() {
 			ts, ok := before[d]
+			if !ok && time.Since(d.edited) < prefetchPause {
+				settling = true // more edits may follow, and nobody read this version yet
+				continue
+			}
 			if !ok {
-				ts = index.Tokens(d.text, maxTokens)
+				ts = index.Tokens(d.text(), maxTokens)
 			}
 			tokens[d] = ts
 			if _, err := s.records.lookup(ctx, ts); err != nil && ctx.Err() == nil {
@@ -150,6 +155,9 @@ func (s *server) prefetch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(prefetchPause):
+		}
+		if settling {
+			s.records.wake()
 		}
 	}
 }
