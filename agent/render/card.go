@@ -84,6 +84,37 @@ func CardEnd(p executor.Plan) (text string, fits bool) {
 		lines = append(lines, "Endpoint: "+endpoint(p.Endpoint))
 	}
 	decided := len(lines)
+	for _, f := range decisive(p) {
+		lines = append(lines, strings.ToUpper(f.name[:1])+f.name[1:]+": "+f.text)
+	}
+	rows := 0
+	for i, l := range lines {
+		lines[i] = Notification(l)
+		if i >= decided {
+			rows += (width(lines[i]) + endColumns - 1) / endColumns
+		}
+	}
+	return strings.Join(lines, "\n"), rows <= endRows
+}
+
+// CardTerminalEnd is what is decided on, for the last lines before the question
+// where the card is longer than the terminal: title and risk, account, targets
+// and the command, which is never broken.
+func CardTerminalEnd(p executor.Plan, columns int) string {
+	var b strings.Builder
+	b.WriteString(wrap(Terminal(p.Title+" (risk: "+string(p.Risk)+")"), columns, 0))
+	for _, f := range decisive(p) {
+		text := Terminal(f.text)
+		if f.name != "command" {
+			text = wrap(text, columns, 12)
+		}
+		fmt.Fprintf(&b, "\n  %-9s %s", f.name, text)
+	}
+	return b.String()
+}
+
+// decisive are the fields without which nobody can decide, the command last.
+func decisive(p executor.Plan) []field {
 	account, region := place(p)
 	where := []string{account, region}
 	if p.Identity.Profile != "" {
@@ -104,19 +135,11 @@ func CardEnd(p executor.Plan) (text string, fits bool) {
 	if len(targets) == 0 {
 		targets = []string{noTarget}
 	}
-	lines = append(lines,
-		"Account: "+strings.Join(slices.DeleteFunc(where, func(s string) bool { return s == "" }), ", "),
-		"Target: "+strings.Join(targets, "; "),
-		"Command: "+p.Line,
-	)
-	rows := 0
-	for i, l := range lines {
-		lines[i] = Notification(l)
-		if i >= decided {
-			rows += (width(lines[i]) + endColumns - 1) / endColumns
-		}
+	return []field{
+		{"account", strings.Join(slices.DeleteFunc(where, func(s string) bool { return s == "" }), ", ")},
+		{"target", strings.Join(targets, "; ")},
+		{"command", p.Line},
 	}
-	return strings.Join(lines, "\n"), rows <= endRows
 }
 
 // Field is one line of a card; a name that is empty goes on with the one before.

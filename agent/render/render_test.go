@@ -100,6 +100,7 @@ func surfaces() map[string]func(string) string {
 		"resource-terminal": func(s string) string { return ResourceTerminal(whole(s)) },
 		"card-terminal":     func(s string) string { return CardTerminal(plan(s), 80) },
 		"card-notification": func(s string) string { return CardNotification(executor.Prompt{Plan: plan(s)}) },
+		"card-terminal-end": func(s string) string { return CardTerminalEnd(plan(s), 80) },
 		"card-end":          func(s string) string { text, _ := CardEnd(plan(s)); return text },
 		"card-notice":       func(s string) string { return CardNotice(executor.Prompt{Plan: plan(s)}) },
 		"card-dialog":       func(s string) string { return CardDialog(plan(s)) },

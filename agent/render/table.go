@@ -38,6 +38,18 @@ func wrap(s string, columns, indent int) string {
 	return b.String()
 }
 
+// Rows is how many rows of a terminal of that many columns a text takes.
+func Rows(text string, columns int) int {
+	n := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		n++
+		if columns > 0 {
+			n += max(0, width(line)-1) / columns
+		}
+	}
+	return n
+}
+
 // Table aligns rows of foreign text under headings, for a terminal. Each row
 // has as many cells as there are headings. Cells are never shortened.
 func Table(headings []string, rows [][]string) string {

@@ -192,6 +192,30 @@ func TestTheEndOfACardIsWhatIsDecidedOn(t *testing.T) {
 	}
 }
 
+// What is decided on stands whole in the last rows of the smallest terminal,
+// however long names are, with the command whole and last.
+func TestTheEndOfACardFitsATerminal(t *testing.T) {
+	p := plan("pg-main1")
+	p.Targets = slices.Clone(p.Targets)
+	p.Targets[0].Name = strings.Repeat("long ", 100)
+	p.Undo = strings.Repeat("undo ", 60)
+	p.Line = "aws rds stop-db-instance --db-instance-identifier=pg-main1 --db-snapshot-identifier=" + strings.Repeat("s", 60) + " --region=us-west-2"
+	got := CardTerminalEnd(p, 80)
+	for _, want := range []string{p.Title + " (risk: high)", "account   pg-main1", "id pg-main1", "\n  command   " + p.Line} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if n := Rows(got, 80); n > 12 || !strings.HasSuffix(got, p.Line) || strings.Contains(got, "undo") {
+		t.Errorf("%d rows:\n%s", n, got)
+	}
+	for text, want := range map[string]int{"": 1, "a": 1, strings.Repeat("a", 80): 1, strings.Repeat("a", 81): 2, strings.Repeat("東", 41) + "\nb": 3} {
+		if n := Rows(text, 80); n != want {
+			t.Errorf("%q takes %d rows, want %d", text, n, want)
+		}
+	}
+}
+
 func TestCardSaysWhatIsNotAWS(t *testing.T) {
 	for url, want := range map[string]bool{
 		"https://rds.us-west-2.amazonaws.com": false, "https://vpce-1.rds.cn-north-1.vpce.amazonaws.com.cn:443/": false,

@@ -41,8 +41,8 @@ func (t *terminal) ask(ctx context.Context, p executor.Prompt) (daemon.PromptRes
 		want = p.Plan.Targets[0].ID
 	}
 	answer := daemon.PromptResult{Title: p.Reject, Digest: p.Plan.Digest}
-	card := render.CardTerminal(p.Plan, t.columns())
-	line, err := t.answer(ctx, card, p.Plan.Title, "Type "+want+" to run it", p.ArmAfterMS)
+	columns := t.columns()
+	line, err := t.answer(ctx, render.CardTerminal(p.Plan, columns), render.CardTerminalEnd(p.Plan, columns), "Type "+want+" to run it", p.ArmAfterMS)
 	if line == want {
 		answer.Title = p.Run
 	}
@@ -56,18 +56,18 @@ func (t *terminal) confirm(ctx context.Context, p daemon.ConfirmParams) (daemon.
 	for _, d := range p.Details {
 		card += "\n  " + render.Terminal(d)
 	}
-	line, err := t.answer(ctx, card, p.Title, "Type "+p.Word+" to do it", p.ArmAfterMS)
+	line, err := t.answer(ctx, card, render.Terminal(p.Title), "Type "+p.Word+" to do it", p.ArmAfterMS)
 	return daemon.ConfirmResult{Nonce: p.Nonce, Word: line}, err
 }
 
 // answer is the one way in which a decision is read here: the whole card, the
 // time to read it, and only then the question and a line. What was typed before
-// the question is thrown away.
-func (t *terminal) answer(ctx context.Context, card, title, question string, armAfterMS int64) (string, error) {
+// the question is thrown away. end is what is decided on: it is said again next
+// to the question where the card does not stand whole in view of it.
+func (t *terminal) answer(ctx context.Context, card, end, question string, armAfterMS int64) (string, error) {
 	fmt.Fprintf(t.tty, "\n%s\n", card)
-	// What it acts on stands in view of the question, however long the card is.
-	if strings.Count(card, "\n")+4 > t.rows() {
-		fmt.Fprintf(t.tty, "\n%s\n", render.Terminal(title))
+	if render.Rows(card, t.columns())+4 > t.rows() {
+		fmt.Fprintf(t.tty, "\n%s\n", end)
 	}
 	reading := max(executor.Reading(len(card)), time.Duration(armAfterMS)*time.Millisecond)
 	if err := t.read(ctx, reading); err != nil {

@@ -12,8 +12,11 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // typist is what types at a terminal, and what it saw there.
@@ -220,5 +223,48 @@ func TestATerminalShowsWhatItAsksAbout(t *testing.T) {
 	}
 	if last := shown[strings.Index(shown, "detail 29"):]; !strings.Contains(last, "Forget the thing") {
 		t.Errorf("beside the question stands %q", last)
+	}
+}
+
+// On a small terminal command, target and account stand in view of the question,
+// whatever of a long card has gone by.
+func TestALongCardEndsWithWhatIsDecidedOn(t *testing.T) {
+	y := newTypist(t)
+	if err := pty.Setsize(y.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	facts := map[string]string{}
+	for i := range 40 {
+		facts[fmt.Sprint("fact_", i)] = "a value of some length"
+	}
+	p := executor.Prompt{Reject: "Reject", Run: "Run", Plan: executor.Plan{
+		Line: "aws rds stop-db-instance --db-instance-identifier=pg-main1 --profile=prod --region=us-west-2", Title: "Stop RDS instance pg-main1", Risk: executor.RiskHigh,
+		Undo:     "aws rds start-db-instance --db-instance-identifier=pg-main1 --profile=prod --region=us-west-2",
+		Targets:  []executor.Target{{Key: storage.Key{Type: "rds_instance", ID: "pg-main1", AccountID: "222222222222"}, State: "available", Facts: facts}},
+		Command:  executor.Command{AccountID: "222222222222", Region: "us-west-2"},
+		Identity: scanner.Identity{Profile: "prod"},
+	}}
+	var typing sync.WaitGroup
+	typing.Go(func() {
+		y.sees(ctx, "anything else rejects: ")
+		y.write("no\r")
+	})
+	r, err := y.ask(ctx, p)
+	typing.Wait()
+	if err != nil || r.Title != p.Reject {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	shown, _, _ := strings.Cut(strings.ReplaceAll(y.saw(), "\r\n", "\n"), "anything else rejects")
+	lines := strings.Split(shown, "\n")
+	for render.Rows(strings.Join(lines, "\n"), 80) > 24 {
+		lines = lines[1:]
+	}
+	view := strings.Join(lines, "\n")
+	for _, want := range []string{p.Plan.Line, "id pg-main1, available", "222222222222, us-west-2", p.Plan.Title} {
+		if !strings.Contains(view, want) {
+			t.Errorf("no %q in view of the question:\n%s", want, view)
+		}
 	}
 }
