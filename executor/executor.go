@@ -458,6 +458,15 @@ func (e *Executor) rules() (policy Config, why error) {
 	return policy, nil
 }
 
+// PolicyProblem is why the policy is not known, so that nothing that changes AWS
+// runs; "" where it is known.
+func (e *Executor) PolicyProblem() string {
+	if _, why := e.rules(); why != nil {
+		return "nothing changes AWS, since the policy is not known: " + why.Error()
+	}
+	return ""
+}
+
 // forbids is why the policy keeps an operation from running, nil if it does not.
 func forbids(policy Config, why error, op catalog.Operation) error {
 	switch {

@@ -190,8 +190,40 @@ type liveConfig struct {
 	err  error
 }
 
+// configured is the file by which a home knows that a config.yaml was in force,
+// also before the daemon that asks. It lies with the data, and goes with it.
+const configured = "data/configured"
+
+// errGone: what config.yaml said is not known, and "nothing" would be a guess.
+var errGone = errors.New("config.yaml is gone or empty, and what it said is not known; put it back, or write {} into it to go on with all defaults")
+
+// gone is errGone where a file was in force and there is none, or nothing in it.
+func gone(home string, text []byte) error {
+	if len(bytes.TrimSpace(text)) > 0 {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(home, configured)); err != nil {
+		return nil // a home that never had one has all defaults
+	}
+	return errGone
+}
+
+// remember lets the home know that its config.yaml is in force; one without a
+// store has nothing to be guarded yet.
+func remember(home string) error {
+	path := filepath.Join(home, configured)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	err := seal.ReplaceFile(path, []byte("A config.yaml was in force here. Without one nothing is changed in AWS.\n"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("noting that there is a config.yaml: %w", err)
+	}
+	return nil
+}
+
 // now reads the file, and parses it where it is another than the last time. A
-// file that was there and is gone or empty is an error: what it said is not known.
+// file that was there and is gone or empty is errGone.
 func (l *liveConfig) now() (config, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,7 +232,9 @@ func (l *liveConfig) now() (config, error) {
 	case err != nil:
 		return config{}, err
 	case len(l.text) > 0 && len(bytes.TrimSpace(text)) == 0:
-		return config{}, errors.New("config.yaml is gone or empty; put it back, or restart the daemon to go on without it (cloudops daemon restart)")
+		return config{}, errGone
+	case gone(l.home, text) != nil:
+		return config{}, errGone
 	case len(l.text) > 0 && bytes.Equal(text, l.text):
 		// That others can write it by now is noticed all the same.
 		return l.c, errors.Join(l.err, ownFile(config{home: l.home}.path()))
@@ -208,6 +242,9 @@ func (l *liveConfig) now() (config, error) {
 	l.c, l.err = parseConfig(l.home, text, there)
 	if len(bytes.TrimSpace(text)) > 0 {
 		l.text = text
+		if l.err == nil {
+			l.err = remember(l.home)
+		}
 	}
 	return l.c, l.err
 }

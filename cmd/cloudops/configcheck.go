@@ -21,7 +21,7 @@ import (
 // texts that stand in it. Its errors name line and key, and quote no value, which
 // may be a secret.
 func checkYAML(text []byte) (texts []string, err error) {
-	f, err := parser.ParseBytes(text, 0)
+	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, fmt.Errorf("%sit is no YAML; see that quotes and brackets are closed, and that what belongs together stands below each other", position(err))
 	}
@@ -125,7 +125,7 @@ func (c *yamlCheck) mapping(n ast.Node, t reflect.Type, path []string) {
 		c.fail(n, path, "must hold keys of its own")
 		return
 	}
-	fields := yamlFields(t)
+	fields, lines := yamlFields(t), map[string]int{}
 	for entries := m.MapRange(); entries.Next(); {
 		name := entries.Key().GetToken().Value
 		if _, merge := entries.Key().(*ast.MergeKeyNode); merge {
@@ -137,6 +137,11 @@ func (c *yamlCheck) mapping(n ast.Node, t reflect.Type, path []string) {
 			c.unknown(entries.Key(), name, path)
 			return
 		}
+		if lines[name] > 0 {
+			c.fail(entries.Key(), below, "stands in line %d already, and only one of the two can count; take the other out", lines[name])
+			return
+		}
+		lines[name] = entries.Key().GetToken().Position.Line
 		c.node(entries.Value(), fields[name], below)
 	}
 }

@@ -46,7 +46,10 @@ func TestAWrongConfigurationIsExplained(t *testing.T) {
 		"policy: {reads: allow}\n...\npolicy: {read_only: true}\n":                          "another document begins",
 		"encryption: {key_source: {env_var: pass word walrus}}\n":                           "is no name of a variable",
 		"qdrant: {api_key: {env_var: walrus-Secret!}}\n":                                    "is no name of a variable",
-		"qdrant: [\n": "config.yaml",
+		"policy: {reads: ask}\nuser_id: me\n\"policy\": {reads: allow}\n":                   "line 3: policy stands in line 1 already",
+		"policy:\n  read_only: true\n  reads: ask\n  read_only: false\n":                    "line 4: policy.read_only stands in line 2 already",
+		"aws: {profiles: [a], profiles: [b]}\n":                                             "line 1: aws.profiles stands in line 1 already",
+		"qdrant: [\n":                                                                       "config.yaml",
 	} {
 		writeConfig(t, text)
 		_, err := loadConfig()

@@ -115,7 +115,7 @@ func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 		return nil, err
 	}
 	live := &liveConfig{home: cfg.home}
-	if _, err := live.now(); err != nil {
+	if _, err := live.now(); err != nil && !errors.Is(err, errGone) { // that closes the policy, and no more
 		return nil, err
 	}
 	keys, err := seal.Unlock(cfg.home, cfg.Encryption.source())
@@ -126,7 +126,13 @@ func openParts(ctx context.Context, log *slog.Logger) (*daemon.Parts, error) {
 		StoreID: keys.StoreID(), Keys: keys, Key: keys.Source(), Notices: keys.Notices(),
 		Move: &daemon.Move{To: movedTo, Commit: setMode}, Outdated: cfg.outdated,
 	}
-	if p.Store, p.Scanner, err = openEstate(ctx, cfg, keys); err != nil {
+	p.Store, p.Scanner, err = openEstate(ctx, cfg, keys)
+	if cfg.said { // before the store was made there was no place for it
+		if err := remember(cfg.home); err != nil {
+			log.Warn(err.Error())
+		}
+	}
+	if err != nil {
 		p.Problem = err
 		if p.Executor, err = executor.New(executor.Settings{Policy: live.policy}, cfg.home, nil, nil, keys); err != nil {
 			return nil, errors.Join(p.Problem, err)

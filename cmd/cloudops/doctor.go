@@ -82,6 +82,9 @@ func (a *app) examine(ctx context.Context) []finding {
 	if !add("configuration", message, err) {
 		return found
 	}
+	if err := gone(cfg.home, nil); err != nil && !cfg.said {
+		warn("policy", "nothing changes AWS, since the policy is not known: "+err.Error(), "")
+	}
 	switch proxies := environment(cfg).IgnoredProxies(); {
 	case cfg.AWS.HTTPSProxy != "":
 		add("proxy", "AWS is called by "+cfg.AWS.Shown().HTTPSProxy, nil)

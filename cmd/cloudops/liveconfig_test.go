@@ -51,3 +51,32 @@ func TestTheConfigurationIsReadAnew(t *testing.T) {
 		}
 	}
 }
+
+// A configuration that was in force is missed by who starts after it is gone;
+// in a home that never had one, nothing is missing.
+func TestAMissingConfigurationIsMissed(t *testing.T) {
+	home := t.TempDir()
+	path := filepath.Join(home, "config.yaml")
+	if err := os.Mkdir(filepath.Join(home, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		// text of "-" takes the file away.
+		text   string
+		closed bool
+	}{
+		{"-", false}, {"", false}, {"policy: [", true}, {"-", false},
+		{"policy: {read_only: true}\n", false}, {"-", true}, {"", true}, {"\n\n", true}, {"{}\n", false}, {"-", true}, {"# all defaults\n", false},
+	} {
+		_ = os.Remove(path)
+		if step.text != "-" {
+			if err := os.WriteFile(path, []byte(step.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Each is another daemon, which has read no file before.
+		if policy, err := (&liveConfig{home: home}).policy(); (err != nil) != step.closed {
+			t.Errorf("%q: %+v, %v", step.text, policy, err)
+		}
+	}
+}

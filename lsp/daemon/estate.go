@@ -223,6 +223,9 @@ func estateStatus(ctx context.Context, x *session, p *Parts, _ none) (StatusResu
 	broken := ""
 	if p.Executor != nil {
 		broken = p.Executor.AuditProblem()
+		if closed := p.Executor.PolicyProblem(); closed != "" {
+			problems = append(slices.Clip(problems), closed)
+		}
 	}
 	return StatusResult{Audit: broken, Resources: health.Resources, Scanning: scanning, Shards: p.Scanner.Ledger(), Problems: problems,
 		Storage: health, Key: p.Key, EncryptionOff: p.Keys != nil && p.Keys.Off()}, nil

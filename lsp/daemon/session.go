@@ -245,6 +245,11 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	s.mu.Lock()
 	r.Notices, parts.Notices = parts.Notices, nil
 	s.mu.Unlock()
+	if parts.Executor != nil {
+		if closed := parts.Executor.PolicyProblem(); closed != "" {
+			r.Notices = append(r.Notices, closed)
+		}
+	}
 	if outdated {
 		r.Notices = append(r.Notices, "config.yaml was changed: but for the policy, it counts once what runs now has ended")
 	}

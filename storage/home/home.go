@@ -33,10 +33,11 @@ func Files() []File {
 	return []File{
 		{"keyset", false, "without it nothing in the home can be opened", restore + ", or the keys from a recovery file: cloudops key import"},
 		{"encryption-is-off.key", false, "without it nothing in the home can be opened", restore},
-		{"config.yaml", false, "nothing is served on settings that cannot be read", "correct the line that is named, or remove the file to have all defaults"},
+		{"config.yaml", false, "nothing is served on settings that cannot be read", "correct the line that is named, or write {} into the file to have all defaults"},
 		{"profile", true, "the profile that was selected is forgotten", "select it again: cloudops profiles select NAME"},
 		{"audit.log", false, "nothing runs until it is whole, and what it recorded may be lost", "look with: cloudops audit verify; then " + restore},
 		{"anchor-audit", false, "nothing runs until it is whole", restore},
+		{"data/configured", true, "a config.yaml that goes missing while no daemon runs is not missed", ""},
 		{"data/user", true, "requests carry a new random user id", ""},
 		{"data/ledger", true, "what was read of which account and region is forgotten", "read the accounts again: cloudops scan"},
 		{"data/digests", true, "whether resources are missing cannot be told", "read the accounts again: cloudops scan"},
