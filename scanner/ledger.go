@@ -68,6 +68,12 @@ type ledgerContent struct {
 
 func openLedger(file *seal.File) (*ledger, error) {
 	l := &ledger{file: file, accounts: map[string]*account{}, shards: map[Shard]ShardState{}}
+	file.Hold(func() error {
+		l.mu.Lock()
+		l.dirty = true
+		l.mu.Unlock()
+		return l.save(0)
+	})
 	var c ledgerContent
 	err := file.LoadOrSetAside(func(content []byte) error {
 		if err := json.Unmarshal(content, &c); err != nil {

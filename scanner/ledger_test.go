@@ -70,3 +70,39 @@ func TestALedgerThatCouldNotBeSavedIsSavedLater(t *testing.T) {
 		t.Errorf("after a save that failed and one that did not, the file says %+v, want %+v", got, l.shard(shard))
 	}
 }
+
+// A ledger that is lost while the daemon runs is written back from memory.
+func TestALedgerThatIsLostIsWrittenBack(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"emptied": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		dir := filepath.Join(t.TempDir(), "home")
+		keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(t.TempDir(), "key")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := openLedger(keys.File(ledgerFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shard := Shard{"1", "us-west-2", "ec2_instance"}
+		l.complete(shard, time.Unix(1000, 0).UTC(), 7)
+		if err := l.save(0); err != nil {
+			t.Fatal(err)
+		}
+		if mended := keys.Mend(); len(mended) > 0 {
+			t.Errorf("%s: before, it mends %v", name, mended)
+		}
+		if err := lose(filepath.Join(dir, filepath.FromSlash(ledgerFile))); err != nil {
+			t.Fatal(err)
+		}
+		if mended := keys.Mend(); len(mended) != 1 || mended[0].Name != ledgerFile || mended[0].Err != nil {
+			t.Errorf("%s: it mends %+v, want the ledger", name, mended)
+		}
+		again, err := openLedger(keys.File(ledgerFile))
+		if err != nil || again.shard(shard) != l.shard(shard) {
+			t.Errorf("%s: the file says %+v, %v", name, again.shard(shard), err)
+		}
+	}
+}

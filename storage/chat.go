@@ -59,6 +59,9 @@ func newChat(client *qdrant.Client, keys *seal.Keys, name string, f *faults) *Ch
 
 // Create begins a conversation and returns its id, a random UUID.
 func (c *Chat) Create(ctx context.Context) (string, error) {
+	if err := c.settle(ctx); err != nil { // before there is a folder again
+		return "", fmt.Errorf("beginning a conversation: %w", err)
+	}
 	now := time.Now().UTC()
 	id := uuid.NewString()
 	// Held until its first point is stored, so that no rotation drops the key that
@@ -149,7 +152,9 @@ func (c *Chat) thread(ctx context.Context, id string) (*seal.Sealer, *thread, er
 	key, err := c.keys.Conversation(id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
-		if lost, kerr := c.keyless(); kerr == nil && slices.Contains(lost, id) {
+		if lost, lerr := c.keyless(ctx); lerr != nil {
+			return nil, nil, lerr
+		} else if _, ok := lost[id]; ok {
 			return nil, nil, fmt.Errorf("conversation %s: %w: %s", id, ErrCorrupt, keyGone)
 		}
 		return nil, nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
@@ -323,6 +328,9 @@ var errAllGone = errors.New("nothing of it is there any more but its key; restor
 // Conversations lists all, the latest first; Damage and Unreadable say what is
 // wrong with one.
 func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
 	stored, err := c.heads(ctx)
 	if err != nil {
 		return nil, err
@@ -330,13 +338,14 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 	c.mu.Lock()
 	found := c.checked
 	c.mu.Unlock()
-	first := found == nil
-	if first {
-		found = c.look(stored)
-	}
 	ids, err := c.keys.Conversations()
 	if err != nil {
 		return nil, err
+	}
+	first := found == nil || !slices.Equal(found.with, ids)
+	if first {
+		found = c.look(stored)
+		found.with = ids
 	}
 	seen, closed := map[string]Conversation{}, map[string]Conversation{}
 	for _, id := range ids {
@@ -368,20 +377,17 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 		c.checked = found
 		c.mu.Unlock()
 	}
-	keyless, err := c.keyless()
+	for _, id := range ids {
+		c.faults.mended(keyOf(id))
+	}
+	keyless, err := c.keyless(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range keyless {
-		left, err := c.newest(ctx, id, 1)
-		if err != nil {
-			return nil, err
-		}
-		if len(left) == 0 { // its creation was cut short
-			continue
-		}
-		c.faults.add(c.name, id, fmt.Errorf("%w: %s", ErrCorrupt, keyGone))
-		closed[id] = Conversation{ID: id, Damage: keyGone}
+	for id, n := range keyless {
+		c.faults.note(keyOf(id), Problem{Collection: c.name, Point: id, Message: fmt.Sprintf("%v: %s: %d messages", ErrCorrupt, keyGone, n)})
+		delete(seen, id)
+		closed[id] = Conversation{ID: id, Messages: n, Unreadable: n, Damage: keyGone}
 	}
 	all := slices.AppendSeq(make([]Conversation, 0, len(seen)), maps.Values(closed))
 	for _, head := range seen {
@@ -394,8 +400,7 @@ func (c *Chat) Conversations(ctx context.Context) ([]Conversation, error) {
 // heads reads the heads that open.
 func (c *Chat) heads(ctx context.Context) (map[string]numbered, error) {
 	found := map[string]numbered{}
-	only := &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldRole, roleConversation)}}
-	err := scroll(ctx, c.client, c.name, only, func(p *qdrant.RetrievedPoint) {
+	err := scroll(ctx, c.client, c.name, onlyHeads(), func(p *qdrant.RetrievedPoint) {
 		id := p.GetId().GetUuid()
 		key, err := c.keys.Conversation(id)
 		if err != nil {
@@ -412,4 +417,8 @@ func (c *Chat) heads(ctx context.Context) (map[string]numbered, error) {
 		return nil, wrap("listing conversations", err)
 	}
 	return found, nil
+}
+
+func onlyHeads() *qdrant.Filter {
+	return &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldRole, roleConversation)}}
 }

@@ -45,7 +45,7 @@ func (c *Chat) finishDeletion(ctx context.Context, id string) error {
 	if err := c.forgetKept(id); err != nil {
 		return err
 	}
-	c.faults.mended(keptAbout(id), messagesOf(id))
+	c.faults.mended(keptAbout(id), messagesOf(id), keyOf(id))
 	return c.keys.DeleteConversation(id)
 }
 

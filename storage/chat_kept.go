@@ -29,6 +29,10 @@ type keptHead struct {
 
 const keptSuffix = ".head"
 
+// lostMark stands in the place of a second record that was lost together with
+// the key.
+const lostMark = "lost with its key\n"
+
 func (c *Chat) keptPath(id string) string {
 	return filepath.Join(c.keys.Home(), "data", "conversations", id+keptSuffix)
 }
@@ -72,6 +76,9 @@ func (c *Chat) kept(id string, key sealer) (k keptHead) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return keptHead{}
 	}
+	if string(sealed) == lostMark {
+		return keptHead{}
+	}
 	if err == nil {
 		var plain []byte
 		if plain, err = key.Open(sealed, keptPlace(id)); err == nil {
@@ -102,25 +109,82 @@ func (c *Chat) forgetKept(id string) error {
 	return nil
 }
 
-// keyless lists the conversations of which the second record is there and the
-// key file is not, not even an erased one.
-func (c *Chat) keyless() ([]string, error) {
+// settle brings the folder of keys and second records together with what is
+// stored, where files of it were lost. Where all of it was, a mark is left of
+// each conversation in the place of its second record. Points
+// that are there without any file are no loss but a deleted conversation that
+// somebody put back.
+func (c *Chat) settle(ctx context.Context) error {
+	ids, err := c.unfiled(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := os.MkdirAll(filepath.Dir(c.keptPath(id)), 0o700)
+		if err == nil {
+			err = seal.ReplaceFile(c.keptPath(id), []byte(lostMark))
+		}
+		if err != nil {
+			c.faults.note("conversations", Problem{Message: fmt.Sprintf("the folder of the conversations' keys is gone, and cannot be made: %v", err),
+				Mend: "put the folder back from a backup, or remove what stands in its place"})
+			break // it is looked for again
+		}
+		c.faults.mended("conversations")
+	}
+	c.faults.writeBack(c.keys)
+	return nil
+}
+
+// unfiled lists the conversations that are stored, where their folder is gone.
+func (c *Chat) unfiled(ctx context.Context) (ids []string, err error) {
+	if _, err := os.Stat(filepath.Dir(c.keptPath(""))); !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	err = scroll(ctx, c.client, c.name, onlyHeads(), func(p *qdrant.RetrievedPoint) { ids = append(ids, p.GetId().GetUuid()) })
+	if err != nil {
+		return nil, wrap("listing conversations", err)
+	}
+	return ids, nil
+}
+
+// keyless lists the conversations whose key file is gone, not even erased, with
+// how many messages of each are left, which nobody can read. A second record
+// without points is a creation that was cut short.
+func (c *Chat) keyless(ctx context.Context) (map[string]int, error) {
+	ids, err := c.unfiled(ctx)
+	if err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(filepath.Dir(c.keptPath("")))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing conversations: %w", err)
+	}
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), keptSuffix); ok {
+			ids = append(ids, id)
+		}
 	}
 	with, err := c.keys.Conversations()
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), keptSuffix)
-		if _, there := slices.BinarySearch(with, id); ok && !there {
-			ids = append(ids, id)
+	gone := map[string]int{}
+	for _, id := range ids {
+		if _, there := slices.BinarySearch(with, id); there {
+			continue
+		}
+		err := scroll(ctx, c.client, c.name, c.of(id), func(p *qdrant.RetrievedPoint) {
+			n := gone[id]
+			if p.GetPayload()[fieldRole].GetStringValue() != roleConversation {
+				n++
+			}
+			gone[id] = n
+		})
+		if err != nil {
+			return nil, wrap("looking for what is left of a conversation", err)
 		}
 	}
-	return ids, nil
+	return gone, nil
 }
 
 // checked is what was found when all conversations were looked through.
@@ -129,6 +193,8 @@ type checked struct {
 	lost map[string]int
 	// stale are those whose head is older than what is kept of it.
 	stale map[string]bool
+	// with are those that had a key file.
+	with []string
 }
 
 // numbered is a head with the version of its point.
@@ -137,13 +203,15 @@ type numbered struct {
 	version uint64
 }
 
-// checkOnce looks through all conversations unless that was done. What it finds
-// is among the faults; what it cannot reach is looked at the next time.
+// checkOnce looks through all conversations unless that was done and the same
+// have a key since. What it finds is among the faults; what it cannot reach is
+// looked at the next time.
 func (c *Chat) checkOnce(ctx context.Context) {
 	c.mu.Lock()
-	done := c.checked != nil
+	found := c.checked
 	c.mu.Unlock()
-	if !done {
+	with, err := c.keys.Conversations()
+	if err != nil || found == nil || !slices.Equal(found.with, with) {
 		_, _ = c.Conversations(ctx)
 	}
 }
@@ -151,7 +219,7 @@ func (c *Chat) checkOnce(ctx context.Context) {
 // look compares heads with what is kept of them, once. It writes what is kept
 // anew where that is behind or gone.
 func (c *Chat) look(heads map[string]numbered) *checked {
-	found := &checked{map[string]int{}, map[string]bool{}}
+	found := &checked{lost: map[string]int{}, stale: map[string]bool{}}
 	for id, h := range heads {
 		key, err := c.keys.Conversation(id)
 		if err != nil {
@@ -222,3 +290,5 @@ func (c *Chat) told(head Conversation) Conversation {
 }
 
 func messagesOf(id string) string { return "messages of " + id }
+
+func keyOf(id string) string { return "key of " + id }

@@ -58,6 +58,11 @@ func openEstate(ctx context.Context, client *qdrant.Client, keys *seal.Keys, kin
 	e.cache = &cache{file: file, index: e.index}
 	e.digests = &digests{file: digested, keys: keys, shards: map[Shard]*digest{}}
 	e.digests.unread = e.digests.load()
+	digested.Hold(func() error {
+		e.writing.Lock()
+		defer e.writing.Unlock()
+		return e.digests.save()
+	})
 	e.cache.timer = time.AfterFunc(quiet, func() {
 		_ = e.flush() // tried again, and told, when the store closes
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/cloudops/cloudops/storage/endpoint"
 	"github.com/cloudops/cloudops/storage/engine"
 	inventory "github.com/cloudops/cloudops/storage/home"
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // Problem is stored data that was found damaged and passed over.
@@ -30,11 +31,41 @@ type faults struct {
 	mu sync.Mutex
 	// found is by point id, or by what else it is about.
 	found map[string]Problem
+	// back are files that were lost and written back, by name.
+	back map[string]Warning
 }
 
 func newFaults(e *endpoint.Endpoint, home string, cfg Config) *faults {
 	return &faults{endpoint: e, home: home, chat: cfg.Collections.ChatHistory.Name, estate: cfg.Collections.AWSEstate.Name,
-		found: map[string]Problem{}}
+		found: map[string]Problem{}, back: map[string]Warning{}}
+}
+
+// writeBack has memory written back where a file of it was lost since.
+func (f *faults) writeBack(keys *seal.Keys) {
+	for _, m := range keys.Mend() {
+		lost := fmt.Sprintf("%s was %s while the daemon ran", m.Name, m.Lost)
+		about := "file " + m.Name
+		if m.Err != nil {
+			f.note(about, Problem{Message: fmt.Sprintf("%s, and could not be written back: %v", lost, m.Err),
+				Mend: "the daemon goes on from memory: mend what is named, then look again with `cloudops status`"})
+			continue
+		}
+		f.mended(about)
+		f.mu.Lock()
+		f.back[m.Name] = Warning{lost + "; it was written back from memory, and nothing of it is lost", "see to it that no other program changes the home"}
+		f.mu.Unlock()
+	}
+}
+
+// wroteBack lists the files that were.
+func (f *faults) wroteBack() []Warning {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]Warning, 0, len(f.back))
+	for _, name := range slices.Sorted(maps.Keys(f.back)) {
+		all = append(all, f.back[name])
+	}
+	return all
 }
 
 // add notes what is wrong with a point, and says whether that is new.

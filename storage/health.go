@@ -64,6 +64,7 @@ const unknownStatus = "unknown"
 func (s *Service) Health() Health {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
 	defer cancel()
+	_ = s.Chat.settle(ctx) // what cannot be reached is looked at the next time
 	s.endpoint.Scrubbed(ctx)
 	s.Chat.checkOnce(ctx)
 	h := Health{
@@ -82,7 +83,7 @@ func (s *Service) Health() Health {
 			damaged++
 		}
 	}
-	h.Warnings = h.warnings(h.Collections[1], h.Resources+damaged)
+	h.Warnings = append(h.warnings(h.Collections[1], h.Resources+damaged), s.faults.wroteBack()...)
 	return h
 }
 

@@ -204,6 +204,8 @@ func (a *app) examineEstate(s daemon.StatusResult, add func(string, string, erro
 		states[sh.State]++
 	}
 	switch {
+	case len(s.Shards) == 0 && s.Resources > 0:
+		warn("estate", fmt.Sprintf("the ledger is missing: which parts of AWS the %d resources are all of is not known", s.Resources), "run: cloudops scan")
 	case states["complete"]+states["doubtful"] == 0:
 		warn("estate", "nothing was scanned yet", "run: cloudops scan")
 	case states["denied"]+states["failed"]+states["doubtful"] > 0:

@@ -33,6 +33,10 @@ type collection struct {
 	metric metric
 	keys   *seal.Keys
 	db     *bbolt.DB
+	// file is the data file as it was opened.
+	file os.FileInfo
+	// length is what it had after the last write.
+	length atomic.Int64
 
 	// spare holds buffers that vectors were encoded in.
 	spare sync.Pool
@@ -144,6 +148,10 @@ func openCollection(dir string, e entry, keys *seal.Keys) (*collection, error) {
 		if c.db, err = openDB(file); err != nil {
 			return err
 		}
+		if c.file, err = os.Lstat(file); err != nil {
+			return err
+		}
+		c.length.Store(c.file.Size())
 		return c.load()
 	})
 	if err != nil {
@@ -357,7 +365,88 @@ func (c *collection) problems() []Problem {
 	for _, p := range c.faults {
 		all = append(all, p)
 	}
+	switch err := c.inPlace(); {
+	case errors.Is(err, os.ErrNotExist):
+		all = append(all, Problem{Collection: c.name, Message: err.Error() + "; nothing is stored until it is back, and nothing of it is lost yet",
+			Mend: "have it written back: cloudops daemon restart"})
+	case err != nil:
+		all = append(all, Problem{Collection: c.name, Message: err.Error() + "; nothing is stored until the daemon starts anew",
+			Mend: "see that the file that is there is the right one, then run: cloudops daemon restart"})
+	}
 	return all
+}
+
+// inPlace is why what is written would not be there at the next start, if so:
+// the data file was removed, replaced or cut off while it is open. What is open
+// stays whole where it was not cut off.
+func (c *collection) inPlace() error {
+	path := c.db.Path()
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("the data file %s was removed while it is open: %w", path, os.ErrNotExist)
+	case err != nil:
+		return fmt.Errorf("the data file cannot be looked at: %w", err)
+	case !os.SameFile(info, c.file):
+		return fmt.Errorf("another file was put in the place of the data file %s while it is open", path)
+	}
+	if size := c.length.Load(); info.Size() < size { // data files never shrink
+		return fmt.Errorf("the data file %s was cut off while it is open: %d bytes of %d are there", path, info.Size(), size)
+	}
+	return nil
+}
+
+// update is a write, which is refused where it would not last.
+func (c *collection) update(f func(*bbolt.Tx) error) error {
+	if err := c.inPlace(); err != nil {
+		return fmt.Errorf("%w; run: cloudops daemon restart", err)
+	}
+	if err := c.db.Update(f); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(c.db.Path()); err == nil && os.SameFile(info, c.file) {
+		c.length.Store(info.Size())
+	}
+	return nil
+}
+
+// close closes the data file, and writes it anew where it was removed, unless
+// the home was taken away as a whole.
+func (c *collection) close() error {
+	var err error
+	if errors.Is(c.inPlace(), os.ErrNotExist) && c.keys.Kept() {
+		err = guarded(c.writeBack)
+	}
+	return errors.Join(err, c.db.Close())
+}
+
+func (c *collection) writeBack() error {
+	path := c.db.Path()
+	dir := filepath.Dir(path)
+	fresh := filepath.Join(dir, "salvaged.db")
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = c.copyAll(fresh)
+	}
+	if err == nil {
+		err = errors.Join(os.Rename(fresh, path), home.SyncDir(dir), home.SyncDir(filepath.Dir(dir)))
+	}
+	if err != nil {
+		return fmt.Errorf("writing the data file %s back: %w", path, err)
+	}
+	return nil
+}
+
+// copyAll makes a data file with all that is in the open one.
+func (c *collection) copyAll(fresh string) error {
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, err := openDB(fresh)
+	if err != nil {
+		return err
+	}
+	return errors.Join(bbolt.Compact(db, c.db, 1<<20), db.Close())
 }
 
 // addIndex makes an index of what is stored. The caller makes it durable.

@@ -200,8 +200,11 @@ func (e *Engine) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var errs []error
+	if _, err := os.Lstat(e.dir); errors.Is(err, os.ErrNotExist) && e.keys.Kept() {
+		errs = append(errs, os.MkdirAll(e.dir, 0o700), e.catalogue.save(e.dir, e.keys)) // the folder was removed
+	}
 	for _, c := range e.collections {
-		errs = append(errs, c.db.Close())
+		errs = append(errs, c.close())
 	}
 	return errors.Join(append(errs, e.lock.Close())...)
 }

@@ -96,7 +96,7 @@ func (c *collection) setPayloads(writes []*write) error {
 	if err != nil {
 		return err
 	}
-	err = c.db.Update(func(tx *bbolt.Tx) error {
+	err = c.update(func(tx *bbolt.Tx) error {
 		heads, bodies, _, err := buckets(tx)
 		if err != nil {
 			return err

@@ -80,7 +80,7 @@ func (c *collection) resealPage(from uint64) (p resealed, err error) {
 		failed bool
 	}
 	// Writers wait meanwhile, so that no value is replaced by an older one.
-	err = c.db.Update(func(tx *bbolt.Tx) error {
+	err = c.update(func(tx *bbolt.Tx) error {
 		heads, bodies, vectors, err := buckets(tx)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func (c *collection) upsert(writes []*write) error {
 			}
 		}
 	}
-	err := c.db.Update(func(tx *bbolt.Tx) error {
+	err := c.update(func(tx *bbolt.Tx) error {
 		heads, bodies, vectors, err := buckets(tx)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func (c *collection) updateVectors(writes []*write) error {
 	if err != nil {
 		return err
 	}
-	err = c.db.Update(func(tx *bbolt.Tx) error {
+	err = c.update(func(tx *bbolt.Tx) error {
 		_, _, vectors, err := buckets(tx)
 		if err != nil {
 			return err
@@ -201,7 +201,7 @@ func (c *collection) remove(ids []uuid.UUID) error {
 	if len(seqs) == 0 {
 		return nil
 	}
-	err := c.db.Update(func(tx *bbolt.Tx) error {
+	err := c.update(func(tx *bbolt.Tx) error {
 		heads, bodies, vectors, err := buckets(tx)
 		if err != nil {
 			return err

@@ -19,6 +19,9 @@ type File struct {
 	// name is the path relative to the home, with slashes; it is authenticated.
 	name string
 	mu   sync.Mutex
+	seen seen
+	// held saves what memory holds of it; nil where that is nowhere.
+	held func() error
 }
 
 // File names a sealed file; path is relative to the home.
@@ -60,6 +63,7 @@ func (f *File) Load() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", path, err)
 	}
+	f.seen.now(path)
 	return plain, nil
 }
 
@@ -104,6 +108,7 @@ func (f *File) Save(plain []byte) error {
 	if err := ReplaceFile(path, sealed); err != nil {
 		return fmt.Errorf("saving a sealed file: %w", err)
 	}
+	f.seen.now(path)
 	return nil
 }
 
@@ -115,6 +120,7 @@ func (f *File) Remove() error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.seen = seen{}
 	err = os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
