@@ -214,7 +214,10 @@ func TestRecoveryFilesThatDoNotFitAreRefused(t *testing.T) {
 		"another store's name":          {renamed, passphrase, ErrOtherStore, "holds store"},
 		"cut":                           {text[:len(text)-30], passphrase, ErrNotRecovery, "checksum"},
 		"a byte changed":                {text[:len(text)-60] + map[bool]string{true: "B", false: "A"}[text[len(text)-60] == 'A'] + text[len(text)-59:], passphrase, ErrNotRecovery, "checksum"},
-		"a first line changed":          {strings.Replace(text, "made 2", "made x", 1), passphrase, ErrNotRecovery, "first lines"},
+		"a date that is none":           {strings.Replace(text, "made 2", "made x", 1), passphrase, ErrNotRecovery, "first lines"},
+		"a date of another name":        {strings.Replace(text, "\nmade ", "\nmate ", 1), passphrase, ErrNotRecovery, "first lines"},
+		"a store of another name":       {strings.Replace(text, "\nstore ", "\nstare ", 1), passphrase, ErrNotRecovery, "first lines"},
+		"a store that is none":          {strings.Replace(text, f.k.storeID, f.k.storeID[1:], 1), passphrase, ErrNotRecovery, "first lines"},
 		"a newer format":                {strings.Replace(text, "file 1", "file 2", 1), passphrase, ErrNotRecovery, "newer cloudops"},
 		"something else":                {"-----BEGIN AGE ENCRYPTED FILE-----\n", passphrase, ErrNotRecovery, "does not begin"},
 		"nothing":                       {"", passphrase, ErrNotRecovery, "does not begin"},
@@ -275,6 +278,27 @@ func TestAnImportLooksAtWhatTheStoreHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := openImport(home, src, recoveryFile(t, old), passphrase, systemVault()); !errors.Is(err, ErrOtherStore) || !strings.Contains(err.Error(), "rotated after") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Keys that open the keyset file are all that a store needs, whatever else lies
+// there.
+func TestAnImportTrustsTheKeysetFile(t *testing.T) {
+	for name, in := range map[string]func(k *Keys) error{
+		"nothing yet": func(*Keys) error { return nil },
+		"a file of a key that is gone": func(k *Keys) error {
+			return os.WriteFile(filepath.Join(k.home, "old"), append([]byte{format, tinkPrefix}, "\xff\xff\xff\xff and more"...), 0o600)
+		},
+	} {
+		home, src := newHome(t), keyFile(t)
+		k := mustUnlock(t, home, src)
+		file := exported(t, k)
+		if err := errors.Join(in(k), os.Remove(src.File)); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := imported(home, src, recoveryFile(t, file), systemVault()); err != nil || again.StoreID() != k.StoreID() {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -386,6 +410,7 @@ func TestAGuessOfThePassphraseIsDear(t *testing.T) {
 func TestPassphrasesThatAreGuessedEasilyAreRefused(t *testing.T) {
 	for p, ok := range map[string]bool{
 		passphrase: true, "fünf wörter aus dem wald": true, "korrekt-pferd-batterie": true,
+		"fifteen letters": true, "abcdefghabcdefgh": true, "abcdefgabcdefgabcdefg": false, "Aabcdefgabcdefgabcdefg": false,
 		"": false, "short": false, "fourteen chars": false, strings.Repeat("a", 40): false, "abcabcabcabcabcabc": false,
 		"1234567890123456789": false, "with a\ttab in the middle": false, "invalid \xff utf-8 in here": false,
 	} {

@@ -372,6 +372,32 @@ func TestARotationNeedsASourceThatKeepsTheKey(t *testing.T) {
 	}
 }
 
+// A new key that counts but can't be put in the old one's place yet stays beside
+// it, and the store opens with it at every start until it can.
+func TestANewKeyIsPutInItsPlaceLater(t *testing.T) {
+	home, src := newHome(t), keyFile(t)
+	f := fill(t, mustUnlock(t, home, src))
+	block(t, src.File)
+	if renewed, err := f.k.Rotate(); err != nil || !renewed {
+		t.Fatalf("renewed %v, %v", renewed, err)
+	}
+	for _, blocked := range []bool{true, true, false, false} {
+		if !blocked {
+			if err := os.RemoveAll(src.File + ".tmp"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k, err := Unlock(home, src)
+		if err != nil {
+			t.Fatalf("its place can't be written: %v: %v", blocked, err)
+		}
+		f.check(t, k)
+		if _, err := os.Stat(src.File + ".next"); (err == nil) != blocked {
+			t.Errorf("its place can't be written: %v, but of the key beside it: %v", blocked, err)
+		}
+	}
+}
+
 func TestTwoProcessesChangeTheKeysetInTurn(t *testing.T) {
 	// With a variable the key-encryption key stays, so that both can read what the
 	// other wrote.

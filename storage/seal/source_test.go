@@ -532,12 +532,17 @@ func TestSourcesAreComparedByMeaning(t *testing.T) {
 
 func TestKeyTextIsStandardBase64(t *testing.T) {
 	raw := bytes.Repeat([]byte{0xfb}, keySize)
+	whole := base64.StdEncoding.EncodeToString(raw)
 	for text, ok := range map[string]bool{
-		base64.StdEncoding.EncodeToString(raw):                true,
-		" " + base64.StdEncoding.EncodeToString(raw) + "\r\n": true,
-		base64.StdEncoding.EncodeToString(raw[:31]):           false,
-		base64.StdEncoding.EncodeToString(append(raw, 1)):     false,
-		strings.Repeat("fb", keySize):                         false,
+		whole:                true,
+		" " + whole + "\r\n": true,
+		whole + "x":          false,
+		whole + "\n" + whole: false,
+		whole[:len(whole)-1]: false,
+		base64.StdEncoding.EncodeToString(raw[:31]):       false,
+		base64.StdEncoding.EncodeToString(append(raw, 1)): false,
+		base64.URLEncoding.EncodeToString(raw):            false,
+		strings.Repeat("fb", keySize):                     false,
 	} {
 		t.Setenv("CLOUDOPS_SEAL_TEST_KEY", text)
 		if _, err := Unlock(newHome(t), Source{EnvVar: "CLOUDOPS_SEAL_TEST_KEY"}); (err == nil) != ok {
