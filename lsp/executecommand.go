@@ -169,7 +169,7 @@ func scan(s *server, ctx context.Context, argument []byte, token protocol.Progre
 // send does one turn of a conversation. What it proposes is put before the
 // person once the answer is out.
 func send(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
-	p, err := strict[daemon.SendParams](argument)
+	p, err := daemon.ConversationSend.Decode(argument)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func send(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTo
 // propose returns the plan at once; the person is asked after that, since
 // editors wait for a command's answer before they show anything else.
 func propose(s *server, ctx context.Context, argument []byte, _ protocol.ProgressToken) (any, error) {
-	p, err := strict[daemon.ProposeParams](argument)
+	p, err := daemon.ExecutionPropose.Decode(argument)
 	if err != nil {
 		return nil, err
 	}

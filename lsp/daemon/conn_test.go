@@ -179,8 +179,7 @@ func FuzzMessage(f *testing.F) {
 		if m, bad := decodeMessage(body); (m == nil) == (bad == nil) {
 			t.Fatalf("%q: a message and a refusal, or neither", body)
 		}
-		var p SendParams
-		if err := DecodeParams(body, &p); err == nil && p.validate() == nil && len(p.Prompt) > agent.LongestPrompt {
+		if p, err := ConversationSend.Decode(body); err == nil && len(p.Prompt) > agent.LongestPrompt {
 			t.Fatal("a prompt over the limit passed")
 		}
 	})

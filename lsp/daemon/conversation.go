@@ -45,10 +45,9 @@ type ConversationListResult struct {
 	Conversations []storage.Conversation `json:"conversations"`
 }
 
-func (p ConversationListParams) validate() error { return short("label", p.Label) }
-
 var ConversationList = request("cloudops/conversation/list", reads|forwarded|command, needStore,
-	"Lists the conversations, the latest first.", conversationList)
+	"Lists the conversations, the latest first.", conversationList,
+	text("label", maxToken))
 
 func conversationList(ctx context.Context, x *session, p *Parts, params ConversationListParams) (ConversationListResult, error) {
 	list, err := p.Store.Chat.Conversations(ctx)
@@ -59,22 +58,6 @@ func conversationList(ctx context.Context, x *session, p *Parts, params Conversa
 		list = slices.DeleteFunc(list, func(c storage.Conversation) bool { return !c.HasLabel(params.Label) })
 	}
 	return ConversationListResult{Conversations: list}, nil
-}
-
-// short refuses a text that is too long to look up.
-func short(field, text string) error {
-	if len(text) > maxToken {
-		return invalid("%q is longer than %d bytes", field, maxToken)
-	}
-	return nil
-}
-
-// named refuses what cannot name a conversation.
-func named(id string) error {
-	if id == "" || len(id) > maxToken {
-		return invalid(`"conversation_id" must name a conversation`)
-	}
-	return nil
 }
 
 // ConversationParams names a conversation: by its id, the beginning of one that
@@ -91,13 +74,6 @@ type MessagesResult struct {
 	Unreadable int `json:"unreadable,omitempty"`
 }
 
-func (p ConversationParams) validate() error {
-	if p.Limit < 0 {
-		return invalid(`"limit" must not be negative`)
-	}
-	return named(p.ID)
-}
-
 // conversation finds the one that a request means.
 func conversation(ctx context.Context, p *Parts, name string) (storage.Conversation, error) {
 	c, err := p.Store.Chat.Conversation(ctx, name)
@@ -105,7 +81,8 @@ func conversation(ctx context.Context, p *Parts, name string) (storage.Conversat
 }
 
 var ConversationMessages = request("cloudops/conversation/messages", reads|forwarded|command, needStore,
-	"Returns the messages of a conversation, in order.", conversationMessages)
+	"Returns the messages of a conversation, in order.", conversationMessages,
+	needed("conversation_id", maxToken), number("limit", endless))
 
 func conversationMessages(ctx context.Context, x *session, p *Parts, params ConversationParams) (MessagesResult, error) {
 	c, err := conversation(ctx, p, params.ID)
@@ -136,18 +113,9 @@ type SendParams struct {
 	Token  string `json:"token,omitempty"`
 }
 
-func (p SendParams) validate() error {
-	if p.Prompt == "" || len(p.Prompt) > agent.LongestPrompt {
-		return invalid(`"prompt" must have 1 to %d bytes`, agent.LongestPrompt)
-	}
-	if len(p.ID) > maxToken || len(p.Token) > maxToken {
-		return invalid(`"conversation_id" or "token" is longer than %d bytes`, maxToken)
-	}
-	return nil
-}
-
 var ConversationSend = request("cloudops/conversation/send", proposes|forwarded|command, needStore|needAgent,
-	"Does one turn: its text streams as notes, and what it proposes waits for a decision.", conversationSend)
+	"Does one turn: its text streams as notes, and what it proposes waits for a decision.", conversationSend,
+	text("conversation_id", maxToken), needed("prompt", agent.LongestPrompt), text("token", maxToken))
 
 // conversationSend does one turn; its text streams as notes before the answer.
 func conversationSend(ctx context.Context, x *session, p *Parts, params SendParams) (agent.Answer, error) {
@@ -185,12 +153,9 @@ type ConversationResult struct {
 	Conversation storage.Conversation `json:"conversation"`
 }
 
-func (p ConversationRenameParams) validate() error {
-	return errors.Join(named(p.ID), short("title", p.Title))
-}
-
 var ConversationRename = request("cloudops/conversation/rename", forwarded, needStore,
-	"Gives a conversation another title.", conversationRename)
+	"Gives a conversation another title.", conversationRename,
+	needed("conversation_id", maxToken), text("title", maxToken))
 
 func conversationRename(ctx context.Context, x *session, p *Parts, params ConversationRenameParams) (ConversationResult, error) {
 	return updateContext(ctx, p, params.ID, storage.ContextUpdate{Title: &params.Title})
@@ -204,20 +169,15 @@ type ConversationLabelParams struct {
 }
 
 func (p ConversationLabelParams) validate() error {
-	labels := slices.Concat(p.Add, p.Remove)
-	if n := len(labels); n == 0 || n > maxLabels {
+	if n := len(p.Add) + len(p.Remove); n == 0 || n > maxLabels {
 		return invalid(`"add" and "remove" must have 1 to %d labels`, maxLabels)
 	}
-	for _, l := range labels {
-		if err := short("add or remove", l); err != nil {
-			return err
-		}
-	}
-	return named(p.ID)
+	return nil
 }
 
 var ConversationLabel = request("cloudops/conversation/label", forwarded, needStore,
-	"Takes labels off a conversation and adds others.", conversationLabel)
+	"Takes labels off a conversation and adds others.", conversationLabel,
+	needed("conversation_id", maxToken), texts("add", maxLabels, maxToken), texts("remove", maxLabels, maxToken))
 
 func conversationLabel(ctx context.Context, x *session, p *Parts, params ConversationLabelParams) (ConversationResult, error) {
 	return updateContext(ctx, p, params.ID, storage.ContextUpdate{AddLabels: params.Add, RemoveLabels: params.Remove})
@@ -246,15 +206,9 @@ type ConversationSearchResult struct {
 	Conversations []storage.ConversationHit `json:"conversations"`
 }
 
-func (p ConversationSearchParams) validate() error {
-	if p.Limit < 0 || p.Limit > maxFound {
-		return invalid(`"limit" must be 0 to %d`, maxFound)
-	}
-	return short("query", p.Query)
-}
-
 var ConversationSearch = request("cloudops/conversation/search", reads|forwarded|command, needStore,
-	"Finds the conversations that have all the words.", conversationSearch)
+	"Finds the conversations that have all the words.", conversationSearch,
+	text("query", maxToken), number("limit", maxFound))
 
 func conversationSearch(ctx context.Context, x *session, p *Parts, params ConversationSearchParams) (ConversationSearchResult, error) {
 	found, total, err := p.Store.Chat.SearchConversations(ctx, params.Query, params.Limit)
@@ -283,15 +237,9 @@ type ConversationExportResult struct {
 	Markdown   string `json:"markdown,omitempty"`
 }
 
-func (p ConversationExportParams) validate() error {
-	if !slices.Contains([]string{"", "json", "markdown"}, p.Format) {
-		return invalid(`"format" must be json or markdown`)
-	}
-	return named(p.ID)
-}
-
 var ConversationExport = request("cloudops/conversation/export", reads|forwarded|command, needStore,
-	"Returns all that is kept of a conversation.", conversationExport)
+	"Returns all that is kept of a conversation.", conversationExport,
+	needed("conversation_id", maxToken), oneOf("format", "", "json", "markdown"))
 
 // conversationExport returns all that is kept of a conversation. Writing it to a
 // file is the client's own affair.
@@ -321,10 +269,9 @@ type ConversationDeleteParams struct {
 	ID string `json:"conversation_id"`
 }
 
-func (p ConversationDeleteParams) validate() error { return named(p.ID) }
-
 var ConversationDelete = request("cloudops/conversation/delete", forwarded, needStore|needExecutor,
-	"Deletes a conversation and its key, once a person at the terminal confirmed it.", conversationDelete)
+	"Deletes a conversation and its key, once a person at the terminal confirmed it.", conversationDelete,
+	needed("conversation_id", maxToken))
 
 // conversationDelete asks the person at the terminal first. The audit log keeps
 // the id and nothing that was said.

@@ -36,20 +36,9 @@ type ResolveResult struct {
 	Gaps map[string][]string `json:"gaps,omitempty"`
 }
 
-func (p ResolveParams) validate() error {
-	if len(p.Tokens) > maxTokens {
-		return invalid(`"tokens" has more than %d entries`, maxTokens)
-	}
-	for i, t := range p.Tokens {
-		if len(t) > maxToken {
-			return invalid(`"tokens/%d" is longer than %d bytes`, i, maxToken)
-		}
-	}
-	return nil
-}
-
 var EstateResolve = request("cloudops/estate/resolve", reads|forwarded, needStore|needScanner,
-	"Says which tokens of a text name resources, from memory.", estateResolve)
+	"Says which tokens of a text name resources, from memory.", estateResolve,
+	texts("tokens", maxTokens, maxToken))
 
 // estateResolve answers hovers: from memory only.
 func estateResolve(ctx context.Context, x *session, p *Parts, params ResolveParams) (ResolveResult, error) {
@@ -88,18 +77,10 @@ type SearchResult struct {
 	Gaps []string `json:"gaps,omitempty"`
 }
 
-func (p SearchParams) validate() error {
-	if len(p.Query) > maxToken {
-		return invalid(`"query" is longer than %d bytes`, maxToken)
-	}
-	if p.Limit < 0 || p.Limit > maxFound {
-		return invalid(`"limit" must be 0 to %d`, maxFound)
-	}
-	return nil
-}
-
 var EstateSearch = request("cloudops/estate/search", reads|forwarded|command, needStore|needScanner,
-	"Finds resources by words and filter, in memory.", estateSearch)
+	"Finds resources by words and filter, in memory.", estateSearch,
+	text("query", maxToken), text("resource_type", maxToken), text("account_id", maxToken), text("region", maxToken),
+	text("service", maxToken), text("state", maxToken), number("limit", maxFound))
 
 func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams) (SearchResult, error) {
 	filter, err := p.Scanner.Filter(params.Filter)
@@ -126,15 +107,9 @@ type GetResult struct {
 	Resources []storage.Resource `json:"resources"`
 }
 
-func (p GetParams) validate() error {
-	if p.Identifier == "" || len(p.Identifier) > maxToken {
-		return invalid(`"identifier" must have 1 to %d bytes`, maxToken)
-	}
-	return nil
-}
-
 var EstateGet = request("cloudops/estate/get", reads|forwarded|command, needStore|needScanner,
-	"Returns whole resources by any identifier, as stored or as AWS has them now.", estateGet)
+	"Returns whole resources by any identifier, as stored or as AWS has them now.", estateGet,
+	needed("identifier", maxToken))
 
 // estateGet reads whole resources from the store or, live, from AWS.
 func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (GetResult, error) {

@@ -36,14 +36,12 @@ func (p ProposeParams) validate() error {
 	}
 	byVerb := p.Verb != "" || p.Identifier != ""
 	switch {
-	case len(p.Argv) > 1000 || total > maxText:
+	case total > maxText:
 		return invalid(`"argv" is too long`)
 	case len(p.Argv) > 0 && byVerb:
 		return invalid(`"argv" excludes "verb" and "identifier"`)
 	case len(p.Argv) == 0 && (p.Verb == "" || p.Identifier == ""):
 		return invalid(`either "argv" or both "verb" and "identifier" are needed`)
-	case len(p.Verb) > 64 || len(p.Identifier) > maxToken || len(p.Profile) > 1024:
-		return invalid("a value is too long")
 	}
 	return nil
 }
@@ -55,7 +53,8 @@ var NoteExecutionChanged = note[none]("cloudops/execution/changed",
 	"Plans or executions are others than they were.")
 
 var ExecutionPropose = request("cloudops/execution/propose", proposes|forwarded|command, needStore|needScanner|needExecutor,
-	"Plans a command. Reads that the policy allows run at once; all else waits for a person.", executionPropose)
+	"Plans a command. Reads that the policy allows run at once; all else waits for a person.", executionPropose,
+	texts("argv", 1000, maxText), text("verb", 64), text("identifier", maxToken), text("profile", 1024))
 
 // executionPropose plans a command. Reads that the policy allows run at once;
 // all else waits for a person.
@@ -147,20 +146,9 @@ type DecideResult struct {
 	Execution executor.Execution `json:"execution"`
 }
 
-func (p DecideParams) validate() error {
-	switch {
-	case p.Plan == "" || len(p.Plan) > maxToken:
-		return invalid(`"plan" must be the id of a plan`)
-	case p.Decision != "ask" && p.Decision != "reject" && p.Decision != "stop":
-		return invalid(`"decision" must be ask or reject, or stop`)
-	case len(p.Reason) > maxText:
-		return invalid(`"reason" is longer than %d bytes`, maxText)
-	}
-	return nil
-}
-
 var ExecutionDecide = request("cloudops/execution/decide", forwarded, needExecutor,
-	"Puts a plan before the person at this connection and runs it if they approve, rejects it, or stops it.", executionDecide)
+	"Puts a plan before the person at this connection and runs it if they approve, rejects it, or stops it.", executionDecide,
+	needed("plan", maxToken), oneOf("decision", "ask", "reject", "stop"), text("reason", maxText))
 
 // executionDecide rejects a plan, keeps an approved one from running, or puts
 // one before the person at this very connection and runs it if they approve.
@@ -412,15 +400,9 @@ type ExecutionListResult struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-func (p ExecutionListParams) validate() error {
-	if p.Limit < 0 {
-		return invalid(`"limit" must not be negative`)
-	}
-	return nil
-}
-
 var ExecutionList = request("cloudops/execution/list", reads|forwarded|command, needExecutor,
-	"Lists what ran, or was decided on, the newest first.", executionList)
+	"Lists what ran, or was decided on, the newest first.", executionList,
+	text("conversation_id", maxToken), number("limit", endless))
 
 func executionList(ctx context.Context, x *session, p *Parts, params ExecutionListParams) (ExecutionListResult, error) {
 	list, err := p.Executor.Executions(params.Conversation, params.Limit)
@@ -442,15 +424,9 @@ type AuditResult struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-func (p AuditParams) validate() error {
-	if p.Limit < 0 {
-		return invalid(`"limit" must not be negative`)
-	}
-	return nil
-}
-
 var ExecutionAudit = request("cloudops/execution/audit", reads|forwarded, needExecutor,
-	"Returns the entries of the audit log, in order.", audit)
+	"Returns the entries of the audit log, in order.", audit,
+	number("limit", endless))
 
 func audit(ctx context.Context, x *session, p *Parts, params AuditParams) (AuditResult, error) {
 	entries, err := p.Executor.Audit(params.Limit)

@@ -166,15 +166,9 @@ type KeyRotateResult struct {
 	KeyStatusResult
 }
 
-func (p KeyRotateParams) validate() error {
-	if len(p.Token) > maxToken {
-		return invalid(`"token" is longer than %d bytes`, maxToken)
-	}
-	return nil
-}
-
 var KeyRotate = request("cloudops/key/rotate", 0, needKeys|needStore|needExecutor,
-	"Makes new keys, once a person at the terminal confirmed it, and seals everything anew.", keyRotate)
+	"Makes new keys, once a person at the terminal confirmed it, and seals everything anew.", keyRotate,
+	text("token", maxToken))
 
 // keyRotate makes new keys, unless a rotation is under way, and waits until all
 // is sealed anew. Who leaves before does not stop that.
@@ -238,15 +232,9 @@ type KeyExportResult struct {
 	Parcel []byte `json:"parcel"`
 }
 
-func (p KeyExportParams) validate() error {
-	if p.Recipient == "" || len(p.Recipient) > 200 {
-		return invalid(`"recipient" must name the one who opens the export`)
-	}
-	return nil
-}
-
 var KeyExport = request("cloudops/key/export", 0, needKeys|needExecutor,
-	"Hands the keys over to this terminal, encrypted for one recipient, once the person there confirmed it.", keyExport)
+	"Hands the keys over to this terminal, encrypted for one recipient, once the person there confirmed it.", keyExport,
+	needed("recipient", 200))
 
 // keyExport hands the keys over, encrypted for the process that knows the
 // passphrase, after a person at that very terminal confirmed it.

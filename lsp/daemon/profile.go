@@ -33,15 +33,9 @@ type ProfileSelectParams struct {
 	Name string `json:"name"`
 }
 
-func (p ProfileSelectParams) validate() error {
-	if p.Name == "" || len(p.Name) > 1024 {
-		return invalid(`"name" must be the name of a profile`)
-	}
-	return nil
-}
-
 var ProfileSelect = request("cloudops/profile/select", forwarded, needScanner,
-	"Chooses the profile of this session; what it proposed for another one is void.", profileSelect)
+	"Chooses the profile of this session; what it proposed for another one is void.", profileSelect,
+	needed("name", 1024))
 
 // profileSelect changes this session only. What it proposed for another profile
 // is void, unless AWS has it.

@@ -39,6 +39,9 @@ type Message struct {
 // forwards, offers or documents requests reads it here.
 type Descriptor struct {
 	Message
+	// Limits bound the parameters; docs and editors read them too.
+	Limits []Limit
+
 	traits trait
 	needs  need
 	// check decodes parameters; call does as well, and serves the request.
@@ -65,7 +68,11 @@ func (d *Descriptor) Forwarded() bool { return d.traits&forwarded != 0 }
 func (d *Descriptor) Command() bool { return d.traits&command != 0 }
 
 // Request is a descriptor with its types, for callers in Go.
-type Request[P, R any] struct{ *Descriptor }
+type Request[P, R any] struct {
+	*Descriptor
+	// Decode reads parameters, and refuses what the daemon would.
+	Decode func(params []byte) (P, error)
+}
 
 // Caller sends requests: a Client, or what stands before one.
 type Caller interface {
@@ -82,25 +89,31 @@ func (r Request[P, R]) Call(ctx context.Context, to Caller, params P) (R, error)
 // none is the parameters of a request without any, or its empty result.
 type none = struct{}
 
-// validator is implemented by parameters with limits beyond their types.
+// validator is implemented by parameters that limits don't say all of.
 type validator interface{ validate() error }
 
 // request declares a request, which serve answers. Add it to requests below.
 func request[P, R any](
 	name string, traits trait, needs need, doc string,
-	serve func(ctx context.Context, x *session, p *Parts, params P) (R, error),
+	serve func(ctx context.Context, x *session, p *Parts, params P) (R, error), limits ...Limit,
 ) Request[P, R] {
+	bounds := bind(reflect.TypeFor[P](), limits)
 	decode := func(raw []byte) (params P, err error) {
 		if err := DecodeParams(raw, &params); err != nil {
 			return params, err
+		}
+		for _, b := range bounds {
+			if err := b.check(b.Field, reflect.ValueOf(&params).Elem().FieldByIndex(b.index)); err != nil {
+				return params, err
+			}
 		}
 		if v, ok := any(params).(validator); ok {
 			err = v.validate()
 		}
 		return params, err
 	}
-	return Request[P, R]{&Descriptor{
-		Message: Message{name, doc, reflect.TypeFor[P](), reflect.TypeFor[R]()}, traits: traits, needs: needs,
+	return Request[P, R]{Decode: decode, Descriptor: &Descriptor{
+		Message: Message{name, doc, reflect.TypeFor[P](), reflect.TypeFor[R]()}, Limits: limits, traits: traits, needs: needs,
 		check: func(raw []byte) error {
 			_, err := decode(raw)
 			return err

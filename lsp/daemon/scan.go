@@ -55,20 +55,9 @@ type ScanParams struct {
 	Token string `json:"token,omitempty"`
 }
 
-func (p ScanParams) validate() error {
-	for _, list := range [][]string{p.Profiles, p.Regions, p.Services} {
-		if len(list) > 1000 {
-			return invalid("a list has more than 1000 entries")
-		}
-	}
-	if len(p.Token) > maxToken {
-		return invalid(`"token" is longer than %d bytes`, maxToken)
-	}
-	return nil
-}
-
 var EstateScan = request("cloudops/estate/scan", proposes|forwarded|command, needScanner,
-	"Reads the accounts, and keeps what it finds; progress notes come on the way.", estateScan)
+	"Reads the accounts, and keeps what it finds; progress notes come on the way.", estateScan,
+	texts("profiles", 1000, maxToken), texts("regions", 1000, maxToken), texts("services", 1000, maxToken), text("token", maxToken))
 
 // estateScan runs a scan for this session, or joins the one that others asked
 // for with the same options; a different one waits for its turn.

@@ -178,19 +178,12 @@ type HelloResult struct {
 
 // Hello is the first request of a session, and has no other.
 var Hello = request[HelloParams, HelloResult]("cloudops/hello", 0, 0,
-	"Opens the session: who is there, and of which build. It is the first request, and sent once.", nil)
-
-func (p HelloParams) validate() error {
-	if p.Kind != "editor" && p.Kind != "terminal" {
-		return invalid(`"kind" must be editor or terminal`)
-	}
-	return checkWorkspaces("environment/workspaces", p.Environment.Workspaces)
-}
+	"Opens the session: who is there, and of which build. It is the first request, and sent once.", nil,
+	oneOf("kind", "editor", "terminal"), texts("environment/workspaces", MaxWorkspaces, maxPath))
 
 // hello opens the session.
 func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 	s := x.server
-	var p HelloParams
 	// A newer client may know more fields: its build is looked at first.
 	newer, err := peekBuild(raw)
 	if err != nil {
@@ -203,10 +196,8 @@ func (x *session) hello(ctx context.Context, raw []byte) (any, error) {
 		return nil, refusef(CodeRefused, "use one version of cloudops everywhere, or end the running daemon",
 			"the daemon (version %s) speaks protocol %d, this program %d", s.cfg.Build.Version, ProtocolVersion, newer.Protocol)
 	}
-	if err := DecodeParams(raw, &p); err != nil {
-		return nil, err
-	}
-	if err := p.validate(); err != nil {
+	p, err := Hello.Decode(raw)
+	if err != nil {
 		return nil, err
 	}
 	if err := CheckHome(s.cfg.Home, p.Environment.Workspaces); err != nil {

@@ -31,15 +31,9 @@ type MigrateResult struct {
 	Collections []storage.Moved `json:"collections"`
 }
 
-func (p MigrateParams) validate() error {
-	if p.To == "" || len(p.To) > 64 || len(p.Token) > maxToken {
-		return invalid(`"to" must be embedded, local or remote`)
-	}
-	return nil
-}
-
 var StoreMigrate = request("cloudops/store/migrate", 0, needStore|needExecutor,
-	"Moves the store to another mode, once a person at the terminal confirmed it.", storeMigrate)
+	"Moves the store to another mode, once a person at the terminal confirmed it.", storeMigrate,
+	needed("to", 64), text("token", maxToken))
 
 // storeMigrate moves the store, once the person at this terminal agrees. The
 // daemon then ends, so that the next one opens it where it is now.

@@ -95,24 +95,11 @@ func within(path, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-func (p WorkspacesParams) validate() error { return checkWorkspaces("workspaces", p.Workspaces) }
-
-// checkWorkspaces bounds the folders of one session.
-func checkWorkspaces(field string, workspaces []string) error {
-	if len(workspaces) > MaxWorkspaces {
-		return invalid("%q has more than %d entries", field, MaxWorkspaces)
-	}
-	const maxPath = 32 << 10
-	for _, w := range workspaces {
-		if len(w) > maxPath {
-			return invalid("%q has a path of more than %d bytes", field, maxPath)
-		}
-	}
-	return nil
-}
-
 // MaxWorkspaces bounds the folders that one session has open.
 const MaxWorkspaces = 1000
+
+// maxPath bounds the path of one, in bytes.
+const maxPath = 32 << 10
 
 // WorkspacesParams are all the folders that the session has open, in the place
 // of those that it had. A home inside one of them is refused, as by hello.
@@ -121,7 +108,8 @@ type WorkspacesParams struct {
 }
 
 var Workspaces = request("cloudops/workspaces", repeatable, 0,
-	"Says which folders are open in this session, in the place of those that were.", setWorkspaces)
+	"Says which folders are open in this session, in the place of those that were.", setWorkspaces,
+	texts("workspaces", MaxWorkspaces, maxPath))
 
 // setWorkspaces takes the folders that a session has open now. What is under way
 // goes on; what begins later sees them.
