@@ -526,7 +526,7 @@ func TestOnlyAPersonWhoIsAskedApproves(t *testing.T) {
 	plan := stop(t, proposer)
 	refused(t, proposer, CodeRefused, "nobody can be asked", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "ask"})
 	for _, d := range []string{"approve", "run", "", "ASK"} {
-		refused(t, proposer, -32602, "ask or reject", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: d})
+		refused(t, proposer, -32602, "ask, reject or stop", ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: d})
 	}
 	done := call[DecideResult](t, proposer, ExecutionDecide.Name, DecideParams{Plan: plan.ID, Decision: "reject", Reason: "not today"}).Execution
 	if done.Status != "rejected" || !strings.Contains(done.Decision, "not today") {

@@ -25,7 +25,8 @@ func Stop(ctx context.Context, home string) (pid int, err error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 5*time.Millisecond, 200*time.Millisecond
 	for end := time.Now().Add(drainTime + 4*endTime); ; {
-		if now, held := lockedBy(home); !held || now.pid != state.pid {
+		// Without a process, it is on its way out, or another on its way in.
+		if now, held := lockedBy(home); !held || now.pid > 1 && now.pid != state.pid {
 			return state.pid, nil
 		}
 		if time.Now().After(end) {
