@@ -113,7 +113,7 @@ func lives(t *testing.T, dir string, conversations []string) (can able, said str
 
 	var text, printed bytes.Buffer
 	run(ctx, []string{"status"}, stdio{out: &text, err: &text})
-	run(ctx, []string{"status", "--json"}, stdio{out: &printed, err: &printed})
+	run(ctx, []string{"status", "--json"}, stdio{out: &printed, err: &text})
 	var status struct {
 		Daemon daemon.HelloResult `json:"daemon"`
 		daemon.StatusResult
