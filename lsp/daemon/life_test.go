@@ -7,10 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // Folders for temporary files are emptied while a daemon lives: at a logout, by
@@ -144,6 +147,54 @@ func TestAHandshakeFindsAnOutdatedDaemon(t *testing.T) {
 	r.send(helloBody)
 	if m := r.next(); m.Error == nil || m.Error.Code != CodeHandover {
 		t.Errorf("an outdated daemon says %+v, want that it makes way", m.Error)
+	}
+}
+
+// Whoever comes while a daemon ends is told why, however many they are and however
+// long it takes; it ends once, for the first reason.
+func TestADaemonIsEndedOnce(t *testing.T) {
+	src := seal.Source{File: filepath.Join(t.TempDir(), "kek")}
+	sealed := filepath.Join(t.TempDir(), "sealed")
+	keys, err := seal.Unlock(sealed, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := seal.Unlock(sealed, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := elsewhere.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		reason string
+		ask    func(s *server) error
+	}{
+		{"the keys were replaced", (*server).checkKeys},
+		{"the configuration was changed", (*server).renew},
+		{"a newer build takes over", func(s *server) error { return s.handOver(Build{Time: time.Now()}) }},
+	} {
+		s, err := newServer(ServerConfig{Home: testHome(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.parts = &Parts{Keys: keys}
+		var reasons []string
+		for range 3 {
+			if own, ok := errors.AsType[*Error](c.ask(s)); !ok || own.Code != CodeHandover {
+				t.Errorf("%s: the answer is %v, want that it makes way", c.reason, own)
+			}
+			s.idled()
+			select {
+			case reason := <-s.stop:
+				reasons = append(reasons, reason)
+			default:
+			}
+		}
+		if !slices.Equal(reasons, []string{c.reason}) {
+			t.Errorf("%s: it is ended for %q", c.reason, reasons)
+		}
+		s.abandon()
 	}
 }
 
