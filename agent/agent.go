@@ -22,6 +22,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -163,8 +164,9 @@ type Backend interface {
 type Message struct {
 	Conversation string
 	Prompt       string
-	Environment  scanner.Environment
-	Origin       executor.Origin
+	// Client is who asks, as AWS sees them.
+	Client *session.Client
+	Origin executor.Origin
 }
 
 // Answer is the outcome of a turn.

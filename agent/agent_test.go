@@ -19,6 +19,7 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -37,9 +38,12 @@ type world struct {
 	store    *storage.Service
 	scanner  *scanner.Scanner
 	executor *executor.Executor
-	env      scanner.Environment
+	env      session.Environment
 	home     string
 }
+
+// client is who asks, as the world's environment has them.
+func (w *world) client() *session.Client { return w.scanner.Sessions.Client(w.env) }
 
 func newWorld(t *testing.T, b agent.Backend) *world {
 	t.Helper()
@@ -86,7 +90,7 @@ func (w *world) reopen(t *testing.T, policy executor.Config) {
 
 func (w *world) send(t *testing.T, conversation, prompt string) agent.Answer {
 	t.Helper()
-	a, err := w.Send(t.Context(), agent.Message{Conversation: conversation, Prompt: prompt, Environment: w.env,
+	a, err := w.Send(t.Context(), agent.Message{Conversation: conversation, Prompt: prompt, Client: w.client(),
 		Origin: executor.Origin{Session: "s", Kind: "terminal"}}, nil)
 	if err != nil {
 		t.Fatalf("%q: %v", prompt, err)
@@ -131,7 +135,7 @@ func TestTheWholeTurnAgainstAWS(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	w.env = estate.Environment("prod", "")
-	if _, err := w.scanner.Scan(ctx, w.env, scanner.Options{Regions: []string{awstest.West, awstest.East}}, nil); err != nil {
+	if _, err := w.scanner.Scan(ctx, w.client(), scanner.Options{Regions: []string{awstest.West, awstest.East}}, nil); err != nil {
 		t.Fatal(err)
 	}
 
@@ -261,11 +265,11 @@ func TestPromptsThatAreNone(t *testing.T) {
 		return agent.Reply{}, nil
 	}))
 	for _, p := range []string{"", " \n\t", strings.Repeat("stop web-1 ", 3000), "stop \xff"} {
-		if _, err := w.Send(t.Context(), agent.Message{Prompt: p}, nil); !errors.Is(err, agent.ErrPrompt) {
+		if _, err := w.Send(t.Context(), agent.Message{Client: w.client(), Prompt: p}, nil); !errors.Is(err, agent.ErrPrompt) {
 			t.Errorf("%.20q: %v", p, err)
 		}
 	}
-	if _, err := w.Send(t.Context(), agent.Message{Conversation: "b3f8c1d2-0000-4000-8000-000000000000", Prompt: "hello"}, nil); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := w.Send(t.Context(), agent.Message{Client: w.client(), Conversation: "b3f8c1d2-0000-4000-8000-000000000000", Prompt: "hello"}, nil); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a conversation that is none: %v", err)
 	}
 	if cs, err := w.store.Chat.Conversations(t.Context()); err != nil || len(cs) != 0 {
@@ -294,7 +298,7 @@ func TestBackendsThatFail(t *testing.T) {
 		},
 	} {
 		w := newWorld(t, b)
-		a, err := w.Send(t.Context(), agent.Message{Prompt: "stop web-1"}, nil)
+		a, err := w.Send(t.Context(), agent.Message{Client: w.client(), Prompt: "stop web-1"}, nil)
 		if !errors.Is(err, agent.ErrBackend) || len(a.Plans) > 0 || a.Conversation == "" {
 			t.Errorf("%s: %+v %v", name, a, err)
 			continue
@@ -329,7 +333,7 @@ func TestATurnThatIsCancelledIsRemembered(t *testing.T) {
 		<-ctx.Done()
 		return agent.Reply{}, ctx.Err()
 	}))
-	a, err := w.Send(ctx, agent.Message{Prompt: "hello"}, nil)
+	a, err := w.Send(ctx, agent.Message{Client: w.client(), Prompt: "hello"}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("cancelled: %v", err)
 	}
@@ -346,7 +350,7 @@ func TestTurnsOfAConversationFollowOneAnother(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := 1; i <= 8; i++ {
 		wg.Go(func() {
-			if _, err := w.Send(t.Context(), agent.Message{Conversation: id, Prompt: fmt.Sprint(i)}, nil); err != nil {
+			if _, err := w.Send(t.Context(), agent.Message{Client: w.client(), Conversation: id, Prompt: fmt.Sprint(i)}, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -406,7 +410,7 @@ func TestInformationIsStreamedOnce(t *testing.T) {
 			return agent.Reply{Information: "one two"}, nil
 		}))
 		var got strings.Builder
-		if _, err := w.Send(t.Context(), agent.Message{Prompt: "hello"}, func(s string) { got.WriteString(s) }); err != nil {
+		if _, err := w.Send(t.Context(), agent.Message{Client: w.client(), Prompt: "hello"}, func(s string) { got.WriteString(s) }); err != nil {
 			t.Fatal(err)
 		}
 		if got.String() != "one two" {
@@ -513,7 +517,7 @@ func TestWhatEarlierTurnsBringIn(t *testing.T) {
 		id := w.send(t, "", "hello").Conversation
 		if c.between != "" {
 			fail = errors.New("out of order")
-			if _, err := w.Send(t.Context(), agent.Message{Conversation: id, Prompt: c.between}, nil); !errors.Is(err, agent.ErrBackend) {
+			if _, err := w.Send(t.Context(), agent.Message{Client: w.client(), Conversation: id, Prompt: c.between}, nil); !errors.Is(err, agent.ErrBackend) {
 				t.Fatal(err)
 			}
 		}

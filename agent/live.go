@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/agent/prompt"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 const (
@@ -44,20 +44,23 @@ func (a *Agent) live(ctx context.Context, m Message, f *identified) {
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range f.resources {
-		all.Go(func() { a.askLive(asking, m.Environment, &f.resources[i]) })
+		all.Go(func() { a.askLive(asking, m.Client, &f.resources[i]) })
 	}
 	all.Wait()
 }
 
-func (a *Agent) askLive(ctx context.Context, env scanner.Environment, m *mention) {
-	_, err := a.scanner.Refresh(ctx, env, m.Key)
+func (a *Agent) askLive(ctx context.Context, who *session.Client, m *mention) {
+	from, err := who.ForAccount(ctx, m.AccountID)
+	if err == nil {
+		_, err = a.scanner.Refresh(ctx, from, m.Key)
+	}
 	switch {
-	case errors.Is(err, scanner.ErrGone):
+	case errors.Is(err, session.ErrGone):
 		m.live, m.State = true, StateGone
 	case ctx.Err() != nil:
 		m.unasked = fmt.Sprintf("AWS did not answer within %d s", liveTime/time.Second)
 	case err != nil:
-		m.unasked = "AWS did not tell: " + scanner.Explain(err).Message
+		m.unasked = "AWS did not tell: " + session.Explain(err).Message
 	default:
 		m.live = true
 		if r, ok := a.byKey(m.Canonical()); ok {

@@ -37,7 +37,7 @@ func (a *Agent) answer(ctx context.Context, m Message, to *Answer, stream func(s
 	}
 	to.Reply = reply
 	for _, c := range reply.Commands {
-		p, err := a.executor.Plan(ctx, m.Environment, c, m.Origin)
+		p, err := a.executor.Plan(ctx, m.Client, c, m.Origin)
 		switch {
 		case err == nil:
 			to.Plans = append(to.Plans, p)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -27,21 +27,21 @@ func (a *Agent) enrich(ctx context.Context, m Message, f identified, history []s
 		Omitted:             f.omitted,
 		ChatHistory:         turns(history),
 	}
-	r.UserContext, r.Accounts = a.userContext(m.Environment)
+	r.UserContext, r.Accounts = a.userContext(m.Client)
 	for _, found := range f.resources {
-		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, m.Environment, found))
+		r.IdentifiedResources = append(r.IdentifiedResources, a.resource(ctx, m.Client, found))
 	}
 	return r
 }
 
 // resource adds to a mention all that the store knows. What the store can't
 // read now is left out; memory has the rest.
-func (a *Agent) resource(ctx context.Context, env scanner.Environment, m mention) IdentifiedResource {
-	who, _ := a.scanner.KnownIdentity(env, m.AccountID)
+func (a *Agent) resource(ctx context.Context, who *session.Client, m mention) IdentifiedResource {
+	id, _ := who.Known(m.AccountID)
 	out := IdentifiedResource{
 		Type: m.Type, ID: m.ID, Name: m.Name, ARN: m.ARN, Region: m.Region, Account: m.AccountID,
 		CurrentState: m.State, Tags: m.Tags, Metadata: map[string]any{}, Mention: m.text, FoundBy: m.by,
-		Live: m.live, NotAsked: m.unasked, Permissions: executor.IAM(m.Type, who),
+		Live: m.live, NotAsked: m.unasked, Permissions: executor.IAM(m.Type, id),
 	}
 	if age := a.scanner.Age(m.Record); !age.IsZero() {
 		out.LastSynced = age.UTC().Format(time.RFC3339)
@@ -129,9 +129,10 @@ func decodeReply(b []byte) *Reply {
 
 // userContext is the profile and region of the session, and whose accounts its
 // profiles are. Shared files that can't be read leave the region to the environment.
-func (a *Agent) userContext(env scanner.Environment) (u UserContext, accounts []Account) {
-	u = UserContext{UserID: a.cfg.UserID, DefaultRegion: env.Region, Profile: env.Profile}
-	profiles, _ := a.scanner.Profiles(env)
+func (a *Agent) userContext(who *session.Client) (u UserContext, accounts []Account) {
+	u.UserID = a.cfg.UserID
+	u.Profile, u.DefaultRegion = who.Named()
+	profiles, _ := who.Profiles()
 	for _, p := range profiles {
 		if p.Selected && u.Profile == "" {
 			u.Profile = p.Name

@@ -42,7 +42,7 @@ func overAWS(t *testing.T) (w *world, e *awstest.Estate, proxy *awstest.Proxy, i
 	t.Cleanup(proxy.Close)
 	w = newWorld(t, nil)
 	w.env = e.Environment("prod", proxy.URL)
-	if _, err := w.scanner.Scan(ctx, w.env, scanner.Options{Regions: []string{awstest.West}}, nil); err != nil {
+	if _, err := w.scanner.Scan(ctx, w.client(), scanner.Options{Regions: []string{awstest.West}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return w, e, proxy, ids

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -18,7 +18,7 @@ func somePlan() (Plan, bound) {
 		Targets: []Target{{Key: storage.Key{Type: "rds_instance", ID: "pg", AccountID: "123456789012", Region: "us-west-2", ARN: "arn:x"},
 			State: "available", ImmutableID: "db-1", CreatedAt: &made, Facts: map[string]string{"multi_az": "true", "engine": "postgres"}}},
 		Risk: RiskHigh, Access: "Write", Actions: []string{"rds:StopDBInstance"}, Effect: "it stops",
-		Identity: scanner.Identity{Profile: "prod", AccountID: "123456789012", ARN: "arn:me", Partition: "aws", Source: "SharedConfig"},
+		Identity: session.Identity{Profile: "prod", AccountID: "123456789012", ARN: "arn:me", Partition: "aws", Source: "SharedConfig"},
 		Endpoint: "http://127.0.0.1:1", Expires: made.Add(time.Hour),
 	}, bound{"sdk", "build", "catalog", "policy"}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -137,7 +138,7 @@ type Plan struct {
 	Actions  []string         `json:"iam_actions"`
 	Effect   string           `json:"effect"`
 	Undo     string           `json:"undo,omitempty"`
-	Identity scanner.Identity `json:"identity"`
+	Identity session.Identity `json:"identity"`
 	Endpoint string           `json:"endpoint,omitempty"`
 	Origin   Origin           `json:"origin"`
 	Created  time.Time        `json:"created_at"`
@@ -195,7 +196,7 @@ type Execution struct {
 	Line     string           `json:"line"`
 	Risk     Risk             `json:"risk"`
 	Targets  []Target         `json:"targets"`
-	Identity scanner.Identity `json:"identity"`
+	Identity session.Identity `json:"identity"`
 	Origin   Origin           `json:"origin"`
 	// Status is planned, rejected, expired, void, running, succeeded, failed or unknown.
 	// Unknown: it was claimed and the daemon ended before the outcome was known.

@@ -28,8 +28,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 
 	"github.com/cloudops/cloudops/executor/catalog"
-	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -135,7 +135,7 @@ func TestStopAProductionDatabaseAndUndo(t *testing.T) {
 	if !ok {
 		t.Fatal("no undo")
 	}
-	p, err = w.Plan(t.Context(), w.env, undo, Origin{})
+	p, err = w.Plan(t.Context(), w.who(), undo, Origin{})
 	if err != nil || p.Risk != RiskMedium {
 		t.Fatalf("%+v, %v", p, err)
 	}
@@ -218,7 +218,7 @@ func TestNonsenseIsRefusedEarly(t *testing.T) {
 		is   error
 		says string
 	}{
-		{stopDB("no-such-db"), scanner.ErrGone, "no RDS instance no-such-db in us-west-2 of account " + awstest.ProdAccount},
+		{stopDB("no-such-db"), session.ErrGone, "no RDS instance no-such-db in us-west-2 of account " + awstest.ProdAccount},
 		{stopDB(awstest.OrdersDB), ErrRefused, "read replicas"},
 		{stopDB(awstest.OrdersReplica), ErrRefused, "replica"},
 		{append(stopDB(awstest.ClusterHead), "--region", awstest.East), ErrRefused, "stop-db-cluster with cluster \"analytics\""},
@@ -226,10 +226,10 @@ func TestNonsenseIsRefusedEarly(t *testing.T) {
 		{[]string{"ec2", "stop-instances", "--instance-ids", e.Stopped}, ErrRefused, "already stopped"},
 		{[]string{"ec2", "reboot-instances", "--instance-ids", e.Stopped}, ErrRefused, "only when it is running"},
 		{[]string{"ec2", "start-instances", "--instance-ids", e.Unnamed}, ErrRefused, "already running"},
-		{[]string{"ec2", "stop-instances", "--instance-ids", e.WebEast}, scanner.ErrGone, "us-west-2"},
-		{[]string{"ec2", "stop-instances", "--instance-ids", e.Unnamed, "i-0123456789abcdef0"}, scanner.ErrGone, "i-0123456789abcdef0"},
-		{append(stopDB(awstest.MainDB), "--profile", "nobody"), scanner.ErrUnknownProfile, "nobody"},
-		{append(stopDB(awstest.MainDB), "--profile", "empty"), scanner.ErrNoCredentials, "empty"},
+		{[]string{"ec2", "stop-instances", "--instance-ids", e.WebEast}, session.ErrGone, "us-west-2"},
+		{[]string{"ec2", "stop-instances", "--instance-ids", e.Unnamed, "i-0123456789abcdef0"}, session.ErrGone, "i-0123456789abcdef0"},
+		{append(stopDB(awstest.MainDB), "--profile", "nobody"), session.ErrUnknownProfile, "nobody"},
+		{append(stopDB(awstest.MainDB), "--profile", "empty"), session.ErrNoCredentials, "empty"},
 		{append(stopDB(awstest.MainDB), "--region", "us-west-9"), nil, ""},
 	} {
 		err := w.refused(c.argv...)
@@ -239,7 +239,7 @@ func TestNonsenseIsRefusedEarly(t *testing.T) {
 	}
 	wrong := w.command(stopDB(awstest.MainDB)...)
 	wrong.AccountID, wrong.Profile = awstest.StagingAccount, "prod"
-	if _, err := w.Plan(t.Context(), w.env, wrong, Origin{}); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), awstest.StagingAccount) {
+	if _, err := w.Plan(t.Context(), w.who(), wrong, Origin{}); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), awstest.StagingAccount) {
 		t.Errorf("a command for another account: %v", err)
 	}
 	if len(w.Pending()) != 0 || len(w.kinds()) != 0 {
@@ -255,7 +255,7 @@ func TestMissingSaysWhereElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := w.refused("ec2", "stop-instances", "--instance-ids", e.WebEast)
-	if !errors.Is(err, scanner.ErrGone) || !strings.Contains(err.Error(), "saw one in "+awstest.East) {
+	if !errors.Is(err, session.ErrGone) || !strings.Contains(err.Error(), "saw one in "+awstest.East) {
 		t.Error(err)
 	}
 }
@@ -503,7 +503,7 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 	if _, err := client.DeleteDBInstance(t.Context(), &rds.DeleteDBInstanceInput{DBInstanceIdentifier: &id, SkipFinalSnapshot: aws.Bool(true)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !errors.Is(err, scanner.ErrGone) {
+	if _, err := w.Run(t.Context(), a, nil); !errors.Is(err, ErrVoid) || !errors.Is(err, session.ErrGone) {
 		t.Error(err)
 	}
 
@@ -668,7 +668,7 @@ func TestACommandIsStoppedOrItIsTooLate(t *testing.T) {
 func TestAnotherProfileVoidsWhatWasProposed(t *testing.T) {
 	w := newWorld(t, Config{}, "prod", "")
 	id := database(t, "profile-db")
-	kept, err := w.Plan(t.Context(), w.env, w.command(stopDB(awstest.MainDB)...), Origin{Session: "another"})
+	kept, err := w.Plan(t.Context(), w.who(), w.command(stopDB(awstest.MainDB)...), Origin{Session: "another"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -821,7 +821,7 @@ func TestPlansAreCapped(t *testing.T) {
 		t.Errorf("the replaced plan: %v", err)
 	}
 	// Another terminal asks for the same again, as long as nobody is being asked.
-	again, err := w.Plan(t.Context(), w.env, c, Origin{Session: "again"})
+	again, err := w.Plan(t.Context(), w.who(), c, Origin{Session: "again"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -831,7 +831,7 @@ func TestPlansAreCapped(t *testing.T) {
 	second = again
 	for i := 0; i < maxPerResource+1 && err == nil; i++ {
 		var p Plan
-		if p, err = w.Plan(t.Context(), w.env, c, Origin{Session: fmt.Sprint("other-", i)}); err == nil {
+		if p, err = w.Plan(t.Context(), w.who(), c, Origin{Session: fmt.Sprint("other-", i)}); err == nil {
 			second = p
 			_, err = w.Prompt(p.ID, SurfaceTerminal)
 		}
@@ -843,7 +843,7 @@ func TestPlansAreCapped(t *testing.T) {
 	for i := 0; i < maxPerSession+1 && err == nil; i++ {
 		region := []string{"us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1"}[i/3]
 		op := [][]string{{"rds", "describe-db-instances"}, {"rds", "describe-db-clusters"}, {"ec2", "describe-instances"}}[i%3]
-		_, err = w.Plan(t.Context(), w.env, w.command(append(op, "--region", region)...), Origin{Session: "busy"})
+		_, err = w.Plan(t.Context(), w.who(), w.command(append(op, "--region", region)...), Origin{Session: "busy"})
 	}
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "20 plans") {
 		t.Errorf("no cap per session: %v", err)
@@ -864,7 +864,7 @@ func TestACardCountsWhatElseWaits(t *testing.T) {
 	w.plan("rds", "describe-db-clusters")
 	w.plan("ec2", "describe-instances")
 	for _, region := range []string{awstest.East, "us-east-2", "eu-west-2"} {
-		if _, err := w.Plan(t.Context(), w.env, w.command("ec2", "describe-instances", "--region", region), Origin{Session: "another"}); err != nil {
+		if _, err := w.Plan(t.Context(), w.who(), w.command("ec2", "describe-instances", "--region", region), Origin{Session: "another"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -889,7 +889,7 @@ func TestAPlanStaysWhileSomebodyIsAsked(t *testing.T) {
 	left.Withdraw() // it was used up before
 	waits := func() bool {
 		t.Helper()
-		if _, err := w.Plan(t.Context(), w.env, w.command(argv...), Origin{Session: "elsewhere"}); err != nil {
+		if _, err := w.Plan(t.Context(), w.who(), w.command(argv...), Origin{Session: "elsewhere"}); err != nil {
 			t.Fatal(err)
 		}
 		return slices.ContainsFunc(w.Pending(), func(other Plan) bool { return other.ID == p.ID })
@@ -940,7 +940,7 @@ func TestParallelApprovals(t *testing.T) {
 	}
 
 	// Another session approved a command for the same resource.
-	q, err := w.Plan(t.Context(), w.env, w.command("rds", "reboot-db-instance", "--db-instance-identifier", id), Origin{Session: "other"})
+	q, err := w.Plan(t.Context(), w.who(), w.command("rds", "reboot-db-instance", "--db-instance-identifier", id), Origin{Session: "other"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1439,7 +1439,7 @@ func runUntilKilled(home string) error {
 	if err != nil {
 		return err
 	}
-	env := scanner.Environment{Profile: "prod", EndpointURL: os.Getenv("CRASH_ENDPOINT"),
+	env := session.Environment{Profile: "prod", EndpointURL: os.Getenv("CRASH_ENDPOINT"),
 		ConfigFile: os.Getenv("CRASH_CONFIG"), CredentialsFile: os.Getenv("CRASH_CREDENTIALS")}
 	for id := os.Getenv("CRASH_ID"); ; {
 		c := Command{Service: "rds", Operation: "describe-db-instances"}
@@ -1448,7 +1448,7 @@ func runUntilKilled(home string) error {
 				return err
 			}
 		}
-		p, err := e.Plan(ctx, env, c, Origin{})
+		p, err := e.Plan(ctx, e.scanner.Sessions.Client(env), c, Origin{})
 		if err != nil {
 			return err
 		}

@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/cloudops/cloudops/executor/catalog"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
 // IAM is what leaves the daemon about the permissions on a resource of a type:
 // the actions of the operations that the catalog has for it, and who asks, as
 // far as known. Whether the caller may is not computed, so all are unknown.
-func IAM(resourceType string, who scanner.Identity) *storage.IAM {
+func IAM(resourceType string, who session.Identity) *storage.IAM {
 	actions := []string{}
 	for _, op := range catalog.All() {
 		if op.Type == resourceType {
@@ -33,7 +33,7 @@ func IAM(resourceType string, who scanner.Identity) *storage.IAM {
 }
 
 // userContext reads a caller's ARN: a user, or a session of a role.
-func userContext(who scanner.Identity) (u storage.UserContext) {
+func userContext(who session.Identity) (u storage.UserContext) {
 	a, err := arn.Parse(who.ARN)
 	if err != nil {
 		return u

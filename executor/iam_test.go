@@ -5,21 +5,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 func TestPermissionsNameActionsAndCallerAndClaimNothing(t *testing.T) {
 	expires := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
-		who            scanner.Identity
+		who            session.Identity
 		username, role string
 	}{
-		{scanner.Identity{}, "", ""},
-		{scanner.Identity{ARN: "arn:aws:iam::123456789012:user/team/ann"}, "ann", ""},
-		{scanner.Identity{ARN: "arn:aws:iam::123456789012:root"}, "root", ""},
-		{scanner.Identity{ARN: "arn:aws-cn:sts::123456789012:assumed-role/reader/me@example.org"}, "me@example.org", "arn:aws-cn:iam::123456789012:role/reader"},
-		{scanner.Identity{ARN: "arn:aws:sts::123456789012:federated-user/bob"}, "bob", ""},
-		{scanner.Identity{ARN: "no arn"}, "", ""},
+		{session.Identity{}, "", ""},
+		{session.Identity{ARN: "arn:aws:iam::123456789012:user/team/ann"}, "ann", ""},
+		{session.Identity{ARN: "arn:aws:iam::123456789012:root"}, "root", ""},
+		{session.Identity{ARN: "arn:aws-cn:sts::123456789012:assumed-role/reader/me@example.org"}, "me@example.org", "arn:aws-cn:iam::123456789012:role/reader"},
+		{session.Identity{ARN: "arn:aws:sts::123456789012:federated-user/bob"}, "bob", ""},
+		{session.Identity{ARN: "no arn"}, "", ""},
 	} {
 		c.who.Expires = expires
 		iam := IAM("rds_instance", c.who)
@@ -31,7 +31,7 @@ func TestPermissionsNameActionsAndCallerAndClaimNothing(t *testing.T) {
 			t.Errorf("actions: %+v", iam)
 		}
 	}
-	if u := IAM("s3_bucket", scanner.Identity{ARN: "arn:aws:iam::1:user/x"}); u.UnknownActions == nil || u.UserContext.SessionExpires != nil {
+	if u := IAM("s3_bucket", session.Identity{ARN: "arn:aws:iam::1:user/x"}); u.UnknownActions == nil || u.UserContext.SessionExpires != nil {
 		t.Errorf("a type without operations: %+v", u)
 	}
 }

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,8 @@ import (
 
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/executor/runner"
-	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/kind"
 )
@@ -29,7 +30,7 @@ const (
 type pending struct {
 	plan  Plan
 	op    catalog.Operation
-	env   scanner.Environment
+	who   *session.Client
 	bound bound
 	exec  Execution
 	// expires is the plan's Expires on both clocks.
@@ -48,12 +49,12 @@ type pending struct {
 }
 
 // Plan vets a command, describes its targets and judges the risk. Besides
-// ErrRefused its errors are the scanner's: scanner.ErrGone says that AWS has no
+// ErrRefused its errors are the session's: session.ErrGone says that AWS has no
 // such resource, and where it looked.
 //
 // A plan waits for five minutes. A newer plan for the same command by the same
 // identity takes its place, unless a person is being asked about it elsewhere.
-func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command, o Origin) (Plan, error) {
+func (e *Executor) Plan(ctx context.Context, who *session.Client, c Command, o Origin) (Plan, error) {
 	if err := e.ready(); err != nil {
 		return Plan{}, err
 	}
@@ -73,12 +74,11 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 	if err != nil {
 		return Plan{}, fmt.Errorf("planning: %w", err)
 	}
-	c, id, err := e.identify(ctx, env, c)
+	from, c, id, err := e.identify(ctx, who, c)
 	if err != nil {
 		return Plan{}, err
 	}
-	env.Profile, env.Region = c.Profile, c.Region
-	targets, err := e.describe(ctx, env, op, c)
+	targets, err := e.describe(ctx, from, op, c)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -88,7 +88,7 @@ func (e *Executor) Plan(ctx context.Context, env scanner.Environment, c Command,
 		}
 	}
 	now := e.times.clock.now()
-	p := &pending{op: op, env: env, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity), gone: make(chan struct{})}
+	p := &pending{op: op, who: who, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity), gone: make(chan struct{})}
 	p.plan = Plan{
 		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
 		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
@@ -124,54 +124,56 @@ func (e *Executor) ready() error {
 
 func errEnding() error { return refuse("this daemon is ending; try again in a moment") }
 
-// identify settles the profile, region and account of a command.
-func (e *Executor) identify(ctx context.Context, env scanner.Environment, c Command) (Command, scanner.Identity, error) {
+// identify settles the profile, region and account of a command, and opens the
+// session that would run it.
+func (e *Executor) identify(ctx context.Context, who *session.Client, c Command) (*session.Session, Command, session.Identity, error) {
+	none := session.Identity{}
+	profile, region := who.Named()
+	c.Region = cmp.Or(c.Region, region)
 	if c.Profile == "" {
-		c.Profile = env.Profile
+		c.Profile = profile
 		if c.AccountID != "" {
-			profile, err := e.scanner.ProfileFor(ctx, env, c.AccountID)
+			of, err := who.ForAccount(ctx, c.AccountID)
 			if err != nil {
-				return c, scanner.Identity{}, fmt.Errorf("finding a profile for account %s: %w", c.AccountID, err)
+				return nil, c, none, fmt.Errorf("finding a profile for account %s: %w", c.AccountID, err)
 			}
-			c.Profile = profile
+			c.Profile = of.Profile
 		}
 	}
-	if c.Region == "" {
-		c.Region = env.Region
+	from, err := who.Open(c.Profile, c.Region)
+	id := none
+	if err == nil {
+		id, err = from.IdentityNow(ctx)
 	}
-	cfg, id, err := e.scanner.AWS(ctx, env, c.Profile, c.Region)
 	if err != nil {
-		return c, scanner.Identity{}, fmt.Errorf("asking AWS who would run it: %w", err)
+		return nil, c, none, fmt.Errorf("asking AWS who would run it: %w", err)
 	}
-	if c.Region == "" {
-		c.Region = cfg.Region
-	}
+	c.Region = from.Region
 	if !kind.RegionShaped(c.Region) {
-		return c, scanner.Identity{}, refuse("no region is known for it; say --region, such as --region us-west-2")
+		return nil, c, none, refuse("no region is known for it; say --region, such as --region us-west-2")
 	}
 	if c.AccountID != "" && c.AccountID != id.AccountID {
-		return c, scanner.Identity{}, refuse("the command is for account %s, but profile %s is of account %s; choose a profile of that account",
+		return nil, c, none, refuse("the command is for account %s, but profile %s is of account %s; choose a profile of that account",
 			c.AccountID, show(c.Profile), id.AccountID)
 	}
 	c.AccountID = id.AccountID
-	return c, id, nil
+	return from, c, id, nil
 }
 
-// describe reads the targets of a command from AWS, in the command's order.
-func (e *Executor) describe(ctx context.Context, env scanner.Environment, op catalog.Operation, c Command) ([]Target, error) {
+// describe reads the targets of a command from AWS, in the command's order: who
+// runs the command looks at its targets too.
+func (e *Executor) describe(ctx context.Context, from *session.Session, op catalog.Operation, c Command) ([]Target, error) {
 	ids, _ := c.Parameters[op.Target].([]string)
 	if id, ok := c.Parameters[op.Target].(string); ok {
 		ids = []string{id}
 	}
-	// Who runs the command looks at its targets too.
-	env.Profile = c.Profile
 	targets := make([]Target, len(ids))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, id := range ids {
 		g.Go(func() error {
-			r, err := e.scanner.Describe(ctx, env, storage.Key{Type: op.Type, ID: id, AccountID: c.AccountID, Region: c.Region})
-			if errors.Is(err, scanner.ErrGone) {
+			r, err := e.scanner.Describe(ctx, from, storage.Key{Type: op.Type, ID: id, AccountID: c.AccountID, Region: c.Region})
+			if errors.Is(err, session.ErrGone) {
 				return e.missing(op, c, id)
 			}
 			if err != nil {
@@ -195,7 +197,7 @@ func (e *Executor) missing(op catalog.Operation, c Command, id string) error {
 			hint = fmt.Sprintf("; the last scan saw %s of that name in %s", show(aws.Kinds().Label(r.Type).Article()), r.Region)
 		}
 	}
-	return fmt.Errorf("%w: no %s %s in %s of account %s%s", scanner.ErrGone,
+	return fmt.Errorf("%w: no %s %s in %s of account %s%s", session.ErrGone,
 		aws.Kinds().Label(op.Type).One, id, c.Region, c.AccountID, hint)
 }
 

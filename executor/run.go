@@ -9,12 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/executor/runner"
-	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // Run describes the targets again, records the intent, calls AWS, waits for
@@ -33,7 +31,7 @@ func (e *Executor) Run(ctx context.Context, a Approved, report func(Event)) (Exe
 		return e.void(p, err)
 	}
 	defer e.finish(p)
-	cfg, err := e.check(ctx, p)
+	from, err := e.check(ctx, p)
 	if err == nil {
 		err = e.commit(p)
 	}
@@ -48,8 +46,8 @@ func (e *Executor) Run(ctx context.Context, a Approved, report func(Event)) (Exe
 		_ = e.record("finished", x)
 		return x, refuse("nothing was sent to AWS, since the intent could not be recorded: %v", err)
 	}
-	r := run{e: e, p: p, x: x, report: report}
-	r.do(ctx, cfg)
+	r := run{e: e, p: p, from: from, x: x, report: report}
+	r.do(ctx)
 	r.x.Finished = e.times.now()
 	if err := e.record("finished", r.x); err != nil {
 		r.note("the outcome could not be recorded: " + err.Error())
@@ -130,35 +128,40 @@ func (e *Executor) void(p *pending, why error) (Execution, error) {
 	return x, errors.Join(fmt.Errorf("%w: %w", ErrVoid, why), err)
 }
 
-// check makes sure that everything is still as it was approved.
-func (e *Executor) check(ctx context.Context, p *pending) (aws.Config, error) {
+// check makes sure that everything is still as it was approved, and opens the
+// session that runs it.
+func (e *Executor) check(ctx context.Context, p *pending) (*session.Session, error) {
 	if e.times.clock.passed(p.expires) {
-		return aws.Config{}, errors.New("it expired before it ran; ask for a new plan")
+		return nil, errors.New("it expired before it ran; ask for a new plan")
 	}
 	policy, why := e.rules()
 	if err := forbids(policy, why, p.op); err != nil {
-		return aws.Config{}, err
+		return nil, err
 	}
 	if policy.hash() != p.bound.policy {
-		return aws.Config{}, errors.New("the policy in config.yaml changed since it was shown; ask for a new plan")
+		return nil, errors.New("the policy in config.yaml changed since it was shown; ask for a new plan")
 	}
-	cfg, id, err := e.scanner.AWS(ctx, p.env, p.plan.Command.Profile, p.plan.Command.Region)
+	from, err := p.who.Open(p.plan.Command.Profile, p.plan.Command.Region)
+	var id session.Identity
+	if err == nil {
+		id, err = from.IdentityNow(ctx)
+	}
 	if err != nil {
-		return aws.Config{}, fmt.Errorf("asking AWS again who runs it: %w", err)
+		return nil, fmt.Errorf("asking AWS again who runs it: %w", err)
 	}
 	fresh := p.plan
 	fresh.Identity, fresh.Endpoint = id, id.Endpoint
 	fresh.Identity.Profile = p.plan.Identity.Profile
 	if p.op.Changes() {
-		if fresh.Targets, err = e.describe(ctx, p.env, p.op, p.plan.Command); err != nil {
-			return aws.Config{}, fmt.Errorf("describing the target again: %w", err)
+		if fresh.Targets, err = e.describe(ctx, from, p.op, p.plan.Command); err != nil {
+			return nil, fmt.Errorf("describing the target again: %w", err)
 		}
 		fresh.Risk, fresh.Reasons = judge(p.op, p.plan.Command.Parameters, fresh.Targets)
 	}
 	if fresh.digest(p.bound) != p.plan.Digest {
-		return aws.Config{}, errors.New(difference(p.plan, fresh))
+		return nil, errors.New(difference(p.plan, fresh))
 	}
-	return cfg, nil
+	return from, nil
 }
 
 // difference says in words what changed since a plan was shown.
@@ -228,6 +231,7 @@ func moment(t *time.Time) string {
 type run struct {
 	e      *Executor
 	p      *pending
+	from   *session.Session
 	x      Execution
 	report func(Event)
 }
@@ -246,11 +250,11 @@ func (r *run) note(text string) {
 }
 
 // do calls AWS and sees the outcome. Everything it finds out is in r.x.
-func (r *run) do(ctx context.Context, cfg aws.Config) {
+func (r *run) do(ctx context.Context) {
 	e, p := r.e, r.p
 	// A client that goes away must not make the outcome of the call unknown.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.times.call)
-	out, err := runner.Call(call, cfg, p.op, p.plan.Command.Parameters)
+	out, err := runner.Call(call, r.from.Config(), p.op, p.plan.Command.Parameters)
 	cancel()
 	if err != nil {
 		r.failed(ctx, err)
@@ -283,7 +287,7 @@ func (r *run) failed(ctx context.Context, err error) {
 	if called.Code != "" {
 		said = called.Code + ": " + said
 	}
-	p := scanner.Explain(err)
+	p := session.Explain(err)
 	switch called.Kind {
 	case runner.Denied:
 		r.x.ErrorCode = "denied"
@@ -317,9 +321,9 @@ func (r *run) look(ctx context.Context) string {
 	now := slices.Clone(r.p.plan.Targets)
 	for i := range now {
 		now[i].State = services.StateUnknown
-		if res, err := r.e.scanner.Refresh(ctx, r.p.env, now[i].Key); err == nil {
+		if res, err := r.e.scanner.Refresh(ctx, r.from, now[i].Key); err == nil {
 			now[i].State = res.State
-		} else if errors.Is(err, scanner.ErrGone) {
+		} else if errors.Is(err, session.ErrGone) {
 			now[i].State = "gone"
 		}
 	}
@@ -381,9 +385,9 @@ func (r *run) wait(ctx context.Context) string {
 			if at[i].done || at[i].failed != "" {
 				continue
 			}
-			res, err := r.e.scanner.Describe(limit, r.p.env, t.Key)
+			res, err := r.e.scanner.Describe(limit, r.from, t.Key)
 			switch {
-			case errors.Is(err, scanner.ErrGone):
+			case errors.Is(err, session.ErrGone):
 				at[i].state, at[i].failed = "gone", "AWS says that it is gone"
 			case err != nil:
 				trouble = err // it may pass

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -73,7 +74,7 @@ type world struct {
 	keys *seal.Keys
 	*Executor
 	estate *storage.Estate
-	env    scanner.Environment
+	env    session.Environment
 	store  *storage.Service
 
 	mu         sync.Mutex // guards what follows
@@ -106,6 +107,9 @@ func newWorld(t *testing.T, cfg Config, profile, endpoint string) *world {
 	t.Cleanup(w.stop)
 	return w
 }
+
+// who is the client whose environment the world has now.
+func (w *world) who() *session.Client { return w.scanner.Sessions.Client(w.env) }
 
 func (w *world) start(cfg Config) {
 	w.t.Helper()
@@ -157,7 +161,7 @@ func (w *world) command(argv ...string) Command {
 
 func (w *world) plan(argv ...string) Plan {
 	w.t.Helper()
-	p, err := w.Plan(w.t.Context(), w.env, w.command(argv...), Origin{Session: "s", Kind: "editor", Conversation: "c", Prompt: "canary-prompt"})
+	p, err := w.Plan(w.t.Context(), w.who(), w.command(argv...), Origin{Session: "s", Kind: "editor", Conversation: "c", Prompt: "canary-prompt"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -167,7 +171,7 @@ func (w *world) plan(argv ...string) Plan {
 // refused plans what can't be and returns why.
 func (w *world) refused(argv ...string) error {
 	w.t.Helper()
-	p, err := w.Plan(w.t.Context(), w.env, w.command(argv...), Origin{Session: "s"})
+	p, err := w.Plan(w.t.Context(), w.who(), w.command(argv...), Origin{Session: "s"})
 	if err == nil {
 		w.t.Fatalf("%s became a plan", p.Line)
 	}

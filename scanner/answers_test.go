@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -23,11 +24,11 @@ var fakeLists = map[string]string{
 }
 
 // scanned is a home whose estate holds all that the fake has.
-func scanned(t *testing.T, f *fakeAWS) (*home, scanner.Environment) {
+func scanned(t *testing.T, f *fakeAWS) (*home, session.Environment) {
 	t.Helper()
 	env := f.environment(t)
 	h := newHome(t, scanner.Config{})
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil)
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{}, nil)
 	if err != nil || len(r.Problems) != 0 {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -150,7 +151,7 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				// The identity is asked anew by a program that starts.
 				h.close()
 				h.open(t, scanner.Config{})
-				r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: fakeRegions}, nil)
+				r, err := h.scan(within(t, time.Minute), env, scanner.Options{Regions: fakeRegions}, nil)
 				identified := !hit("GetCallerIdentity")
 				if (err == nil) != identified || r.Removed != 0 || r.Changed != 0 {
 					t.Errorf("%+v %v", r, err)
@@ -159,13 +160,13 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 				if name != "no list in it" && spoiled != "DescribeRegions" && !strings.Contains(said, "not AWS's") {
 					t.Errorf("it says %s", said)
 				}
-				if err != nil && !errors.Is(err, scanner.ErrUnreachable) {
+				if err != nil && !errors.Is(err, session.ErrUnreachable) {
 					t.Errorf("the scan fails by %v", err)
 				}
 				for typ, operation := range fakeLists {
 					rec := h.store.Estate.Find(fmt.Sprintf(fakeForms[typ], 1))[0]
-					_, err := h.Refresh(within(t, time.Minute), env, rec.Key)
-					if asked := hit(operation) || !identified; (err != nil) != asked || errors.Is(err, scanner.ErrGone) {
+					_, err := h.refresh(within(t, time.Minute), env, rec.Key)
+					if asked := hit(operation) || !identified; (err != nil) != asked || errors.Is(err, session.ErrGone) {
 						t.Errorf("a live read of %s: %v", rec.ID, err)
 					}
 				}
@@ -182,7 +183,7 @@ func TestNoFalseAnswerTakesAnythingAway(t *testing.T) {
 					}
 				}
 				f.answer(nil)
-				if r, err = h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); err != nil || len(r.Problems) != 0 || r.Resources != total || r.Changed != 0 || r.Removed != 0 {
+				if r, err = h.scan(within(t, time.Minute), env, scanner.Options{}, nil); err != nil || len(r.Problems) != 0 || r.Resources != total || r.Changed != 0 || r.Removed != 0 {
 					t.Errorf("the next good scan: %+v %v", r, err)
 				}
 				ledger = h.Ledger()
@@ -231,7 +232,7 @@ func TestALiveReadBelievesWhatIsAboutItsResource(t *testing.T) {
 				return called == operation
 			})
 			rec := h.store.Estate.Find(own)[0]
-			if _, err := h.Refresh(within(t, time.Minute), env, rec.Key); !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), "not AWS's") {
+			if _, err := h.refresh(within(t, time.Minute), env, rec.Key); !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), "not AWS's") {
 				t.Errorf("%s, %s: %v", typ, name, err)
 			}
 			if after := fmt.Sprint(storedIDs(t, h)); after != before {
@@ -251,7 +252,7 @@ func TestEveryListGoesPageByPage(t *testing.T) {
 			f.round.Store(0)
 			f.answer(nil)
 			o := scanner.Options{Services: []string{typ}, Regions: []string{"us-west-2"}}
-			if r, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil || r.Resources != len(fakeIDs(typ, 0)) || r.Shards != 1 {
+			if r, err := h.scan(within(t, time.Minute), env, o, nil); err != nil || r.Resources != len(fakeIDs(typ, 0)) || r.Shards != 1 {
 				t.Fatalf("%+v %v, want %d resources", r, err, len(fakeIDs(typ, 0)))
 			}
 			if n := f.called(operation); n != 4 {
@@ -313,7 +314,7 @@ func TestEveryListGoesPageByPage(t *testing.T) {
 				f.answer(func(w http.ResponseWriter, called string, r *http.Request) bool {
 					return called == operation && spoil(w, r)
 				})
-				r, err := h.Scan(within(t, time.Minute), env, o, nil)
+				r, err := h.scan(within(t, time.Minute), env, o, nil)
 				if err != nil || r.Removed != 0 || r.Shards != 0 || len(r.Problems) != 1 {
 					t.Errorf("a page %s: %+v %v", name, r, err)
 				}
@@ -336,7 +337,7 @@ func TestEveryListGoesPageByPage(t *testing.T) {
 				}
 			}
 			f.answer(nil)
-			if r, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed == 0 || r.Shards != 1 {
+			if r, err := h.scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed == 0 || r.Shards != 1 {
 				t.Errorf("the next good scan: %+v %v", r, err)
 			}
 			if stored := storedIDs(t, h)[scanner.Shard{AccountID: fakeAccount, Region: region, Type: typ}]; !slices.Equal(ids(stored), fakeIDs(typ, 1)) {
@@ -370,11 +371,11 @@ func TestWhatIsStoredWhileAListRunsStays(t *testing.T) {
 			return false
 		})
 		o := scanner.Options{Services: []string{typ}, Regions: []string{region}}
-		if r, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed != 0 || len(h.store.Estate.Find(young.ARN)) != 1 {
+		if r, err := h.scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed != 0 || len(h.store.Estate.Find(young.ARN)) != 1 {
 			t.Errorf("%s: what was stored meanwhile: %+v %v", typ, r, err)
 		}
 		f.answer(nil)
-		if r, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed != 1 || len(h.store.Estate.Find(young.ARN)) != 0 {
+		if r, err := h.scan(within(t, time.Minute), env, o, nil); err != nil || r.Removed != 1 || len(h.store.Estate.Find(young.ARN)) != 0 {
 			t.Errorf("%s: by a list that began later: %+v %v", typ, r, err)
 		}
 	}
@@ -396,7 +397,7 @@ func TestAScanThatCantStoreIsAnError(t *testing.T) {
 			}
 			return false
 		})
-		r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{typ}}, nil)
+		r, err := h.scan(within(t, time.Minute), env, scanner.Options{Services: []string{typ}}, nil)
 		if err == nil || !strings.Contains(err.Error(), "stor") || r.Cancelled {
 			t.Errorf("%s, with a store that is closed: %+v %v", typ, r, err)
 		}
@@ -467,20 +468,20 @@ func TestADetailThatCantBeReadIsKept(t *testing.T) {
 				}
 			}
 			for range 2 {
-				r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil)
+				r, err := h.scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil)
 				if err != nil || r.Removed != 0 || len(r.Problems) == 0 || !strings.Contains(r.Problems[0].Message, "some details are unknown") {
 					t.Errorf("%+v %v", r, err)
 				}
 				check("a scan")
 			}
-			if _, err := h.Refresh(within(t, time.Minute), env, key); err != nil {
+			if _, err := h.refresh(within(t, time.Minute), env, key); err != nil {
 				t.Error(err)
 			}
 			check("a live read")
 
 			// A bucket that is met for the first time has nothing to keep.
 			fresh := newHome(t, scanner.Config{})
-			if _, err := fresh.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil); err != nil {
+			if _, err := fresh.scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil); err != nil {
 				t.Fatal(err)
 			}
 			met, err := fresh.store.Estate.Get(t.Context(), key)
@@ -489,7 +490,7 @@ func TestADetailThatCantBeReadIsKept(t *testing.T) {
 			}
 
 			f.answer(func(w http.ResponseWriter, operation string, _ *http.Request) bool { return bare(w, operation) })
-			if r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil); err != nil || len(r.Problems) != 0 {
+			if r, err := h.scan(within(t, time.Minute), env, scanner.Options{Services: []string{"s3"}}, nil); err != nil || len(r.Problems) != 0 {
 				t.Fatalf("%+v %v", r, err)
 			}
 			if after, err := h.store.Estate.Get(t.Context(), key); err != nil || after.Metadata["tags_as_of"] != nil || after.Metadata["versioning_as_of"] != nil || after.Tags["round"] != "0" {
@@ -507,7 +508,7 @@ func TestARegionThatNobodyAskedForIsNoGap(t *testing.T) {
 	h := newHome(t, scanner.Config{})
 	scan := func(o scanner.Options) {
 		t.Helper()
-		if _, err := h.Scan(within(t, time.Minute), env, o, nil); err != nil {
+		if _, err := h.scan(within(t, time.Minute), env, o, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -539,7 +540,7 @@ func TestARegionThatNobodyAskedForIsNoGap(t *testing.T) {
 func TestAScanOfNoRegionSaysWhy(t *testing.T) {
 	f := newFakeAWS(t)
 	h, env := scanned(t, f)
-	_, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: []string{"cn-north-1", "us-gov-east-1"}}, nil)
+	_, err := h.scan(within(t, time.Minute), env, scanner.Options{Regions: []string{"cn-north-1", "us-gov-east-1"}}, nil)
 	for _, says := range []string{"cn-north-1: the region belongs to aws-cn, the account to aws", "us-gov-east-1: the region belongs to aws-us-gov", "choose another region or profile"} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)
@@ -552,7 +553,7 @@ func TestAScanOfNoRegionSaysWhy(t *testing.T) {
 		return operation == "DescribeRegions"
 	})
 	for _, asked := range [][]string{nil, {"us-west-2"}} {
-		r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: asked}, nil)
+		r, err := h.scan(within(t, time.Minute), env, scanner.Options{Regions: asked}, nil)
 		if err != nil || r.Resources == 0 || r.Removed != 0 {
 			t.Errorf("%v: %+v %v", asked, r, err)
 		}

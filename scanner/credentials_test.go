@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 func write(t *testing.T, path, content string) {
@@ -44,7 +45,7 @@ func TestARoleIsAssumedAndSeesWhatItMay(t *testing.T) {
 	appendTo(t, e.ConfigFile, "[profile reader]\nrole_arn = "+role+"\nsource_profile = prod\nregion = us-west-2\n")
 	h := newHome(t, scanner.Config{})
 	env := e.Environment("reader", "")
-	if _, known := h.KnownIdentity(env, awstest.ProdAccount); known {
+	if _, known := h.Sessions.Client(env).Known(awstest.ProdAccount); known {
 		t.Error("an identity is known before AWS was asked")
 	}
 	r := mustScan(t, h, env, scanner.Options{Regions: []string{awstest.West}})
@@ -56,12 +57,12 @@ func TestARoleIsAssumedAndSeesWhatItMay(t *testing.T) {
 			t.Errorf("problem: %+v", p)
 		}
 	}
-	id, known := h.KnownIdentity(env, awstest.ProdAccount)
+	id, known := h.Sessions.Client(env).Known(awstest.ProdAccount)
 	if !known || !strings.HasSuffix(id.ARN, ":assumed-role/reader/cloudops") || id.Source != "AssumeRoleProvider" || time.Until(id.Expires) < time.Minute {
 		t.Errorf("the caller is %+v", id)
 	}
 	// Another session is of that account too, and nobody asked for it yet.
-	if _, known := h.KnownIdentity(e.Environment("prod", "http://127.0.0.1:1"), awstest.ProdAccount); known {
+	if _, known := h.Sessions.Client(e.Environment("prod", "http://127.0.0.1:1")).Known(awstest.ProdAccount); known {
 		t.Error("one session's identity is taken for another's")
 	}
 }
@@ -105,7 +106,7 @@ source_profile = default
 		"plain": "AKIAFAKE plain  cloudops 3600",
 	} {
 		asked = nil
-		id, err := h.Identity(within(t, time.Minute), env, profile)
+		id, err := h.identity(within(t, time.Minute), env, profile)
 		if got := strings.Join(asked, ", "); err != nil || got != want || id.Source != "AssumeRoleProvider" {
 			t.Errorf("%s: STS was asked %q, want %q (%+v %v)", profile, got, want, id, err)
 		}
@@ -120,26 +121,26 @@ func TestAWebIdentityIsTradedForARole(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	write(t, token, fakeToken)
 	write(t, env.ConfigFile, "[profile web]\nrole_arn = arn:aws:iam::"+fakeAccount+":role/reader\nweb_identity_token_file = "+token+"\n")
-	id, err := h.Identity(within(t, time.Minute), env, "")
+	id, err := h.identity(within(t, time.Minute), env, "")
 	if err != nil || id.Source != "WebIdentityCredentials" || time.Until(id.Expires) < time.Minute {
 		t.Errorf("%+v %v", id, err)
 	}
 	env.Workspaces = []string{filepath.Dir(token)}
-	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "workspace") {
+	if _, err := h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrNoCredentials) || !strings.Contains(err.Error(), "workspace") {
 		t.Errorf("with the token in a workspace: %v", err)
 	}
 }
 
 func TestALoginThatExpiredSaysHowToRenewIt(t *testing.T) {
 	dir := t.TempDir()
-	env := scanner.Environment{Home: dir, Profile: "corp"}
+	env := session.Environment{Home: dir, Profile: "corp"}
 	write(t, filepath.Join(dir, ".aws", "config"), "[profile corp]\nsso_start_url = https://corp.example\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = dev\n")
 	sum := sha1.Sum([]byte("https://corp.example"))
 	write(t, filepath.Join(dir, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"),
 		`{"accessToken":"planted-sso-token","expiresAt":"2020-01-01T00:00:00Z"}`)
 	h := newHome(t, scanner.Config{})
-	_, err := h.Identity(within(t, time.Minute), env, "")
-	if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "aws sso login --profile corp") || strings.Contains(err.Error(), "planted") {
+	_, err := h.identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, session.ErrNoCredentials) || !strings.Contains(err.Error(), "aws sso login --profile corp") || strings.Contains(err.Error(), "planted") {
 		t.Errorf("%v", err)
 	}
 }
@@ -170,18 +171,18 @@ credential_process = sh -c "echo planted-secret >&2; exit 3"
 	defer log.Close()
 	os.Stderr = log
 
-	if id, err := h.Identity(within(t, time.Minute), env, "good"); err != nil || id.Source != "ProcessProvider" {
+	if id, err := h.identity(within(t, time.Minute), env, "good"); err != nil || id.Source != "ProcessProvider" {
 		t.Errorf("%+v %v", id, err)
 	}
 	if variables, err := os.ReadFile(filepath.Join(dir, "variables")); err != nil || strings.Contains(string(variables), "planted") || !strings.Contains(string(variables), "PATH=") {
 		t.Errorf("the process got %s %v", variables, err)
 	}
 	for _, profile := range []string{"wrong", "fails"} {
-		_, err := h.Identity(within(t, time.Minute), env, profile)
-		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), "the credential_process of profile "+profile) {
+		_, err := h.identity(within(t, time.Minute), env, profile)
+		if !errors.Is(err, session.ErrNoCredentials) || !strings.Contains(err.Error(), "the credential_process of profile "+profile) {
 			t.Errorf("%s: %v", profile, err)
 		}
-		if err != nil && strings.Contains(err.Error()+scanner.Explain(err).Message, "lanted") {
+		if err != nil && strings.Contains(err.Error()+session.Explain(err).Message, "lanted") {
 			t.Errorf("%s shows what the process printed: %v", profile, err)
 		}
 	}
@@ -193,7 +194,7 @@ credential_process = sh -c "echo planted-secret >&2; exit 3"
 	workspace := t.TempDir()
 	env.ConfigFile, env.Workspaces = filepath.Join(workspace, "config"), []string{workspace}
 	write(t, env.ConfigFile, "[profile evil]\ncredential_process = touch "+workspace+"/ran\n")
-	if _, err := h.Identity(within(t, time.Minute), env, "evil"); err == nil || !strings.Contains(err.Error(), "workspace") {
+	if _, err := h.identity(within(t, time.Minute), env, "evil"); err == nil || !strings.Contains(err.Error(), "workspace") {
 		t.Errorf("a file in a workspace: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(workspace, "ran")); err == nil {
@@ -252,16 +253,16 @@ func TestEachFailureOfACredentialProcessHasItsReason(t *testing.T) {
 		{"head -c 100000 /dev/zero", "far more than credentials"},
 	} {
 		write(t, env.ConfigFile, "# one line above\n[profile p]\ncredential_process = "+c.command+"\n")
-		id, err := h.Identity(within(t, time.Minute), env, "p")
+		id, err := h.identity(within(t, time.Minute), env, "p")
 		if c.says == "" {
 			if err != nil || id.Source != "ProcessProvider" {
 				t.Errorf("%s: %+v %v", c.command, id, err)
 			}
 			continue
 		}
-		p := scanner.Explain(err)
+		p := session.Explain(err)
 		want := "the credential_process of profile p (" + env.ConfigFile + ", line 3) "
-		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.HasPrefix(p.Message, want) || !strings.Contains(p.Message, c.says) || p.Hint == "" {
+		if !errors.Is(err, session.ErrNoCredentials) || !strings.HasPrefix(p.Message, want) || !strings.Contains(p.Message, c.says) || p.Hint == "" {
 			t.Errorf("%s: %v, want %q", c.command, err, c.says)
 		}
 		if strings.Contains(p.Message+p.Hint, "lanted") {
@@ -273,7 +274,7 @@ func TestEachFailureOfACredentialProcessHasItsReason(t *testing.T) {
 func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
 	f := newFakeAWS(t)
 	h := newHome(t, scanner.Config{})
-	h.SetPatience(300 * time.Millisecond)
+	h.setPatience(300 * time.Millisecond)
 	env := f.environment(t)
 	env.ConfigFile = filepath.Join(filepath.Dir(env.CredentialsFile), "config")
 	// It ends with the test, which takes the file away.
@@ -281,8 +282,8 @@ func TestACredentialProcessThatHangsIsGivenUp(t *testing.T) {
 	write(t, held, "")
 	write(t, env.ConfigFile, "[profile hangs]\ncredential_process = sh -c 'while test -e "+held+"; do sleep 0.1; done'\n")
 	began := time.Now()
-	_, err := h.Identity(within(t, time.Minute), env, "hangs")
-	if err == nil || scanner.Explain(err).Hint == "" || time.Since(began) > time.Minute {
+	_, err := h.identity(within(t, time.Minute), env, "hangs")
+	if err == nil || session.Explain(err).Hint == "" || time.Since(began) > time.Minute {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 }
@@ -292,7 +293,7 @@ func TestEditedFilesCountAtOnce(t *testing.T) {
 	h := newHome(t, scanner.Config{})
 	env := f.environment(t)
 	env.Profile = "default"
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(env.CredentialsFile)
@@ -315,20 +316,20 @@ func TestEditedFilesCountAtOnce(t *testing.T) {
 	key := mainKey()
 	key.AccountID = fakeAccount
 	for what, ask := range map[string]func() error{
-		"identity": func() error { _, err := h.Identity(within(t, time.Minute), env, ""); return err },
-		"scan":     func() error { _, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); return err },
-		"describe": func() error { _, err := h.Describe(within(t, time.Minute), env, key); return err },
-		"run":      func() error { _, _, err := h.AWS(within(t, time.Minute), env, "", ""); return err },
+		"identity": func() error { _, err := h.identity(within(t, time.Minute), env, ""); return err },
+		"scan":     func() error { _, err := h.scan(within(t, time.Minute), env, scanner.Options{}, nil); return err },
+		"describe": func() error { _, err := h.describe(within(t, time.Minute), env, key); return err },
+		"run":      func() error { return h.asked(within(t, time.Minute), env, (*session.Session).IdentityNow) },
 	} {
-		if err := ask(); !errors.Is(err, scanner.ErrUnknownProfile) || !strings.Contains(err.Error(), `"default"; choose from: another`) {
+		if err := ask(); !errors.Is(err, session.ErrUnknownProfile) || !strings.Contains(err.Error(), `"default"; choose from: another`) {
 			t.Errorf("%s with a profile that was removed: %v", what, err)
 		}
 	}
-	if id, known := h.KnownIdentity(env, fakeAccount); known {
+	if id, known := h.Sessions.Client(env).Known(fakeAccount); known {
 		t.Errorf("the removed profile is still %+v", id)
 	}
 	env.Profile = "another"
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err != nil {
 		t.Errorf("the profile that took its place: %v", err)
 	}
 }

@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
+	"time"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
-// Describe reads one resource from AWS now, without storing it.
-// ErrGone: AWS says there is none.
-func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
-	r, live, err := s.read(ctx, env, k)
+// describeTime bounds one live read, its retries included.
+const describeTime = 30 * time.Second
+
+// Describe reads one resource from AWS now, without storing it. The session must
+// be of its account. session.ErrGone: AWS says there is none.
+func (s *Scanner) Describe(ctx context.Context, from *session.Session, k storage.Key) (storage.Resource, error) {
+	r, live, err := s.read(ctx, from, k)
 	if err != nil {
 		return r, err
 	}
@@ -24,7 +27,7 @@ func (s *Scanner) Describe(ctx context.Context, env Environment, k storage.Key) 
 
 // read is what a list would tell of one resource; live adds in place what only a
 // live read tells, which is never stored: the next list would take it away.
-func (s *Scanner) read(ctx context.Context, env Environment, k storage.Key) (r storage.Resource, live func(), err error) {
+func (s *Scanner) read(ctx context.Context, from *session.Session, k storage.Key) (r storage.Resource, live func(), err error) {
 	collector, ok := services.CollectorOf(k.Type)
 	if !ok {
 		return storage.Resource{}, nil, fmt.Errorf("describing a resource: the type %q is unknown", k.Type)
@@ -32,55 +35,55 @@ func (s *Scanner) read(ctx context.Context, env Environment, k storage.Key) (r s
 	if k.ID == "" || k.AccountID == "" || (k.Region == "" && !collector.Global) {
 		return storage.Resource{}, nil, errors.New("describing a resource: its identifier, account and region must be known")
 	}
-	profile, err := s.ProfileFor(ctx, env, k.AccountID)
+	id, err := from.Identity(ctx)
 	if err != nil {
 		return storage.Resource{}, nil, err
 	}
-	a, err := s.access(ctx, env, profile)
-	if err != nil {
-		return storage.Resource{}, nil, err
+	if id.AccountID != k.AccountID {
+		return storage.Resource{}, nil, fmt.Errorf("describing a resource: it is of account %s, and profile %s of %s", k.AccountID, from.Profile, id.AccountID)
 	}
-	id, err := s.identify(ctx, a, identityLasts)
-	if err != nil {
-		return storage.Resource{}, nil, err
+	if k.Region != "" {
+		if err := session.CheckRegion(k.Region); err != nil {
+			return storage.Resource{}, nil, err
+		}
+		from = from.In(k.Region)
 	}
-	region := k.Region
-	if region == "" {
-		region = a.region
-	}
-	if err := checkRegion(region, ""); err != nil {
-		return storage.Resource{}, nil, err
-	}
-	reading, cancel := context.WithTimeout(ctx, s.wait.describe)
+	reading, cancel := context.WithTimeout(ctx, describeTime)
 	defer cancel()
-	cfg := a.in(region)
+	cfg := from.Config()
 	r, err = collector.Describe(reading, cfg, services.Target{
 		AccountID:   k.AccountID,
-		AccountName: s.ledger.nameOf(k.AccountID),
+		AccountName: s.nameOf(k.AccountID),
 		Partition:   id.Partition,
-		Region:      region,
+		Region:      from.Region,
 	}, k.ID)
 	if err != nil {
 		if ctx.Err() != nil {
 			return storage.Resource{}, nil, ctx.Err()
 		}
-		return storage.Resource{}, nil, withAction(a.explain(region, err), collector.Reads, profile)
+		return storage.Resource{}, nil, from.Explain(err, collector.Reads)
 	}
 	return r, func() {
 		if collector.Live == nil {
 			return
 		}
-		reading, cancel := context.WithTimeout(ctx, s.wait.describe)
+		reading, cancel := context.WithTimeout(ctx, describeTime)
 		defer cancel()
 		collector.Live(reading, cfg, r)
 	}, nil
 }
 
+// nameOf is what an account is called; "" for one that was never met.
+func (s *Scanner) nameOf(accountID string) string {
+	a, _ := s.ledger.accounts.Get(accountID)
+	return a.Name
+}
+
 // Refresh describes a resource and brings the estate up to date with it.
-// ErrGone: AWS says there is none, and it was removed from the estate.
-func (s *Scanner) Refresh(ctx context.Context, env Environment, k storage.Key) (storage.Resource, error) {
-	r, live, err := s.read(ctx, env, k)
-	if errors.Is(err, ErrGone) {
+// session.ErrGone: AWS says there is none, and it was removed from the estate.
+func (s *Scanner) Refresh(ctx context.Context, from *session.Session, k storage.Key) (storage.Resource, error) {
+	r, live, err := s.read(ctx, from, k)
+	if errors.Is(err, session.ErrGone) {
 		if removing := s.estate.Delete(ctx, k); removing != nil {
 			return r, removing
 		}
@@ -117,41 +120,8 @@ func (s *Scanner) keep(ctx context.Context, c services.Collector, r *storage.Res
 	return nil
 }
 
-// AWS is a checked client configuration for a profile and region, and whose it
-// is, asked just now. It retries nothing: its users run commands.
-// Empty means the session's own profile and that profile's region.
-func (s *Scanner) AWS(ctx context.Context, env Environment, profile, region string) (aws.Config, Identity, error) {
-	if region != "" {
-		if err := checkRegion(region, ""); err != nil {
-			return aws.Config{}, Identity{}, err
-		}
-	}
-	a, err := s.access(ctx, env, profile)
-	if err != nil {
-		return aws.Config{}, Identity{}, err
-	}
-	id, err := s.identify(ctx, a, 0)
-	if err != nil {
-		return aws.Config{}, Identity{}, err
-	}
-	cfg := a.in(region)
-	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	return cfg, id, nil
-}
-
 // Reads reports whether scans read resources of a type, such as rds_instance.
 func Reads(typ string) bool {
 	_, ok := services.CollectorOf(typ)
 	return ok
-}
-
-// withAction adds to a denial what to ask an administrator for.
-func withAction(err error, action, profile string) error {
-	var f *failure
-	if !errors.As(err, &f) || f.code != codeDenied || f.hint != "" {
-		return err
-	}
-	named := *f
-	named.hint = fmt.Sprintf("allow %s to profile %s", action, profile)
-	return &named
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // What fakeAWS has: one account, two regions, and a role for who brings the token.
@@ -72,13 +72,13 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 }
 
 // environment is a session that reaches it.
-func (f *fakeAWS) environment(t *testing.T) scanner.Environment {
+func (f *fakeAWS) environment(t *testing.T) session.Environment {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "credentials")
 	if err := os.WriteFile(path, []byte("[default]\naws_access_key_id = AKIAFAKE\naws_secret_access_key = fake\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return scanner.Environment{CredentialsFile: path, Region: "us-west-2", EndpointURL: f.URL}
+	return session.Environment{CredentialsFile: path, Region: "us-west-2", EndpointURL: f.URL}
 }
 
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {

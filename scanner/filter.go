@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/index"
 	"github.com/cloudops/cloudops/storage/kind"
@@ -19,7 +20,7 @@ var usualStates = []string{
 
 // Filter is a filter as it is meant: a service may stand in the type's place,
 // and a profile in that of its account. What nothing can be called is
-// ErrOptions, with what may have been meant, since a search by it finds nothing
+// session.ErrOptions, with what may have been meant, since a search by it finds nothing
 // whatever there is.
 func (s *Scanner) Filter(f storage.Filter) (storage.Filter, error) {
 	var types, names []string
@@ -88,7 +89,7 @@ func oneOf(what, name string, known []string) error {
 			hint += fmt.Sprintf(" and %d more", n-most)
 		}
 	}
-	return explained(ErrOptions, codeFailed, fmt.Sprintf("there is no %s %q", what, name), hint, nil)
+	return session.Explained(session.ErrOptions, session.CodeFailed, fmt.Sprintf("there is no %s %q", what, name), hint, nil)
 }
 
 // places are the accounts that are known, by id and by name, and the regions;
@@ -97,14 +98,15 @@ func (l *ledger) places() (accounts map[string]string, regions []string, all boo
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	accounts = map[string]string{}
-	all = len(l.accounts) > 0
-	for id, a := range l.accounts {
-		accounts[id] = id
-		all = all && a.RegionsKnown
+	_, known := l.accounts.List()
+	all = len(known) > 0
+	for _, a := range known {
+		accounts[a.ID] = a.ID
+		all = all && l.covered[a.ID].RegionsKnown
 	}
-	for id, a := range l.accounts {
+	for _, a := range known {
 		if _, taken := accounts[a.Name]; a.Name != "" && !taken {
-			accounts[a.Name] = id
+			accounts[a.Name] = a.ID
 		}
 	}
 	for s := range l.shards {

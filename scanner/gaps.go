@@ -3,11 +3,11 @@ package scanner
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/kind"
 )
@@ -153,22 +153,20 @@ func (l *ledger) asked(id string, regions []string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.accounts[id]
-	if a == nil {
-		return
-	}
+	c := l.covered[id]
 	for _, region := range regions {
-		if !slices.Contains(a.Asked, region) {
-			a.Asked, l.dirty = append(a.Asked, region), true
+		if !slices.Contains(c.Asked, region) {
+			c.Asked, l.dirty = append(c.Asked, region), true
 		}
 	}
+	l.covered[id] = c
 }
 
 // wanted says whether the user has a shard read, by a scan or the configuration,
 // or asks about its region now. l.mu is held.
 func (l *ledger) wanted(s Shard, w kind.Where, cfg Config) bool {
-	a := l.accounts[s.AccountID]
-	if a == nil || w.AccountID == s.AccountID && w.Region == s.Region {
+	a, met := l.account(s.AccountID)
+	if !met || w.AccountID == s.AccountID && w.Region == s.Region {
 		return true
 	}
 	if !a.configured(cfg) {
@@ -180,14 +178,21 @@ func (l *ledger) wanted(s Shard, w kind.Where, cfg Config) bool {
 	return len(cfg.Regions) == 0 && a.askedForAll()
 }
 
+// account is all that is known of an account; false for one that was never met.
+// l.mu is held.
+func (l *ledger) account(id string) (account, bool) {
+	known, met := l.accounts.Get(id)
+	return account{known, l.covered[id]}, met
+}
+
 // askedForAll says whether scans were to read all regions of the account. A
 // ledger of before that was kept doesn't tell.
-func (a *account) askedForAll() bool {
-	return len(a.Asked) == 0 || slices.Contains(a.Asked, allRegions)
+func (c coverage) askedForAll() bool {
+	return len(c.Asked) == 0 || slices.Contains(c.Asked, allRegions)
 }
 
 // configured says whether the account is of those that the user has read.
-func (a *account) configured(cfg Config) bool {
+func (a account) configured(cfg Config) bool {
 	return len(cfg.Profiles) == 0 || slices.Contains(cfg.Profiles, "*") || len(a.Asked) > 0 ||
 		slices.ContainsFunc(a.Profiles, func(p string) bool { return slices.Contains(cfg.Profiles, p) })
 }
@@ -202,8 +207,9 @@ func (l *ledger) unknownRegions(w kind.Where, cfg Config) []string {
 		listed[s.AccountID] = listed[s.AccountID] || (w.Region != "" && s.Region == w.Region)
 	}
 	said := []string{}
-	for _, id := range slices.Sorted(maps.Keys(l.accounts)) {
-		a := l.accounts[id]
+	_, known := l.accounts.List()
+	for _, of := range known {
+		id, a := of.ID, account{of, l.covered[of.ID]}
 		if a.RegionsKnown || listed[id] || (w.AccountID != "" && w.AccountID != id) || !a.configured(cfg) {
 			continue
 		}
@@ -217,9 +223,9 @@ func (l *ledger) unknownRegions(w kind.Where, cfg Config) []string {
 	return said
 }
 
-// spokenAccount is an account's name and number. l.mu is held.
+// spokenAccount is an account's name and number.
 func (l *ledger) spokenAccount(id string) string {
-	if a := l.accounts[id]; a != nil && a.Name != "" {
+	if a, _ := l.accounts.Get(id); a.Name != "" {
 		return a.Name + " (" + id + ")"
 	}
 	return id
@@ -269,21 +275,24 @@ type problems struct {
 }
 
 type grouped struct {
-	Problem
+	session.Problem
+	about    string
 	regions  []string
 	services []string
 }
 
-func (ps *problems) add(p Problem) {
+// add takes what did not work; about says what is missing for it, where that is
+// not a list.
+func (ps *problems) add(p session.Problem, about string) {
 	for i := range ps.all {
 		g := &ps.all[i]
-		if g.about != p.about || g.Code != p.Code || g.AccountID != p.AccountID || g.Profile != p.Profile || g.Hint != p.Hint {
+		if g.about != about || g.Code != p.Code || g.AccountID != p.AccountID || g.Profile != p.Profile || g.Hint != p.Hint {
 			continue
 		}
 		// AWS words the same denial differently for each region. What doesn't
 		// answer is one problem, whatever was asked of it.
-		away := p.Code == codeUnreachable || p.Code == codeCredentials
-		if (g.Message != p.Message && p.Code != codeDenied && !away) || (g.Service != p.Service && !away) {
+		away := p.Code == session.CodeUnreachable || p.Code == session.CodeCredentials
+		if (g.Message != p.Message && p.Code != session.CodeDenied && !away) || (g.Service != p.Service && !away) {
 			continue
 		}
 		if p.Region != "" && p.Region != globalRegion && !slices.Contains(g.regions, p.Region) {
@@ -294,7 +303,7 @@ func (ps *problems) add(p Problem) {
 		}
 		return
 	}
-	g := grouped{Problem: p}
+	g := grouped{Problem: p, about: about}
 	if p.Region != "" && p.Region != globalRegion {
 		g.regions = []string{p.Region}
 	}
@@ -304,12 +313,12 @@ func (ps *problems) add(p Problem) {
 	ps.all = append(ps.all, g)
 }
 
-func (ps *problems) list() []Problem {
-	list := []Problem{}
+func (ps *problems) list() []session.Problem {
+	list := []session.Problem{}
 	for _, g := range ps.all {
 		p := g.Problem
-		if p.about != "" {
-			p.Message, p.about = p.about+": "+p.Message, ""
+		if g.about != "" {
+			p.Message = g.about + ": " + p.Message
 		}
 		if len(g.services) > 1 {
 			p.Service = ""

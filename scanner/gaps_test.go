@@ -11,9 +11,25 @@ import (
 	"time"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
+
+// knowing is a ledger that knows accounts and no shard.
+func knowing(accounts ...account) *ledger {
+	l := &ledger{covered: map[string]coverage{}, shards: map[Shard]ShardState{}}
+	var known []session.Account
+	for _, a := range accounts {
+		known, l.covered[a.ID] = append(known, a.Account), a.coverage
+	}
+	l.accounts = session.NewAccounts("", known, nil)
+	return l
+}
+
+func named(id, profile string, regionsKnown bool) account {
+	return account{session.Account{ID: id, Name: profile, Profiles: []string{profile}}, coverage{RegionsKnown: regionsKnown}}
+}
 
 // A part of AWS that was not listed is named only where what was asked for
 // could be in it.
@@ -41,9 +57,7 @@ func TestAGapIsWhereTheThingCouldBe(t *testing.T) {
 		}
 	}
 
-	l := bare().ledger
-	l.accounts["1"] = &account{ID: "1", Name: "prod", RegionsKnown: true}
-	l.accounts["2"] = &account{ID: "2", Name: "dev", RegionsKnown: true}
+	l := knowing(named("1", "prod", true), named("2", "dev", true))
 	for _, id := range []string{"1", "2"} {
 		l.expect([]Shard{{id, "a-a-1", "ec2_instance"}, {id, "a-a-2", "rds_instance"}, {id, "global", "s3_bucket"}})
 	}
@@ -73,8 +87,7 @@ func TestAGapIsWhereTheThingCouldBe(t *testing.T) {
 
 // Below what is the only one that can be called so, no gap is named.
 func TestAUniqueHitHasNoGap(t *testing.T) {
-	l := bare().ledger
-	l.accounts["1"] = &account{ID: "1", Name: "prod", RegionsKnown: true}
+	l := knowing(named("1", "prod", true))
 	l.expect([]Shard{{"1", "a-a-1", "ec2_instance"}, {"1", "a-a-1", "rds_instance"}, {"1", "global", "s3_bucket"}})
 	s := &Scanner{ledger: l, estate: &storage.Estate{}}
 	instance := storage.Record{Key: storage.Key{Type: "ec2_instance", ID: "i-1a2b3c4d", ARN: "arn:aws:ec2:a-a-1:1:instance/i-1a2b3c4d"}, Name: "web-1"}
@@ -133,8 +146,7 @@ func TestOnlyWhatIsToBeReadIsAGap(t *testing.T) {
 		"another profile is":           {Config{Profiles: []string{"dev"}}, nil, true, storage.Filter{}, ""},
 		"another is, it was scanned":   {Config{Profiles: []string{"dev"}}, []string{"a-a-2"}, true, storage.Filter{}, "a-a-2"},
 	} {
-		l := bare().ledger
-		l.accounts["1"] = &account{ID: "1", Name: "prod", Profiles: []string{"prod"}, RegionsKnown: c.known}
+		l := knowing(named("1", "prod", c.known))
 		for _, region := range []string{"a-a-1", "a-a-2", "a-a-3"} {
 			l.expect([]Shard{{"1", region, "ec2_instance"}})
 		}
@@ -163,8 +175,7 @@ func TestAGapSaysWhy(t *testing.T) {
 		"denied by AWS": func(l *ledger) { l.incomplete(shard, time.Now(), stateDenied, "AWS denies the call") },
 		"could not be read: AWS limits the rate of calls": func(l *ledger) { l.incomplete(shard, time.Now(), stateFailed, "AWS limits the rate of calls") },
 	} {
-		l := bare().ledger
-		l.accounts["1"] = &account{ID: "1", Name: "prod", RegionsKnown: true}
+		l := knowing(named("1", "prod", true))
 		set(l)
 		s := &Scanner{ledger: l, estate: &storage.Estate{}}
 		if got := s.Gaps(storage.Filter{}); len(got) != 1 || got[0] != "ec2_instance in a-a-1 of prod (1): "+want {
@@ -176,8 +187,7 @@ func TestAGapSaysWhy(t *testing.T) {
 // What can't be meant is said, with what may have been: "nothing matches" would
 // be true of it whatever there is.
 func TestAFilterIsUnderstoodOrRefused(t *testing.T) {
-	l := bare().ledger
-	l.accounts["123456789012"] = &account{ID: "123456789012", Name: "prod", RegionsKnown: true}
+	l := knowing(named("123456789012", "prod", true))
 	l.expect([]Shard{{"123456789012", "us-west-2", "ec2_instance"}, {"123456789012", "eu-west-1", "ec2_instance"}})
 	home := t.TempDir()
 	if err := os.Chmod(home, 0o700); err != nil {
@@ -221,16 +231,100 @@ func TestAFilterIsUnderstoodOrRefused(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%+v is taken for %+v, %v", c.f, got, err)
 			}
-		} else if !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), c.says) {
+		} else if !errors.Is(err, session.ErrOptions) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%+v: %v, want %q", c.f, err, c.says)
 		}
 	}
 	// Where AWS did not tell which regions there are, a good name may be one.
-	l.accounts["123456789012"].RegionsKnown = false
+	l.covered["123456789012"] = coverage{}
 	if _, err := s.Filter(storage.Filter{Region: "ap-southeast-2"}); err != nil {
 		t.Errorf("a region that nobody told of: %v", err)
 	}
 	if _, err := s.Filter(storage.Filter{Region: "us-wst-2"}); err == nil {
 		t.Error("a name that no region has is taken for one")
+	}
+}
+
+func TestTheSameProblemIsSaidOnce(t *testing.T) {
+	var ps problems
+	for _, region := range []string{"us-east-1", "us-west-1", "us-west-2", "eu-west-1", "eu-west-3"} {
+		for _, service := range []string{"ec2", "rds"} {
+			ps.add(session.Problem{AccountID: "1", Region: region, Service: service, Code: session.CodeDenied, Message: "denied in " + region, Hint: "allow " + service}, "")
+			ps.add(session.Problem{AccountID: "1", Region: region, Service: service, Code: session.CodeUnreachable, Message: "away"}, "")
+		}
+	}
+	ps.add(session.Problem{AccountID: "2", Region: "us-east-1", Service: "ec2", Code: session.CodeUnreachable, Message: "away"}, "")
+	ps.add(session.Problem{AccountID: "2", Region: "global", Service: "s3", Code: session.CodeUnreachable, Message: "away"}, "")
+	ps.add(session.Problem{AccountID: "2", Service: "ec2", Code: session.CodeUnreachable, Message: "away"}, "regions unknown")
+	got := []string{}
+	for _, p := range ps.list() {
+		got = append(got, strings.Join([]string{p.AccountID, p.Service, p.Code, p.Region, p.Message}, "|"))
+	}
+	want := "1|ec2|denied||denied in us-east-1 (in 5 regions), 1||unreachable||away (in 5 regions), 1|rds|denied||denied in us-east-1 (in 5 regions), 2||unreachable|us-east-1|away, 2|ec2|unreachable||regions unknown: away"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
+func TestGapsSayWhatIsUnknown(t *testing.T) {
+	l := knowing(named("1", "prod", true))
+	if got := l.gaps(whereOf(filterOf(Shard{})), Config{}); len(got) != 1 {
+		t.Errorf("an empty ledger: %q", got)
+	}
+	for _, region := range []string{"a-a-1", "a-a-2", "a-a-3", "a-a-4", "a-a-5"} {
+		l.expect([]Shard{{"1", region, "ec2_instance"}, {"1", region, "rds_instance"}})
+	}
+	l.incomplete(Shard{"1", "a-a-1", "ec2_instance"}, time.Now(), stateDenied, "x")
+	l.expect([]Shard{{"1", "global", "s3_bucket"}})
+	want := "ec2_instance in a-a-1 of prod (1): denied by AWS; rds_instance in a-a-1 and " +
+		"ec2_instance, rds_instance in a-a-2, a-a-3, a-a-4, a-a-5 and s3_bucket of prod (1): never scanned"
+	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{})), Config{}), "; "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := l.gaps(whereOf(filterOf(Shard{Type: "s3_bucket", Region: "eu-west-1"})), Config{}); len(got) != 1 {
+		t.Errorf("buckets of a region: %q", got)
+	}
+	if got := l.gaps(whereOf(filterOf(Shard{Type: "lambda_function"})), Config{}); len(got) != 1 || got[0] != "lambda_function: this version does not read it" {
+		t.Errorf("a type that no collector reads: %q", got)
+	}
+	// A region that AWS did not tell of may hold anything but buckets.
+	shards := l.list()
+	l = knowing(named("1", "prod", false), named("2", "met", false))
+	for _, s := range shards {
+		l.complete(s.Shard, time.Now(), 0)
+	}
+	for _, c := range []struct {
+		f    Shard
+		want string
+	}{
+		{Shard{}, "other regions of prod (1): AWS did not tell which there are; met (2): never scanned"},
+		{Shard{AccountID: "1", Region: "a-a-2"}, ""},
+		{Shard{AccountID: "1", Region: "a-a-9"}, "other regions of prod (1): AWS did not tell which there are"},
+		{Shard{AccountID: "1", Type: "s3_bucket"}, ""},
+	} {
+		if got := strings.Join(l.gaps(whereOf(filterOf(c.f)), Config{}), "; "); got != c.want {
+			t.Errorf("%+v:\n got %s\nwant %s", c.f, got, c.want)
+		}
+	}
+	// What was listed whole is not there any more as it was stored.
+	lost := []storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "ec2_instance"}, {AccountID: "1", Region: "a-a-3", Type: "s3_bucket"}}
+	want = "ec2_instance in a-a-2 and s3_bucket of prod (1): what was stored is not whole, scan again"
+	if got := strings.Join(l.gaps(whereOf(filterOf(Shard{AccountID: "1", Region: "a-a-2"})), Config{}, lost...), "; "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestConfigIsValidated(t *testing.T) {
+	for _, c := range []Config{
+		{Regions: []string{"us_west_2"}}, {Config: session.Config{Endpoints: []string{"moto"}}}, {Profiles: []string{" "}}, {Concurrency: -1}, {Concurrency: 10000},
+	} {
+		if c.Validate() == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+	for _, c := range []Config{{}, {Profiles: []string{"*"}, Regions: []string{"us-gov-west-1", "ap-southeast-5"}, Config: session.Config{Endpoints: []string{"http://moto:5000"}}, Concurrency: 4}} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -24,7 +25,7 @@ const victimVariable = "SCANNER_TEST_VICTIM"
 
 type victimOrder struct {
 	Dir         string
-	Environment scanner.Environment
+	Environment session.Environment
 }
 
 // victim scans into a home and prints each shard that Scan says is complete.
@@ -42,7 +43,7 @@ func victim() int {
 	}
 	fmt.Println("opened")
 	done := 0
-	_, err := h.Scan(context.Background(), o.Environment, scanner.Options{}, func(p scanner.Progress) {
+	_, err := h.scan(context.Background(), o.Environment, scanner.Options{}, func(p scanner.Progress) {
 		if p.Done > done {
 			done = p.Done
 			fmt.Println("complete " + p.Message)
@@ -134,7 +135,7 @@ func TestKilledScansLoseNothingThatTheyAcknowledged(t *testing.T) {
 	t.Logf("%d of %d kills hit a scan of about %v", midway, kills, whole)
 
 	h.open(t, scanner.Config{})
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil)
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{}, nil)
 	if err != nil || len(r.Problems) != 0 {
 		t.Fatalf("scanning after all: %+v %v", r, err)
 	}

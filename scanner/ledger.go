@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -35,45 +36,41 @@ const globalRegion = "global"
 type ledger struct {
 	file *seal.File
 
-	mu       sync.Mutex // guards what follows
-	endpoint string
-	accounts map[string]*account
-	shards   map[Shard]ShardState
-	dirty    bool
-	saved    time.Time
+	accounts *session.Accounts
+
+	mu      sync.Mutex          // guards what follows
+	covered map[string]coverage // by account
+	shards  map[Shard]ShardState
+	dirty   bool
+	saved   time.Time
 
 	saving sync.Mutex // orders writes of the file
 }
 
-// account is what is known of an account.
-type account struct {
-	ID string `json:"account_id"`
-	// Name is the profile that the account is called by.
-	Name string `json:"name"`
-	// Profiles are those that were seen to belong to it, the latest first.
-	Profiles []string `json:"profiles"`
+// coverage is how much of an account scans were to read.
+type coverage struct {
 	// RegionsKnown: AWS told which regions the account has, and all are in the ledger.
 	RegionsKnown bool `json:"regions_known"`
 	// Asked are the regions that scans were to read, "*" for all that it has.
 	Asked []string `json:"asked,omitempty"`
 }
 
+// account is all that is stored of an account.
+type account struct {
+	session.Account
+	coverage
+}
+
 // ledgerContent is the ledger as it is stored.
 type ledgerContent struct {
 	Format   int          `json:"format"`
 	Endpoint string       `json:"endpoint"`
-	Accounts []*account   `json:"accounts"`
+	Accounts []account    `json:"accounts"`
 	Shards   []ShardState `json:"shards"`
 }
 
 func openLedger(file *seal.File) (*ledger, error) {
-	l := &ledger{file: file, accounts: map[string]*account{}, shards: map[Shard]ShardState{}}
-	file.Hold(func() error {
-		l.mu.Lock()
-		l.dirty = true
-		l.mu.Unlock()
-		return l.save(0)
-	})
+	l := &ledger{file: file, covered: map[string]coverage{}, shards: map[Shard]ShardState{}}
 	var c ledgerContent
 	err := file.LoadOrSetAside(func(content []byte) error {
 		if err := json.Unmarshal(content, &c); err != nil {
@@ -84,18 +81,17 @@ func openLedger(file *seal.File) (*ledger, error) {
 		}
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the scan ledger: %w", err)
 	}
-	l.endpoint = c.Endpoint
+	var known []session.Account
 	for _, a := range c.Accounts {
-		if a != nil {
-			l.accounts[a.ID] = a
+		if a.ID != "" {
+			known, l.covered[a.ID] = append(known, a.Account), a.coverage
 		}
 	}
+	l.accounts = session.NewAccounts(c.Endpoint, known, l.saveAll)
+	file.Hold(l.saveAll)
 	for _, s := range c.Shards {
 		l.shards[s.Shard] = s
 	}
@@ -111,11 +107,11 @@ func (l *ledger) save(every time.Duration) error {
 		l.mu.Unlock()
 		return nil
 	}
-	c := ledgerContent{Format: ledgerFormat, Endpoint: l.endpoint, Shards: l.sorted()}
-	for _, a := range l.accounts {
-		c.Accounts = append(c.Accounts, a)
+	endpoint, known := l.accounts.List()
+	c := ledgerContent{Format: ledgerFormat, Endpoint: endpoint, Shards: l.sorted()}
+	for _, a := range known {
+		c.Accounts = append(c.Accounts, account{a, l.covered[a.ID]})
 	}
-	slices.SortFunc(c.Accounts, func(a, b *account) int { return cmp.Compare(a.ID, b.ID) })
 	content, err := json.Marshal(c)
 	l.dirty = false
 	l.mu.Unlock()
@@ -130,6 +126,14 @@ func (l *ledger) save(every time.Duration) error {
 	}
 	l.saved = time.Now()
 	return nil
+}
+
+// saveAll writes the file whether or not a shard changed.
+func (l *ledger) saveAll() error {
+	l.mu.Lock()
+	l.dirty = true
+	l.mu.Unlock()
+	return l.save(0)
 }
 
 // sorted lists the shards in a fixed order. l.mu is held.
@@ -172,8 +176,9 @@ func (l *ledger) expect(shards []Shard) {
 func (l *ledger) regionsKnown(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.accounts[id]; a != nil && !a.RegionsKnown {
-		a.RegionsKnown, l.dirty = true, true
+	if c := l.covered[id]; !c.RegionsKnown {
+		c.RegionsKnown, l.dirty = true, true
+		l.covered[id] = c
 	}
 }
 
@@ -209,82 +214,4 @@ func (l *ledger) forget(s Shard) {
 	defer l.mu.Unlock()
 	l.shards[s] = ShardState{Shard: s, State: stateNever}
 	l.dirty = true
-}
-
-// checkEndpoint refuses an endpoint that the home is not bound to.
-func (l *ledger) checkEndpoint(e endpoints) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.endpoint == "" || l.endpoint == e.String() {
-		return nil
-	}
-	return explained(ErrEndpoint, codeEndpoint,
-		fmt.Sprintf("this home holds an estate read from %s, and the session asks %s", spoken(l.endpoint), spoken(e.String())),
-		"use another CLOUDOPS_HOME for it", nil)
-}
-
-func spoken(endpoint string) string {
-	if endpoint == "aws" {
-		return "AWS"
-	}
-	return endpoint
-}
-
-// met records that a profile belongs to an account, and binds the home to the
-// endpoint that said so. What it records is durable when it returns.
-func (l *ledger) met(a *access, id string) error {
-	if err := l.checkEndpoint(a.endpoints); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	if l.endpoint == "" {
-		l.endpoint, l.dirty = a.endpoints.String(), true
-	}
-	known := l.accounts[id]
-	if known == nil {
-		known = &account{ID: id, Name: a.profile}
-		l.accounts[id], l.dirty = known, true
-	}
-	// A profile with a name of its own names the account better.
-	if plain(known.Name) && !plain(a.profile) {
-		known.Name, l.dirty = a.profile, true
-	}
-	if len(known.Profiles) == 0 || known.Profiles[0] != a.profile {
-		others := slices.DeleteFunc(slices.Clone(known.Profiles), func(p string) bool { return p == a.profile })
-		known.Profiles, l.dirty = append([]string{a.profile}, others...), true
-	}
-	l.mu.Unlock()
-	return l.save(0)
-}
-
-func plain(profile string) bool { return profile == "default" || profile == environmentProfile }
-
-func (l *ledger) nameOf(id string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if a := l.accounts[id]; a != nil {
-		return a.Name
-	}
-	return ""
-}
-
-func (l *ledger) profilesOf(id string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if a := l.accounts[id]; a != nil {
-		return slices.Clone(a.Profiles)
-	}
-	return nil
-}
-
-// accountOf is the account that a profile was last seen to belong to.
-func (l *ledger) accountOf(profile string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, a := range l.accounts {
-		if slices.Contains(a.Profiles, profile) {
-			return id
-		}
-	}
-	return ""
 }

@@ -23,7 +23,7 @@ func TestAnOlderListThatEndsLaterChangesNothing(t *testing.T) {
 		"a later whole": {func(l *ledger) { l.complete(shard, newer.Add(1), 5) }, ShardState{Shard: shard, State: stateComplete, At: newer.Add(1), Count: 5}},
 		"a later fails": {func(l *ledger) { l.incomplete(shard, newer.Add(1), stateDenied, "x") }, ShardState{Shard: shard, State: stateDenied, At: newer, Count: 7, Problem: "x"}},
 	} {
-		l := bare().ledger
+		l := knowing()
 		l.complete(shard, newer, 7)
 		c.end(l)
 		if got := l.shard(shard); got != c.want {

@@ -11,6 +11,7 @@ import (
 	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -108,6 +109,54 @@ func (h *home) close() {
 		_ = h.store.Close()
 		h.store = nil
 	}
+}
+
+// session is a profile of an environment, ready; "" is the selected one.
+func (h *home) session(env session.Environment, profile string) (*session.Session, error) {
+	return h.Sessions.Client(env).Open(profile, "")
+}
+
+func (h *home) identity(ctx context.Context, env session.Environment, profile string) (session.Identity, error) {
+	s, err := h.session(env, profile)
+	if err != nil {
+		return session.Identity{}, err
+	}
+	return s.Identity(ctx)
+}
+
+// asked is why nobody can tell whose a client's own profile is.
+func (h *home) asked(ctx context.Context, env session.Environment, who func(*session.Session, context.Context) (session.Identity, error)) error {
+	s, err := h.session(env, "")
+	if err == nil {
+		_, err = who(s, ctx)
+	}
+	return err
+}
+
+func (h *home) scan(ctx context.Context, env session.Environment, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
+	return h.Scan(ctx, h.Sessions.Client(env), o, report)
+}
+
+// describe reads a resource with whichever profile is of its account.
+func (h *home) describe(ctx context.Context, env session.Environment, k storage.Key) (storage.Resource, error) {
+	s, err := h.Sessions.Client(env).ForAccount(ctx, k.AccountID)
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	return h.Describe(ctx, s, k)
+}
+
+func (h *home) refresh(ctx context.Context, env session.Environment, k storage.Key) (storage.Resource, error) {
+	s, err := h.Sessions.Client(env).ForAccount(ctx, k.AccountID)
+	if err != nil {
+		return storage.Resource{}, err
+	}
+	return h.Refresh(ctx, s, k)
+}
+
+// setPatience bounds each wait for AWS.
+func (h *home) setPatience(d time.Duration) {
+	h.Sessions.Patience = session.Patience{Connect: d, Silence: d, Call: d, Identity: d}
 }
 
 // within gives a test's calls a deadline, so that what hangs fails.

@@ -21,13 +21,14 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // stage is one way in which nobody gets through to AWS, made for real.
 type stage struct {
 	*fakeAWS
 	t   *testing.T
-	env scanner.Environment
+	env session.Environment
 	cfg scanner.Config
 }
 
@@ -288,24 +289,24 @@ func TestEachReasonHasItsOwnAdvice(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := &stage{fakeAWS: newFakeAWS(t), t: t}
-			s.env = scanner.Environment{
+			s.env = session.Environment{
 				Home: home, Profile: "p", Region: "us-west-2", EndpointURL: s.URL,
 				ConfigFile: filepath.Join(home, ".aws", "config"), CredentialsFile: filepath.Join(home, ".aws", "credentials"),
 			}
 			c.make(s)
 			h := newHome(t, s.cfg)
 			for what, ask := range map[string]func() error{
-				"scan":     func() error { _, err := h.Scan(within(t, time.Minute), s.env, scanner.Options{}, nil); return err },
-				"doctor":   func() error { _, err := h.Ask(within(t, time.Minute), s.env); return err },
-				"identity": func() error { _, err := h.Identity(within(t, time.Minute), s.env, ""); return err },
-				"run":      func() error { _, _, err := h.AWS(within(t, time.Minute), s.env, "", ""); return err },
+				"scan":     func() error { _, err := h.scan(within(t, time.Minute), s.env, scanner.Options{}, nil); return err },
+				"doctor":   func() error { return h.asked(within(t, time.Minute), s.env, (*session.Session).Ask) },
+				"identity": func() error { _, err := h.identity(within(t, time.Minute), s.env, ""); return err },
+				"run":      func() error { return h.asked(within(t, time.Minute), s.env, (*session.Session).IdentityNow) },
 			} {
 				err := ask()
 				if err == nil {
 					t.Errorf("%s: nothing is wrong", what)
 					continue
 				}
-				p := scanner.Explain(err)
+				p := session.Explain(err)
 				if !strings.Contains(p.Message, c.says) || !strings.Contains(p.Hint, c.advice) || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%s: %q; %q\nwant %q; %q", what, p.Message, p.Hint, c.says, c.advice)
 				}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/kind"
 )
@@ -55,8 +56,8 @@ type unit struct {
 
 // scanned is an account of a scan, read with one profile.
 type scanned struct {
-	access   *access
-	identity Identity
+	*session.Session
+	identity session.Identity
 	name     string
 }
 
@@ -70,7 +71,7 @@ func (u unit) shard() Shard {
 
 // host is what is unreachable when the unit's calls get no answer.
 func (u unit) host() string {
-	if there := u.account.access.endpoints.of(u.collector.Service); there != "" {
+	if there := u.account.Endpoint(u.collector.Service); there != "" {
 		return there
 	}
 	return u.collector.Service + " " + u.region
@@ -80,7 +81,7 @@ func (u unit) host() string {
 // what stops everything; what stops a part is a Problem. Ending ctx ends the
 // scan with Cancelled set: whole shards are kept, others stay as they were.
 // report is called for one step at a time and must not block; nil reports nothing.
-func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report func(Progress)) (Result, error) {
+func (s *Scanner) Scan(ctx context.Context, who *session.Client, o Options, report func(Progress)) (Result, error) {
 	began := time.Now()
 	if report == nil {
 		report = func(Progress) {}
@@ -97,7 +98,7 @@ func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report f
 	if len(run.regions) == 0 {
 		run.regions = s.config.Regions
 	}
-	err := run.all(ctx, env, o, concurrency)
+	err := run.all(ctx, who, o, concurrency)
 	if saving := s.ledger.save(0); err == nil {
 		err = saving
 	}
@@ -111,22 +112,26 @@ func (s *Scanner) Scan(ctx context.Context, env Environment, o Options, report f
 	return run.result, err
 }
 
-func (s *scan) all(ctx context.Context, env Environment, o Options, concurrency int) error {
+func (s *scan) all(ctx context.Context, who *session.Client, o Options, concurrency int) error {
 	var err error
 	if s.collectors, err = chosenCollectors(o.Services); err != nil {
 		return err
 	}
 	for _, region := range s.regions {
-		if err := checkRegion(region, ""); err != nil {
+		if err := session.CheckRegion(region); err != nil {
 			return err
 		}
 	}
-	chosen, err := s.chosenProfiles(env, o.Profiles)
-	if err != nil {
+	named := o.Profiles
+	if len(named) == 0 {
+		named = s.config.Profiles
+	}
+	var chosen []string
+	if chosen, s.result.Unread, err = who.Choose(named); err != nil {
 		return err
 	}
 	s.step(Progress{Message: "finding out which accounts there are"})
-	accounts, err := s.accounts(ctx, env, chosen)
+	accounts, err := s.accounts(ctx, who, chosen)
 	if err != nil {
 		return err
 	}
@@ -160,7 +165,7 @@ func chosenCollectors(names []string) ([]services.Collector, error) {
 	for _, name := range names {
 		if !slices.Contains(known, strings.ToLower(name)) {
 			slices.Sort(known)
-			return nil, explained(ErrOptions, codeFailed, fmt.Sprintf("there is no service %q", name),
+			return nil, session.Explained(session.ErrOptions, session.CodeFailed, fmt.Sprintf("there is no service %q", name),
 				"choose from: "+strings.Join(slices.Compact(known), ", "), nil)
 		}
 	}
@@ -171,66 +176,20 @@ func chosenCollectors(names []string) ([]services.Collector, error) {
 	}), nil
 }
 
-// chosenProfiles are the named ones, else the configured, else the session's.
-func (s *scan) chosenProfiles(env Environment, named []string) ([]string, error) {
-	if len(named) == 0 {
-		named = s.config.Profiles
-	}
-	unchosen := len(named) == 0
-	if unchosen {
-		named = []string{env.selected()}
-	}
-	known, err := s.Profiles(env)
-	if err != nil {
-		return nil, err
-	}
-	chosen := []string{}
-	for _, p := range known {
-		if unchosen && p.Kind != methodNone && p.AccountID == "" && !slices.Contains(named, p.Name) {
-			s.result.Unread = append(s.result.Unread, p.Name)
-		}
-	}
-	for _, name := range named {
-		if name == "*" {
-			for _, p := range known {
-				if p.Kind != "none" {
-					chosen = append(chosen, p.Name)
-				}
-			}
-			continue
-		}
-		if !slices.ContainsFunc(known, func(p Profile) bool { return p.Name == name }) {
-			return nil, unknownProfile(env, name, !unchosen || env.Profile != "", known)
-		}
-		chosen = append(chosen, name)
-	}
-	if len(chosen) == 0 {
-		return nil, noProfiles(env)
-	}
-	unique := []string{}
-	for _, name := range chosen {
-		if !slices.Contains(unique, name) {
-			unique = append(unique, name)
-		}
-	}
-	return unique, nil
-}
-
 // accounts identifies the profiles; of several that belong to one account the
 // first is used. The error means that none can be used.
-func (s *scan) accounts(ctx context.Context, env Environment, chosen []string) ([]*scanned, error) {
+func (s *scan) accounts(ctx context.Context, who *session.Client, chosen []string) ([]*scanned, error) {
 	found := make([]*scanned, len(chosen))
 	failed := make([]error, len(chosen))
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i, profile := range chosen {
 		g.Go(func() error {
-			a, err := s.access(ctx, env, profile)
-			var id Identity
-			if err == nil {
-				id, err = s.identify(ctx, a, identityLasts)
+			a := &scanned{}
+			if a.Session, failed[i] = who.Open(profile, ""); failed[i] == nil {
+				a.identity, failed[i] = a.Identity(ctx)
 			}
-			failed[i], found[i] = err, &scanned{access: a, identity: id}
+			found[i] = a
 			return nil
 		})
 	}
@@ -242,11 +201,11 @@ func (s *scan) accounts(ctx context.Context, env Environment, chosen []string) (
 	var first error
 	for i, profile := range chosen {
 		if err := failed[i]; err != nil {
-			p := Explain(err)
+			p := session.Explain(err)
 			p.Profile = profile
-			s.problems.add(p)
+			s.problems.add(p, "")
 			// An endpoint that is refused is never a part of the estate.
-			if first == nil || errors.Is(err, ErrEndpoint) {
+			if first == nil || errors.Is(err, session.ErrEndpoint) {
 				first = err
 			}
 			continue
@@ -255,7 +214,7 @@ func (s *scan) accounts(ctx context.Context, env Environment, chosen []string) (
 		if slices.ContainsFunc(accounts, func(b *scanned) bool { return b.identity.AccountID == a.identity.AccountID }) {
 			continue
 		}
-		a.name = s.ledger.nameOf(a.identity.AccountID)
+		a.name = s.nameOf(a.identity.AccountID)
 		accounts = append(accounts, a)
 		s.result.Accounts = append(s.result.Accounts, a.identity.AccountID)
 		s.result.Profiles = append(s.result.Profiles, profile)
@@ -286,11 +245,11 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 	for i, a := range accounts {
 		for _, c := range s.collectors {
 			if c.Global {
-				first = append(first, unit{a, a.access.region, c})
+				first = append(first, unit{a, a.Region, c})
 				continue
 			}
 			for _, region := range regions[i] {
-				if u := (unit{a, region, c}); region == a.access.region {
+				if u := (unit{a, region, c}); region == a.Region {
 					first = append(first, u)
 				} else {
 					rest = append(rest, u)
@@ -307,7 +266,7 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 				whys = append(whys, p.String())
 			}
 		}
-		return nil, explained(nil, codeFailed, strings.Join(whys, "; "), "", nil)
+		return nil, session.Explained(nil, session.CodeFailed, strings.Join(whys, "; "), "", nil)
 	}
 	shards := []Shard{}
 	for _, u := range units {
@@ -321,7 +280,7 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 // else all that are enabled, else the profile's own.
 func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 	s.ledger.asked(a.identity.AccountID, s.regions)
-	enabled, err := services.Regions(ctx, s.client(a, a.access.region), a.identity.Partition)
+	enabled, err := services.Regions(ctx, s.client(a, a.Region), a.identity.Partition)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -329,11 +288,10 @@ func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 		if len(s.regions) > 0 {
 			return s.possible(a)
 		}
-		p := Explain(withAction(a.access.explain(a.access.region, err), "ec2:DescribeRegions", a.access.profile))
-		p.Profile, p.AccountID, p.Service = a.access.profile, a.identity.AccountID, "ec2"
-		p.about = "the account's regions are unknown, so only " + a.access.region + " is read"
-		s.add(p)
-		return []string{a.access.region}
+		p := session.Explain(a.Explain(err, "ec2:DescribeRegions"))
+		p.Profile, p.AccountID, p.Service = a.Profile, a.identity.AccountID, "ec2"
+		s.add(p, "the account's regions are unknown, so only "+a.Region+" is read")
+		return []string{a.Region}
 	}
 	// What is not read this time is known to be missing.
 	shards := []Shard{}
@@ -356,11 +314,11 @@ func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 		if slices.Contains(enabled, region) {
 			return false
 		}
-		s.add(Problem{
-			Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
+		s.add(session.Problem{
+			Profile: a.Profile, AccountID: a.identity.AccountID, Region: region, Code: session.CodeFailed,
 			Message: "the region does not exist, or is not enabled in the account",
 			Hint:    "check its name, or enable it in the account's settings",
-		})
+		}, "")
 		return true
 	})
 }
@@ -375,11 +333,11 @@ func (s *scan) possible(a *scanned) []string {
 		case kind.Partition(region) == a.identity.Partition:
 			chosen = append(chosen, region)
 		default:
-			s.add(Problem{
-				Profile: a.access.profile, AccountID: a.identity.AccountID, Region: region, Code: codeFailed,
+			s.add(session.Problem{
+				Profile: a.Profile, AccountID: a.identity.AccountID, Region: region, Code: session.CodeFailed,
 				Message: "the region belongs to " + kind.Partition(region) + ", the account to " + a.identity.Partition,
 				Hint:    "choose another region or profile",
-			})
+			}, "")
 		}
 	}
 	return chosen
@@ -388,9 +346,9 @@ func (s *scan) possible(a *scanned) []string {
 // client is a configuration that retries patiently and keeps to the bound on
 // calls under way.
 func (s *scan) client(a *scanned, region string) aws.Config {
-	cfg := a.access.in(region)
+	cfg := a.In(region).Config()
 	cfg.HTTPClient = bounded{cfg.HTTPClient, s.calls}
-	cfg.Retryer = func() aws.Retryer { return retryer(scanAttempts) }
+	cfg.Retryer = func() aws.Retryer { return session.Retryer(scanAttempts) }
 	return cfg
 }
 
@@ -461,10 +419,9 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 			return nil
 		},
 		Note: func(action string, err error) {
-			p := Explain(withAction(u.account.access.explain(u.region, err), action, u.account.access.profile))
-			p.Profile, p.AccountID, p.Region, p.Service = u.account.access.profile, account.AccountID, u.region, u.collector.Service
-			p.about = "some details are unknown (" + action + ")"
-			s.add(p)
+			p := session.Explain(u.account.In(u.region).Explain(err, action))
+			p.Profile, p.AccountID, p.Region, p.Service = u.account.Profile, account.AccountID, u.region, u.collector.Service
+			s.add(p, "some details are unknown ("+action+")")
 		},
 	}
 	err := u.collector.List(ctx, s.client(u.account, u.region), target, sink)
@@ -475,7 +432,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 	case errors.As(err, &store):
 		return store.error
 	case err != nil:
-		s.failed(u, began, withAction(u.account.access.explain(u.region, err), u.collector.Reads, u.account.access.profile))
+		s.failed(u, began, u.account.In(u.region).Explain(err, u.collector.Reads))
 		return nil
 	}
 	removed, err := s.removeStale(ctx, u, began, seen)
@@ -523,29 +480,29 @@ func (s *scan) removeStale(ctx context.Context, u unit, began time.Time, seen ma
 
 // failed records that a shard could not be listed; its rows are kept.
 func (s *scan) failed(u unit, began time.Time, err error) {
-	p := Explain(err)
-	p.Profile, p.AccountID = u.account.access.profile, u.account.identity.AccountID
+	p := session.Explain(err)
+	p.Profile, p.AccountID = u.account.Profile, u.account.identity.AccountID
 	p.Region, p.Service = u.shard().Region, u.collector.Service
 	state := stateFailed
-	if p.Code == codeDenied {
+	if p.Code == session.CodeDenied {
 		state = stateDenied
 	}
 	s.ledger.incomplete(u.shard(), began, state, p.Message)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.Code == codeUnreachable && connection(err) && s.down[u.host()] == nil {
+	if p.Code == session.CodeUnreachable && session.NoAnswer(err) && s.down[u.host()] == nil {
 		s.down[u.host()] = err
 	}
-	s.problems.add(p)
+	s.problems.add(p, "")
 	s.progress.Done++
 	s.progress.Message = u.collector.Type + " in " + p.Region + ": " + p.Code
 	s.report(s.progress)
 }
 
-func (s *scan) add(p Problem) {
+func (s *scan) add(p session.Problem, about string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problems.add(p)
+	s.problems.add(p, about)
 }
 
 func (s *scan) found(u unit, n, changed int) {

@@ -16,18 +16,19 @@ import (
 
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
 // seededRegions keeps scans short: moto has 38 regions.
 var seededRegions = []string{awstest.West, awstest.East, awstest.EmptyRegion}
 
-func mustScan(t *testing.T, h *home, env scanner.Environment, o scanner.Options) scanner.Result {
+func mustScan(t *testing.T, h *home, env session.Environment, o scanner.Options) scanner.Result {
 	t.Helper()
 	if o.Regions == nil {
 		o.Regions = seededRegions
 	}
-	r, err := h.Scan(within(t, time.Minute), env, o, nil)
+	r, err := h.scan(within(t, time.Minute), env, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestScanFillsTheEstate(t *testing.T) {
 	h := newHome(t, scanner.Config{})
 	env := e.Environment("", p.URL)
 	var steps []scanner.Progress
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Profiles: []string{"*"}, Regions: seededRegions},
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{Profiles: []string{"*"}, Regions: seededRegions},
 		func(step scanner.Progress) { steps = append(steps, step) })
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +291,7 @@ func TestAnUnreachableEndpointIsSaidOnce(t *testing.T) {
 	env := e.Environment("prod", p.URL)
 	began := time.Now()
 	var once sync.Once
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, func(step scanner.Progress) {
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{}, func(step scanner.Progress) {
 		if step.Total > 0 {
 			once.Do(p.Close)
 		}
@@ -301,8 +302,8 @@ func TestAnUnreachableEndpointIsSaidOnce(t *testing.T) {
 	if len(r.Problems) != 1 || r.Problems[0].Code != "unreachable" || r.Problems[0].Hint == "" {
 		t.Errorf("problems: %+v", r.Problems)
 	}
-	_, err = h.Scan(within(t, time.Minute), e.Environment("staging", p.URL), scanner.Options{}, nil)
-	if !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), p.URL) {
+	_, err = h.scan(within(t, time.Minute), e.Environment("staging", p.URL), scanner.Options{}, nil)
+	if !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), p.URL) {
 		t.Errorf("scanning where nothing answers: %v", err)
 	}
 	if took := time.Since(began); took > 2*time.Minute {
@@ -327,7 +328,7 @@ func TestCancelKeepsWhatIsWhole(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t, time.Minute))
 	defer cancel()
 	s3 := scanner.Shard{AccountID: awstest.ProdAccount, Region: "global", Type: "s3_bucket"}
-	r, err := h.Scan(ctx, env, scanner.Options{Regions: seededRegions}, func(step scanner.Progress) {
+	r, err := h.scan(ctx, env, scanner.Options{Regions: seededRegions}, func(step scanner.Progress) {
 		if step.Done == 1 {
 			cancel()
 		}
@@ -351,7 +352,7 @@ func TestWithoutTheListOfRegionsTheProfilesOwnIsRead(t *testing.T) {
 	p := proxied(t, e)
 	h := newHome(t, scanner.Config{})
 	p.Spoil(awstest.Fault{Service: "ec2", Operation: "DescribeRegions", Kind: awstest.Deny})
-	r, err := h.Scan(within(t, time.Minute), e.Environment("prod", p.URL), scanner.Options{}, nil)
+	r, err := h.scan(within(t, time.Minute), e.Environment("prod", p.URL), scanner.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,7 +394,7 @@ func TestBucketsAreKeptWhateverTheirDetails(t *testing.T) {
 	e := seeded(t)
 	p := proxied(t, e)
 	h := newHome(t, scanner.Config{})
-	h.SetPatience(time.Second)
+	h.setPatience(time.Second)
 	env := e.Environment("prod", p.URL)
 	// The region that is scanned is not that of all buckets.
 	o := scanner.Options{Services: []string{"s3"}, Regions: []string{awstest.West}}
@@ -440,7 +441,7 @@ func TestAllRegionsAreReadByDefault(t *testing.T) {
 	e := seeded(t)
 	h := newHome(t, scanner.Config{})
 	began := time.Now()
-	r, err := h.Scan(within(t, 2*time.Minute), e.Environment("prod", ""), scanner.Options{}, nil)
+	r, err := h.scan(within(t, 2*time.Minute), e.Environment("prod", ""), scanner.Options{}, nil)
 	if err != nil || r.Resources != 13 || len(r.Problems) != 0 || r.Shards < 50 {
 		t.Errorf("%+v %v", r, err)
 	}
@@ -457,27 +458,27 @@ func TestWrongNamesAreToldBeforeAnythingIsRead(t *testing.T) {
 		is   error
 		want string
 	}{
-		{scanner.Options{Profiles: []string{"prdo"}}, scanner.ErrUnknownProfile, "default, empty, prod, staging"},
-		{scanner.Options{Profiles: []string{"empty"}}, scanner.ErrNoCredentials, "aws configure --profile empty"},
+		{scanner.Options{Profiles: []string{"prdo"}}, session.ErrUnknownProfile, "default, empty, prod, staging"},
+		{scanner.Options{Profiles: []string{"empty"}}, session.ErrNoCredentials, "aws configure --profile empty"},
 		{scanner.Options{Services: []string{"ec3"}}, nil, "ec2"},
 		{scanner.Options{Regions: []string{"us-west-2; rm"}}, nil, "us-west-2"},
 	} {
-		_, err := h.Scan(within(t, time.Minute), env, c.o, nil)
+		_, err := h.scan(within(t, time.Minute), env, c.o, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || (c.is != nil && !errors.Is(err, c.is)) {
 			t.Errorf("%+v: %v, want %v and %q", c.o, err, c.is, c.want)
 		}
-		if p := scanner.Explain(err); p.Hint == "" || p.Message == "" {
+		if p := session.Explain(err); p.Hint == "" || p.Message == "" {
 			t.Errorf("%v is explained as %+v", err, p)
 		}
 	}
 	if calls := p.Calls("", "", ""); len(calls) != 0 {
 		t.Errorf("AWS was called: %v", calls)
 	}
-	_, err := h.Scan(within(t, time.Minute), env, scanner.Options{Regions: []string{"us-nowhere-7"}}, nil)
+	_, err := h.scan(within(t, time.Minute), env, scanner.Options{Regions: []string{"us-nowhere-7"}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "us-nowhere-7") {
 		t.Errorf("a region that does not exist: %v", err)
 	}
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Profiles: []string{"prod", "empty"}, Regions: []string{awstest.EmptyRegion}}, nil)
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{Profiles: []string{"prod", "empty"}, Regions: []string{awstest.EmptyRegion}}, nil)
 	if err != nil || len(r.Problems) != 1 || r.Problems[0].Profile != "empty" || r.Problems[0].Code != "credentials" {
 		t.Errorf("one profile of two has no keys: %+v %v", r, err)
 	}
@@ -489,7 +490,7 @@ func TestScansAtTheSameTime(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, profile := range []string{"prod", "staging", "default"} {
 		wg.Go(func() {
-			if _, err := h.Scan(within(t, time.Minute), e.Environment(profile, ""), scanner.Options{Regions: seededRegions}, func(scanner.Progress) {}); err != nil {
+			if _, err := h.scan(within(t, time.Minute), e.Environment(profile, ""), scanner.Options{Regions: seededRegions}, func(scanner.Progress) {}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -56,18 +57,21 @@ func TestTheProcessEnvironmentIsNeverAsked(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-3")
 	h := newHome(t, scanner.Config{})
 	env := e.Environment("", "")
-	id, err := h.Identity(within(t, time.Minute), env, "")
+	id, err := h.identity(within(t, time.Minute), env, "")
 	if err != nil || id.AccountID != awstest.ProdAccount || id.Profile != "default" || id.Endpoint != e.Endpoint || id.Source != "SharedConfigCredentials" {
 		t.Errorf("%+v %v", id, err)
 	}
-	cfg, id, err := h.AWS(within(t, time.Minute), env, "staging", "")
-	if err != nil || cfg.Region != awstest.West || id.AccountID != awstest.StagingAccount {
+	s, err := h.session(env, "staging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := s.IdentityNow(within(t, time.Minute)); err != nil || s.Region != awstest.West || id.AccountID != awstest.StagingAccount {
 		t.Errorf("%+v %v", id, err)
 	}
-	if out, err := ec2.NewFromConfig(cfg).DescribeInstances(within(t, time.Minute), &ec2.DescribeInstancesInput{}); err != nil || len(out.Reservations) != 1 {
+	if out, err := ec2.NewFromConfig(s.Config()).DescribeInstances(within(t, time.Minute), &ec2.DescribeInstancesInput{}); err != nil || len(out.Reservations) != 1 {
 		t.Errorf("the configuration handed out: %v %v", out, err)
 	}
-	if _, err := h.Identity(within(t, time.Minute), env, "empty"); !errors.Is(err, scanner.ErrNoCredentials) {
+	if _, err := h.identity(within(t, time.Minute), env, "empty"); !errors.Is(err, session.ErrNoCredentials) {
 		t.Errorf("a profile without keys: %v", err)
 	}
 }
@@ -79,21 +83,21 @@ func TestKeysOfTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := scanner.Environment{EndpointURL: e.Endpoint, AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, Region: awstest.East}
-	id, err := h.Identity(within(t, time.Minute), env, "")
+	env := session.Environment{EndpointURL: e.Endpoint, AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, Region: awstest.East}
+	id, err := h.identity(within(t, time.Minute), env, "")
 	if err != nil || id.AccountID != awstest.ProdAccount || id.Profile != "environment" || !strings.HasSuffix(id.ARN, "user/operator") {
 		t.Errorf("%+v %v", id, err)
 	}
 	env.SecretAccessKey = "wrong-secret-0123456789"
-	_, err = h.Identity(within(t, time.Minute), env, "")
-	if !errors.Is(err, scanner.ErrNoCredentials) || strings.Contains(err.Error(), "wrong-secret") || strings.Contains(err.Error(), creds.AccessKeyID) {
+	_, err = h.identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, session.ErrNoCredentials) || strings.Contains(err.Error(), "wrong-secret") || strings.Contains(err.Error(), creds.AccessKeyID) {
 		t.Errorf("a wrong secret: %v", err)
 	}
-	if p := scanner.Explain(err); p.Code != "credentials" || p.Hint == "" {
+	if p := session.Explain(err); p.Code != "credentials" || p.Hint == "" {
 		t.Errorf("explained as %+v", p)
 	}
 	env.AccessKeyID = "AKIAUNKNOWNUNKNOWN00"
-	if _, err = h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) {
+	if _, err = h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrNoCredentials) {
 		t.Errorf("an unknown key: %v", err)
 	}
 }
@@ -134,7 +138,7 @@ source_profile = nowhere
 	appendTo(t, e.ConfigFile, fmt.Sprintf("[profile process]\ncredential_process = /bin/echo '%s'\n",
 		`{"Version":1,"AccessKeyId":"`+creds.AccessKeyID+`","SecretAccessKey":"`+creds.SecretAccessKey+`"}`))
 
-	if id, err := h.Identity(within(t, time.Minute), env, "process"); err != nil || id.Source != "ProcessProvider" || id.AccountID != awstest.ProdAccount {
+	if id, err := h.identity(within(t, time.Minute), env, "process"); err != nil || id.Source != "ProcessProvider" || id.AccountID != awstest.ProdAccount {
 		t.Errorf("process: %+v %v", id, err)
 	}
 	for _, c := range []struct{ profile, hint string }{
@@ -143,21 +147,21 @@ source_profile = nowhere
 		{"machine", "credential_source"},
 		{"broken", `the source_profile "nowhere", which there is not`},
 	} {
-		_, err := h.Identity(within(t, time.Minute), env, c.profile)
-		if !errors.Is(err, scanner.ErrNoCredentials) || !strings.Contains(err.Error(), c.hint) {
+		_, err := h.identity(within(t, time.Minute), env, c.profile)
+		if !errors.Is(err, session.ErrNoCredentials) || !strings.Contains(err.Error(), c.hint) {
 			t.Errorf("%s: %v, want %q", c.profile, err, c.hint)
 		}
 	}
 	// moto knows no roles of its own with the check of policies on; what matters is that STS is asked.
 	p := proxied(t, e)
 	other := newHome(t, scanner.Config{})
-	_, err = other.Identity(within(t, time.Minute), withEndpoint(env, p.URL), "role")
+	_, err = other.identity(within(t, time.Minute), withEndpoint(env, p.URL), "role")
 	if n := len(p.Calls("sts", "AssumeRole", awstest.East)); n == 0 {
 		t.Errorf("no role was assumed in eu-west-1: %v", err)
 	}
 }
 
-func withEndpoint(env scanner.Environment, url string) scanner.Environment {
+func withEndpoint(env session.Environment, url string) session.Environment {
 	env.EndpointURL = url
 	return env
 }
@@ -185,7 +189,7 @@ func TestEndpointsOfTheFiles(t *testing.T) {
 	if n := len(p.Calls("rds", "", "")); n == 0 || n != len(p.Calls("", "", "")) {
 		t.Errorf("the service's own endpoint got %v", p.Calls("", "", ""))
 	}
-	if _, err := h.Identity(within(t, time.Minute), env, "evil"); !errors.Is(err, scanner.ErrEndpoint) {
+	if _, err := h.identity(within(t, time.Minute), env, "evil"); !errors.Is(err, session.ErrEndpoint) {
 		t.Errorf("an endpoint of the files that nobody allowed: %v", err)
 	}
 }
@@ -208,7 +212,7 @@ func TestAScanSaysWhichProfilesItRead(t *testing.T) {
 		{"all", "", scanner.Options{Regions: regions, Profiles: []string{"*"}}, "default staging", ""},
 		{"the session's own, when all were read", "", scanner.Options{Regions: regions}, "default", ""},
 	} {
-		r, err := h.Scan(within(t, time.Minute), e.Environment(c.profile, ""), c.o, nil)
+		r, err := h.scan(within(t, time.Minute), e.Environment(c.profile, ""), c.o, nil)
 		if read, unread := strings.Join(r.Profiles, " "), strings.Join(r.Unread, " "); err != nil || read != c.read || unread != c.unread {
 			t.Errorf("%s: read %q, not %q (%v); want %q, not %q", c.name, read, unread, err, c.read, c.unread)
 		}
@@ -228,38 +232,38 @@ func TestEndpointsOfVariables(t *testing.T) {
 	if n := len(p.Calls("rds", "", "")); r.Resources != 9 || n == 0 || n != len(p.Calls("", "", "")) {
 		t.Errorf("%+v; the service's own endpoint got %v", r, p.Calls("", "", ""))
 	}
-	id, err := h.Identity(within(t, time.Minute), env, "")
+	id, err := h.identity(within(t, time.Minute), env, "")
 	if err != nil || !strings.Contains(id.Endpoint, "rds="+p.URL) {
 		t.Errorf("cards show %q: %v", id.Endpoint, err)
 	}
 	env.ServiceEndpoints = map[string]string{"rds": p.URL, "dynamodb": "http://evil.example"}
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err != nil {
 		t.Errorf("with the endpoint of a service that is not called: %v", err)
 	}
 	for service := range map[string]bool{"ec2": true, "rds": true, "s3": true, "sts": true, "sso": true, "sso_oidc": true, "signin": true} {
 		env.ServiceEndpoints = map[string]string{service: "https://evil.example"}
 		want := "AWS_ENDPOINT_URL_" + strings.ToUpper(service)
 		for what, ask := range map[string]func() error{
-			"check":    func() error { return h.Check(env) },
-			"identity": func() error { _, err := h.Identity(within(t, time.Minute), env, ""); return err },
+			"check":    func() error { return h.Sessions.Client(env).Check() },
+			"identity": func() error { _, err := h.identity(within(t, time.Minute), env, ""); return err },
 		} {
-			if err := ask(); !errors.Is(err, scanner.ErrEndpoint) || !strings.Contains(err.Error(), want) {
+			if err := ask(); !errors.Is(err, session.ErrEndpoint) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s with the %s of a stranger: %v", what, want, err)
 			}
 		}
 		env.IgnoreEndpoints = "true"
-		if err := h.Check(env); err != nil {
+		if err := h.Sessions.Client(env).Check(); err != nil {
 			t.Errorf("an endpoint that is ignored: %v", err)
 		}
 		env.IgnoreEndpoints = ""
 	}
 	env.ServiceEndpoints = nil
-	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrEndpoint) {
+	if _, err := h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrEndpoint) {
 		t.Errorf("the same home without the variable: %v", err)
 	}
 	// Where nobody answers, the place that was called is named.
 	env.ServiceEndpoints = map[string]string{"sts": closedPort(t)}
-	if _, err := newHome(t, scanner.Config{}).Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), env.ServiceEndpoints["sts"]) {
+	if _, err := newHome(t, scanner.Config{}).identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), env.ServiceEndpoints["sts"]) {
 		t.Errorf("a closed port at %s: %v", env.ServiceEndpoints["sts"], err)
 	}
 }
@@ -268,17 +272,17 @@ func TestAHomeIsBoundToOneEndpoint(t *testing.T) {
 	e := seeded(t)
 	p := proxied(t, e)
 	h := newHome(t, scanner.Config{})
-	if _, err := h.Identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		_, err := h.Scan(within(t, time.Minute), e.Environment("prod", p.URL), scanner.Options{}, nil)
-		if !errors.Is(err, scanner.ErrEndpoint) || !strings.Contains(err.Error(), "CLOUDOPS_HOME") {
+		_, err := h.scan(within(t, time.Minute), e.Environment("prod", p.URL), scanner.Options{}, nil)
+		if !errors.Is(err, session.ErrEndpoint) || !strings.Contains(err.Error(), "CLOUDOPS_HOME") {
 			t.Errorf("another endpoint: %v", err)
 		}
 		env := e.Environment("prod", "")
 		env.EndpointURL = ""
-		if _, err = h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrEndpoint) {
+		if _, err = h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrEndpoint) {
 			t.Errorf("AWS itself: %v", err)
 		}
 		h.close()
@@ -299,7 +303,7 @@ func TestDescribeReadsOneResourceNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The session's profile is of another account, so the one that scanned is used.
-	live, err := h.Describe(within(t, time.Minute), env, mainKey())
+	live, err := h.describe(within(t, time.Minute), env, mainKey())
 	if err != nil || live.ARN != stored.ARN || live.ImmutableID != stored.ImmutableID || live.State != "available" {
 		t.Fatalf("%+v %v", live, err)
 	}
@@ -307,7 +311,7 @@ func TestDescribeReadsOneResourceNow(t *testing.T) {
 	if _, err := client.StopDBInstance(t.Context(), &rds.StopDBInstanceInput{DBInstanceIdentifier: aws.String(awstest.MainDB)}); err != nil {
 		t.Fatal(err)
 	}
-	if live, err = h.Refresh(within(t, time.Minute), env, mainKey()); err != nil || live.State != "stopped" || live.Constraints["can_start"] != true {
+	if live, err = h.refresh(within(t, time.Minute), env, mainKey()); err != nil || live.State != "stopped" || live.Constraints["can_start"] != true {
 		t.Errorf("%+v %v", live, err)
 	}
 	if found := h.store.Estate.Find(awstest.MainDB); len(found) != 1 || found[0].State != "stopped" {
@@ -319,11 +323,11 @@ func TestDescribeReadsOneResourceNow(t *testing.T) {
 		{Type: "rds_cluster", ID: awstest.Cluster, AccountID: awstest.ProdAccount, Region: awstest.East},
 		{Type: "s3_bucket", ID: awstest.EastBucket, AccountID: awstest.ProdAccount, Region: awstest.East},
 	} {
-		if r, err := h.Describe(within(t, time.Minute), env, k); err != nil || r.ID != k.ID || r.Region != k.Region {
+		if r, err := h.describe(within(t, time.Minute), env, k); err != nil || r.ID != k.ID || r.Region != k.Region {
 			t.Errorf("%+v: %+v %v", k, r, err)
 		}
 		k.ID = "i-00000000000000000"
-		if _, err := h.Describe(within(t, time.Minute), env, k); !errors.Is(err, scanner.ErrGone) {
+		if _, err := h.describe(within(t, time.Minute), env, k); !errors.Is(err, session.ErrGone) {
 			t.Errorf("%+v that never was: %v", k, err)
 		}
 	}
@@ -331,14 +335,14 @@ func TestDescribeReadsOneResourceNow(t *testing.T) {
 	if _, err := client.DeleteDBInstance(t.Context(), &rds.DeleteDBInstanceInput{DBInstanceIdentifier: aws.String(awstest.MainDB), SkipFinalSnapshot: aws.Bool(true)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Refresh(within(t, time.Minute), env, mainKey()); !errors.Is(err, scanner.ErrGone) || len(h.store.Estate.Find(awstest.MainDB)) != 0 {
+	if _, err := h.refresh(within(t, time.Minute), env, mainKey()); !errors.Is(err, session.ErrGone) || len(h.store.Estate.Find(awstest.MainDB)) != 0 {
 		t.Errorf("refreshing what was deleted: %v", err)
 	}
-	_, err = h.Describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: awstest.StagingAccount, Region: awstest.West})
-	if !errors.Is(err, scanner.ErrDenied) || !strings.Contains(err.Error(), "rds:DescribeDBClusters") {
+	_, err = h.describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: awstest.StagingAccount, Region: awstest.West})
+	if !errors.Is(err, session.ErrDenied) || !strings.Contains(err.Error(), "rds:DescribeDBClusters") {
 		t.Errorf("a denied read: %v", err)
 	}
-	if _, err = h.Describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: "000000000000", Region: awstest.West}); !errors.Is(err, scanner.ErrNoCredentials) {
+	if _, err = h.describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: "000000000000", Region: awstest.West}); !errors.Is(err, session.ErrNoCredentials) {
 		t.Errorf("an account nobody has a profile for: %v", err)
 	}
 }
@@ -347,13 +351,13 @@ func TestChangedKeysAreUsed(t *testing.T) {
 	e := seeded(t)
 	h := newHome(t, scanner.Config{})
 	env := e.Environment("prod", "")
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(e.CredentialsFile, []byte("[prod]\naws_access_key_id = AKIAUNKNOWN\naws_secret_access_key = other\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrNoCredentials) {
+	if _, err := h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrNoCredentials) {
 		t.Errorf("after the keys were replaced: %v", err)
 	}
 }
@@ -361,7 +365,7 @@ func TestChangedKeysAreUsed(t *testing.T) {
 func TestADamagedLedgerIsToldAndKept(t *testing.T) {
 	e := seeded(t)
 	h := newHome(t, scanner.Config{})
-	if _, err := h.Identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), e.Environment("prod", ""), ""); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(h.dir, "data", "ledger")

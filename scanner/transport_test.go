@@ -14,6 +14,7 @@ import (
 
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -27,15 +28,15 @@ func TestSilentAndSlowServersAreGivenUp(t *testing.T) {
 	env := f.environment(t)
 	env.EndpointURL = p.URL
 	h := newHome(t, scanner.Config{})
-	h.SetPatience(400 * time.Millisecond)
+	h.setPatience(400 * time.Millisecond)
 
 	p.Spoil(awstest.Fault{Service: "sts", Kind: awstest.Hang})
 	began := time.Now()
 	for what, ask := range map[string]func() error{
-		"scan": func() error { _, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil); return err },
-		"run":  func() error { _, _, err := h.AWS(within(t, time.Minute), env, "", ""); return err },
+		"scan": func() error { _, err := h.scan(within(t, time.Minute), env, scanner.Options{}, nil); return err },
+		"run":  func() error { return h.asked(within(t, time.Minute), env, (*session.Session).IdentityNow) },
 	} {
-		if err := ask(); !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), p.URL) || !strings.Contains(err.Error(), "in time") {
+		if err := ask(); !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), p.URL) || !strings.Contains(err.Error(), "in time") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -43,17 +44,17 @@ func TestSilentAndSlowServersAreGivenUp(t *testing.T) {
 
 	// It falls silent in the middle of a scan; later, one service is too slow.
 	p.Spoil(awstest.Fault{Service: "ec2", Operation: "DescribeInstances", Kind: awstest.Hang})
-	r, err := h.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{"ec2"}}, nil)
+	r, err := h.scan(within(t, time.Minute), env, scanner.Options{Services: []string{"ec2"}}, nil)
 	if err != nil || len(r.Problems) != 1 || r.Problems[0].Code != "unreachable" || r.Problems[0].Hint == "" {
 		t.Errorf("%+v %v", r, err)
 	}
 	p.Heal()
 	p.Spoil(awstest.Fault{Service: "rds", Operation: "DescribeDBClusters", Region: "eu-west-1", Kind: awstest.Slow, Delay: time.Minute})
-	r, err = h.Scan(within(t, time.Minute), env, scanner.Options{Services: []string{"rds_cluster"}, Regions: []string{"eu-west-1"}}, nil)
+	r, err = h.scan(within(t, time.Minute), env, scanner.Options{Services: []string{"rds_cluster"}, Regions: []string{"eu-west-1"}}, nil)
 	if err != nil || len(r.Problems) != 1 || r.Problems[0].Code != "unreachable" {
 		t.Errorf("%+v %v", r, err)
 	}
-	if _, err := h.Describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: fakeAccount, Region: "eu-west-1"}); !errors.Is(err, scanner.ErrUnreachable) {
+	if _, err := h.describe(within(t, time.Minute), env, storage.Key{Type: "rds_cluster", ID: "c", AccountID: fakeAccount, Region: "eu-west-1"}); !errors.Is(err, session.ErrUnreachable) {
 		t.Errorf("a live read: %v", err)
 	}
 	if took := time.Since(began); took > time.Minute {
@@ -84,8 +85,8 @@ func TestADrippingServerIsGivenUp(t *testing.T) {
 	env := newFakeAWS(t).environment(t)
 	env.EndpointURL = drips.URL
 	h := newHome(t, scanner.Config{})
-	h.SetPatience(300 * time.Millisecond)
-	if _, err := h.Identity(within(t, 10*time.Second), env, ""); !errors.Is(err, scanner.ErrUnreachable) {
+	h.setPatience(300 * time.Millisecond)
+	if _, err := h.identity(within(t, 10*time.Second), env, ""); !errors.Is(err, session.ErrUnreachable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -101,7 +102,7 @@ func TestDroppedConnectionsAreNoProblem(t *testing.T) {
 	env.EndpointURL = drops.URL
 	h := newHome(t, scanner.Config{})
 	for range 5 {
-		r, err := h.Scan(within(t, time.Minute), env, scanner.Options{}, nil)
+		r, err := h.scan(within(t, time.Minute), env, scanner.Options{}, nil)
 		if err != nil || len(r.Problems) != 0 || r.Resources == 0 {
 			t.Fatalf("%+v %v", r, err)
 		}
@@ -116,28 +117,28 @@ func TestCertificates(t *testing.T) {
 	env.EndpointURL = secure.URL
 	h := newHome(t, scanner.Config{})
 	began := time.Now()
-	_, err := h.Identity(within(t, time.Minute), env, "")
-	if !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") || time.Since(began) > time.Minute {
+	_, err := h.identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") || time.Since(began) > time.Minute {
 		t.Errorf("an unknown authority, after %v: %v", time.Since(began), err)
 	}
 	env.EndpointURL = "https" + strings.TrimPrefix(f.URL, "http")
-	if _, err := h.Identity(within(t, time.Minute), env, ""); !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), "http://") {
+	if _, err := h.identity(within(t, time.Minute), env, ""); !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), "http://") {
 		t.Errorf("a server without TLS: %v", err)
 	}
 	env.EndpointURL = secure.URL
 	bundle := filepath.Join(filepath.Dir(env.CredentialsFile), "ca.pem")
 	write(t, bundle, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
 	env.CABundle = bundle
-	if id, err := h.Identity(within(t, time.Minute), env, ""); err != nil || id.AccountID != fakeAccount {
+	if id, err := h.identity(within(t, time.Minute), env, ""); err != nil || id.AccountID != fakeAccount {
 		t.Errorf("with the bundle: %+v %v", id, err)
 	}
 	env.CABundle, env.ConfigFile = "", filepath.Join(filepath.Dir(bundle), "config")
 	write(t, env.ConfigFile, "[default]\nca_bundle = "+bundle+"\n")
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err != nil {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err != nil {
 		t.Errorf("with the profile's bundle: %v", err)
 	}
 	write(t, bundle, "none")
-	if _, err := h.Identity(within(t, time.Minute), env, ""); err == nil || !strings.Contains(err.Error(), "holds no certificate") {
+	if _, err := h.identity(within(t, time.Minute), env, ""); err == nil || !strings.Contains(err.Error(), "holds no certificate") {
 		t.Errorf("after the bundle was spoiled: %v", err)
 	}
 }
@@ -168,15 +169,15 @@ func TestOnlyTheConfiguredProxyIsUsed(t *testing.T) {
 		t.Setenv(v, "http://"+leak.Addr().String())
 	}
 	f := newFakeAWS(t)
-	cfg := scanner.Config{HTTPSProxy: strings.Replace(proxy.URL, "http://", "http://me:planted-password@", 1)}
+	cfg := scanner.Config{Config: session.Config{HTTPSProxy: strings.Replace(proxy.URL, "http://", "http://me:planted-password@", 1)}}
 	if shown := cfg.Shown().HTTPSProxy; strings.Contains(shown, "planted") || !strings.Contains(shown, "me:") {
 		t.Errorf("it is shown as %s", shown)
 	}
 	h := newHome(t, cfg)
 	env := f.environment(t)
 	env.EndpointURL = ""
-	_, err = h.Identity(within(t, time.Minute), env, "")
-	if !errors.Is(err, scanner.ErrUnreachable) || !strings.Contains(err.Error(), "proxy") || strings.Contains(err.Error(), "planted") {
+	_, err = h.identity(within(t, time.Minute), env, "")
+	if !errors.Is(err, session.ErrUnreachable) || !strings.Contains(err.Error(), "proxy") || strings.Contains(err.Error(), "planted") {
 		t.Errorf("by a proxy that refuses: %v", err)
 	}
 	mu.Lock()
@@ -185,7 +186,7 @@ func TestOnlyTheConfiguredProxyIsUsed(t *testing.T) {
 	}
 	asked = nil
 	mu.Unlock()
-	if _, err := newHome(t, cfg).Identity(within(t, time.Minute), f.environment(t), ""); err != nil {
+	if _, err := newHome(t, cfg).identity(within(t, time.Minute), f.environment(t), ""); err != nil {
 		t.Errorf("an endpoint on this machine: %v", err)
 	}
 	mu.Lock()
@@ -199,7 +200,7 @@ func TestOnlyTheConfiguredProxyIsUsed(t *testing.T) {
 		t.Errorf("the proxy was asked for loopback: %q", asked)
 	}
 	for _, bad := range []string{"proxy:3128", "socks5://proxy", "http://", "http://proxy/path", "http://me:planted@%zz"} {
-		if err := (scanner.Config{HTTPSProxy: bad}).Validate(); err == nil || strings.Contains(err.Error(), "planted") {
+		if err := (session.Config{HTTPSProxy: bad}).Validate(); err == nil || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -74,7 +74,7 @@ func plan(s string) executor.Plan {
 		Command: executor.Command{AccountID: s, Region: s},
 		Targets: []executor.Target{{Key: record(s).Key, Name: "n" + s, State: s, Tags: map[string]string{"env": s, s: s}, ImmutableID: "i" + s, Facts: map[string]string{s: s}}},
 		Reasons: []string{s, "tagged env=" + s}, Effect: s, Undo: s, Endpoint: s,
-		Identity: scanner.Identity{Profile: s, AccountID: s, ARN: s, Source: s},
+		Identity: session.Identity{Profile: s, AccountID: s, ARN: s, Source: s},
 		Origin:   executor.Origin{Kind: "terminal", PID: 7, Executable: s, Workspace: s, Prompt: s},
 		Created:  now, Expires: now.Add(5 * time.Minute),
 	}

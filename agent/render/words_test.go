@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -83,7 +83,7 @@ func TestCard(t *testing.T) {
 		}},
 		Undo:     "aws rds start-db-instance --db-instance-identifier=pg-main1 --region=us-west-2",
 		Command:  executor.Command{Region: "us-west-2", AccountID: "222222222222"},
-		Identity: scanner.Identity{ARN: "arn:aws:iam::222222222222:user/alice", Profile: "prod", Source: "SharedConfigCredentials"},
+		Identity: session.Identity{ARN: "arn:aws:iam::222222222222:user/alice", Profile: "prod", Source: "SharedConfigCredentials"},
 		Endpoint: "http://127.0.0.1:5000",
 		Origin:   executor.Origin{Kind: "editor", Session: "s1", PID: 42, Executable: "/usr/bin/nvim", Workspace: "/home/a/infra", Prompt: "Stop pg-main1"},
 		Created:  now, Expires: now.Add(5 * time.Minute),

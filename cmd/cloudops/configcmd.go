@@ -35,7 +35,7 @@ func (a *app) configCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				cfg.Config, cfg.AWS = cfg.Config.Effective(), cfg.AWS.Shown()
+				cfg.Config, cfg.AWS.Config = cfg.Config.Effective(), cfg.AWS.Shown()
 				text, err := yaml.Marshal(cfg)
 				if err != nil {
 					return fmt.Errorf("encoding the configuration: %w", err)

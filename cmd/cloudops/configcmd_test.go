@@ -33,7 +33,7 @@ func TestConfigSchema(t *testing.T) {
 			return strings.ReplaceAll(strings.TrimPrefix(t.PkgPath(), module), "/", ".") + "." + t.Name()
 		},
 	}
-	for _, dir := range []string{"cmd/cloudops", "storage", "storage/seal", "scanner", "executor"} {
+	for _, dir := range []string{"cmd/cloudops", "storage", "storage/seal", "scanner", "scanner/session", "executor"} {
 		if err := r.AddGoComments(strings.TrimSuffix(module, "/"), "./"+dir, jsonschema.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}

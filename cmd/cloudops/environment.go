@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/lsp/daemon"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // environment is what this process's AWS_* variables say, read as the AWS CLI
 // reads them. It goes with the session; the daemon never reads its own.
-func environment(c config) scanner.Environment {
+func environment(c config) session.Environment {
 	home, _ := os.UserHomeDir()
-	env := scanner.Environment{
+	env := session.Environment{
 		EndpointURL:      os.Getenv("AWS_ENDPOINT_URL"),
 		ServiceEndpoints: map[string]string{},
 		IgnoreEndpoints:  os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
@@ -39,12 +39,12 @@ func environment(c config) scanner.Environment {
 	default:
 		env.Profile = rememberedProfile(c.home)
 	}
-	for variable, service := range scanner.EndpointVariables() {
+	for variable, service := range session.EndpointVariables() {
 		if u := os.Getenv(variable); u != "" {
 			env.ServiceEndpoints[service] = u
 		}
 	}
-	for _, variable := range slices.Concat(scanner.ProxyVariables, scanner.MachineVariables) {
+	for _, variable := range slices.Concat(session.ProxyVariables, session.MachineVariables) {
 		if os.Getenv(variable) != "" {
 			env.Ignored = append(env.Ignored, variable)
 		}

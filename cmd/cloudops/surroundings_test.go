@@ -18,7 +18,7 @@ import (
 // of them approves anything.
 var variables = map[string][]string{
 	"cmd/cloudops/config.go": {"CLOUDOPS_HOME"},
-	// And those of scanner.EndpointVariables; of ProxyVariables and
+	// And those of session.EndpointVariables; of ProxyVariables and
 	// MachineVariables whether they are set.
 	"cmd/cloudops/environment.go": {"AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION",
 		"AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN",

@@ -15,7 +15,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
-	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -244,7 +244,7 @@ func TestALongCardEndsWithWhatIsDecidedOn(t *testing.T) {
 		Undo:     "aws rds start-db-instance --db-instance-identifier=pg-main1 --profile=prod --region=us-west-2",
 		Targets:  []executor.Target{{Key: storage.Key{Type: "rds_instance", ID: "pg-main1", AccountID: "222222222222"}, State: "available", Facts: facts}},
 		Command:  executor.Command{AccountID: "222222222222", Region: "us-west-2"},
-		Identity: scanner.Identity{Profile: "prod"},
+		Identity: session.Identity{Profile: "prod"},
 	}}
 	var typing sync.WaitGroup
 	typing.Go(func() {

@@ -12,12 +12,12 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // Kind is what an error says about the call. What AWS's codes mean is the
-// scanner's to say: of its words for them three are kinds.
+// session's to say: of its words for them three are kinds.
 type Kind string
 
 // The kinds. After all but Ambiguous AWS has done nothing.
@@ -80,7 +80,7 @@ func classify(err error, sent bool) *Error {
 	if e.Code == unnamed {
 		e.Code, e.Message = "", fmt.Sprintf("the answer was HTTP %d without a reason", status)
 	}
-	kind := Kind(scanner.Explain(err).Code)
+	kind := Kind(session.Explain(err).Code)
 	answer, foreign := errors.AsType[*services.FalseAnswer](err)
 	switch {
 	case !sent || errors.Is(err, errNotImplemented):

@@ -15,7 +15,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 const (
@@ -42,7 +42,7 @@ type ClientConfig struct {
 	// Kind is editor or terminal.
 	Kind string
 	// Environment is the session's AWS side; it is sent in the handshake.
-	Environment scanner.Environment
+	Environment aws.Environment
 	// Executable is started as `Executable daemon` when none serves; "" means
 	// this program, and "-" never starts one.
 	Executable string

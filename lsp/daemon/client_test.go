@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // started dials a daemon process, starting it, and ends the one that serves
@@ -109,7 +109,7 @@ func TestADaemonGetsNoPathIntoAWorkspace(t *testing.T) {
 			t.Errorf("it lacks %s", want)
 		}
 	}
-	if user := scanner.UserHome(); user != "" {
+	if user := aws.UserHome(); user != "" {
 		if !slices.Contains(got, "HOME="+user) {
 			t.Errorf("it has no home directory: %q", got)
 		}

@@ -113,7 +113,7 @@ type SendParams struct {
 	Token  string `json:"token,omitempty"`
 }
 
-var ConversationSend = request("cloudops/conversation/send", proposes|forwarded|command, needStore|needAgent,
+var ConversationSend = request("cloudops/conversation/send", proposes|forwarded|command, needStore|needScanner|needAgent,
 	"Does one turn: its text streams as notes, and what it proposes waits for a decision.", conversationSend,
 	text("conversation_id", maxToken), needed("prompt", agent.LongestPrompt), text("token", maxToken))
 
@@ -132,7 +132,7 @@ func conversationSend(ctx context.Context, x *session, p *Parts, params SendPara
 	answer, err := p.Agent.Send(ctx, agent.Message{
 		Conversation: id,
 		Prompt:       params.Prompt,
-		Environment:  x.environment(),
+		Client:       p.Scanner.Sessions.Client(x.environment()),
 		Origin:       origin,
 	}, func(text string) {
 		if params.Token != "" {

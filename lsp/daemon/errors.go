@@ -10,7 +10,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -45,9 +45,9 @@ func (e *Error) Is(target error) bool {
 		return e.Code == CodeCancelled
 	case storage.ErrNotFound:
 		return e.Code == CodeNotFound
-	case scanner.ErrDenied:
+	case aws.ErrDenied:
 		return e.Code == CodeDenied
-	case scanner.ErrUnreachable:
+	case aws.ErrUnreachable:
 		return e.Code == CodeUnavailable
 	}
 	return false
@@ -76,15 +76,15 @@ func meanings() []struct {
 		{executor.ErrLate, CodeLate, ""},
 		{executor.ErrNoPlan, CodeNotFound, "list what is pending, or propose the command again"},
 		{executor.ErrRefused, CodeRefused, ""},
-		{scanner.ErrEndpoint, CodeRefused, ""},
-		{scanner.ErrUnknownProfile, CodeNotFound, ""},
+		{aws.ErrEndpoint, CodeRefused, ""},
+		{aws.ErrUnknownProfile, CodeNotFound, ""},
 		{agent.ErrPrompt, int(jsonrpc2.InvalidParams), ""},
-		{scanner.ErrOptions, int(jsonrpc2.InvalidParams), ""},
-		{scanner.ErrSettings, int(jsonrpc2.InvalidParams), ""},
-		{scanner.ErrNoCredentials, CodeDenied, ""},
-		{scanner.ErrDenied, CodeDenied, ""},
-		{scanner.ErrUnreachable, CodeUnavailable, ""},
-		{scanner.ErrGone, CodeNotFound, ""},
+		{aws.ErrOptions, int(jsonrpc2.InvalidParams), ""},
+		{aws.ErrSettings, int(jsonrpc2.InvalidParams), ""},
+		{aws.ErrNoCredentials, CodeDenied, ""},
+		{aws.ErrDenied, CodeDenied, ""},
+		{aws.ErrUnreachable, CodeUnavailable, ""},
+		{aws.ErrGone, CodeNotFound, ""},
 		{seal.ErrRotating, CodeRefused, "see how far it is with: cloudops key status"},
 		{seal.ErrMoved, CodeDegraded, ""},
 		{seal.ErrNoKey, CodeDegraded, ""},

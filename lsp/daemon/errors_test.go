@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -22,15 +22,15 @@ func TestErrorsKeepTheirMeaningAcrossTheSocket(t *testing.T) {
 		{executor.ErrVoid, CodeRefused, executor.ErrRefused},
 		{executor.ErrRejected, CodeRejected, executor.ErrRejected},
 		{executor.ErrNoPlan, CodeNotFound, storage.ErrNotFound},
-		{scanner.ErrUnknownProfile, CodeNotFound, storage.ErrNotFound},
-		{scanner.ErrNoCredentials, CodeDenied, scanner.ErrDenied},
-		{scanner.ErrDenied, CodeDenied, scanner.ErrDenied},
-		{scanner.ErrUnreachable, CodeUnavailable, scanner.ErrUnreachable},
-		{scanner.ErrEndpoint, CodeRefused, executor.ErrRefused},
-		{scanner.ErrGone, CodeNotFound, storage.ErrNotFound},
+		{aws.ErrUnknownProfile, CodeNotFound, storage.ErrNotFound},
+		{aws.ErrNoCredentials, CodeDenied, aws.ErrDenied},
+		{aws.ErrDenied, CodeDenied, aws.ErrDenied},
+		{aws.ErrUnreachable, CodeUnavailable, aws.ErrUnreachable},
+		{aws.ErrEndpoint, CodeRefused, executor.ErrRefused},
+		{aws.ErrGone, CodeNotFound, storage.ErrNotFound},
 		{storage.ErrNotFound, CodeNotFound, storage.ErrNotFound},
 		{storage.ErrCorrupt, CodeDegraded, nil},
-		{storage.ErrInUse, CodeUnavailable, scanner.ErrUnreachable},
+		{storage.ErrInUse, CodeUnavailable, aws.ErrUnreachable},
 		{seal.ErrNoKey, CodeDegraded, nil},
 		{seal.ErrWrongKey, CodeDegraded, nil},
 		{seal.ErrUnavailable, CodeDegraded, nil},

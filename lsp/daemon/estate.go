@@ -8,6 +8,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -117,18 +118,18 @@ func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (Get
 	if len(records) == 0 {
 		return GetResult{}, absent(params.Identifier, unseen(p, params.Identifier))
 	}
-	env := x.environment()
+	who := p.Scanner.Sessions.Client(x.environment())
 	if params.Live {
-		if err := p.Scanner.Check(env); err != nil {
+		if err := who.Check(); err != nil {
 			return GetResult{}, err
 		}
 	}
 	var out GetResult
 	var gone error
 	for _, rec := range records {
-		r, err := readResource(ctx, p, env, rec, params.Live)
+		r, err := readResource(ctx, p, who, rec, params.Live)
 		switch {
-		case errors.Is(err, scanner.ErrGone), errors.Is(err, storage.ErrNotFound):
+		case errors.Is(err, aws.ErrGone), errors.Is(err, storage.ErrNotFound):
 			gone = err
 		case err != nil:
 			return GetResult{}, err
@@ -142,19 +143,22 @@ func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (Get
 	return out, nil
 }
 
-func readResource(ctx context.Context, p *Parts, env scanner.Environment, rec storage.Record, live bool) (storage.Resource, error) {
+func readResource(ctx context.Context, p *Parts, who *aws.Client, rec storage.Record, live bool) (storage.Resource, error) {
 	var r storage.Resource
 	var err error
 	if live {
-		r, err = p.Scanner.Refresh(ctx, env, rec.Key)
+		var from *aws.Session
+		if from, err = who.ForAccount(ctx, rec.AccountID); err == nil {
+			r, err = p.Scanner.Refresh(ctx, from, rec.Key)
+		}
 	} else if r, err = p.Store.Estate.Get(ctx, rec.Key); err == nil {
 		r.LastSynced = p.Scanner.Age(rec)
 	}
 	if err != nil {
 		return storage.Resource{}, err
 	}
-	who, _ := p.Scanner.KnownIdentity(env, rec.AccountID)
-	r.IAM = executor.IAM(r.Type, who)
+	id, _ := who.Known(rec.AccountID)
+	r.IAM = executor.IAM(r.Type, id)
 	return r, nil
 }
 

@@ -59,7 +59,7 @@ var ExecutionPropose = request("cloudops/execution/propose", proposes|forwarded|
 // executionPropose plans a command. Reads that the policy allows run at once;
 // all else waits for a person.
 func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeParams) (ProposeResult, error) {
-	env, err := x.checkedEnvironment(p)
+	who, err := x.client(p)
 	if err != nil {
 		return ProposeResult{}, err
 	}
@@ -67,7 +67,7 @@ func executionPropose(ctx context.Context, x *session, p *Parts, params ProposeP
 	if err != nil {
 		return ProposeResult{}, err
 	}
-	plan, err := p.Executor.Plan(ctx, env, command, x.origin())
+	plan, err := p.Executor.Plan(ctx, who, command, x.origin())
 	if err != nil {
 		return ProposeResult{}, err
 	}

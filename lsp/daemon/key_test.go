@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/awstest"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -188,7 +188,7 @@ func TestAKeyFileInAWorkspaceIsRefused(t *testing.T) {
 	}
 	// As it may stand in the configuration: a folder of the home directory is one
 	// like any other.
-	if user := scanner.UserHome(); user != "" {
+	if user := aws.UserHome(); user != "" {
 		open := filepath.Join(user, "no-such-repository")
 		var refusal *Error
 		if err := dial("~/no-such-repository/key", open); !errors.As(err, &refusal) || refusal.Code != CodeRefused {

@@ -5,23 +5,23 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // ProfileListResult lists the shared files' profiles.
 type ProfileListResult struct {
-	Profiles []scanner.Profile `json:"profiles"`
+	Profiles []aws.Profile `json:"profiles"`
 }
 
 var ProfileList = request("cloudops/profile/list", reads|forwarded|command, needScanner,
 	"Lists the profiles of the AWS files.", profileList)
 
 func profileList(ctx context.Context, x *session, p *Parts, _ none) (ProfileListResult, error) {
-	env, err := x.checkedEnvironment(p)
+	who, err := x.client(p)
 	if err != nil {
 		return ProfileListResult{}, err
 	}
-	profiles, err := p.Scanner.Profiles(env)
+	profiles, err := who.Profiles()
 	if err != nil {
 		return ProfileListResult{}, err
 	}
@@ -40,17 +40,18 @@ var ProfileSelect = request("cloudops/profile/select", forwarded, needScanner,
 // profileSelect changes this session only. What it proposed for another profile
 // is void, unless AWS has it.
 func profileSelect(ctx context.Context, x *session, p *Parts, params ProfileSelectParams) (ProfileListResult, error) {
-	env, err := x.checkedEnvironment(p)
-	if err != nil {
-		return ProfileListResult{}, err
-	}
+	env := x.environment()
 	env.Profile = params.Name
-	profiles, err := p.Scanner.Profiles(env)
+	who := p.Scanner.Sessions.Client(env)
+	if err := who.Check(); err != nil {
+		return ProfileListResult{}, err
+	}
+	profiles, err := who.Profiles()
 	if err != nil {
 		return ProfileListResult{}, err
 	}
-	if !slices.ContainsFunc(profiles, func(f scanner.Profile) bool { return f.Name == params.Name }) {
-		return ProfileListResult{}, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", scanner.ErrUnknownProfile, params.Name)
+	if !slices.ContainsFunc(profiles, func(f aws.Profile) bool { return f.Name == params.Name }) {
+		return ProfileListResult{}, fmt.Errorf("selecting a profile: %w: no shared AWS file has %q; list them with: cloudops profiles", aws.ErrUnknownProfile, params.Name)
 	}
 	x.mu.Lock()
 	another := x.env.Profile != params.Name
@@ -68,11 +69,14 @@ var ProfileIdentity = request("cloudops/profile/identity", reads, needScanner,
 	"Asks AWS who the profile of this session is.", profileIdentity)
 
 // profileIdentity asks AWS who the session's profile is, and keeps nothing.
-func profileIdentity(ctx context.Context, x *session, p *Parts, _ none) (scanner.Identity, error) {
-	env, err := x.checkedEnvironment(p)
+func profileIdentity(ctx context.Context, x *session, p *Parts, _ none) (aws.Identity, error) {
+	who, err := x.client(p)
 	if err != nil {
-		return scanner.Identity{}, err
+		return aws.Identity{}, err
 	}
-	id, err := p.Scanner.Ask(ctx, env)
-	return id, err
+	own, err := who.Open("", "")
+	if err != nil {
+		return aws.Identity{}, err
+	}
+	return own.Ask(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // scans lets one scan run at a time, shared by those who ask for the same.
@@ -17,12 +18,12 @@ type scans struct {
 }
 
 // scanFunc is Scanner.Scan.
-type scanFunc = func(context.Context, scanner.Environment, scanner.Options, func(scanner.Progress)) (scanner.Result, error)
+type scanFunc = func(context.Context, *aws.Client, scanner.Options, func(scanner.Progress)) (scanner.Result, error)
 
 // scan is one scan under way. It belongs to its listeners: when the last one
 // leaves it is cancelled.
 type scan struct {
-	env       scanner.Environment
+	who       *aws.Client
 	options   scanner.Options
 	cancel    context.CancelFunc
 	done      chan struct{}
@@ -62,18 +63,18 @@ var EstateScan = request("cloudops/estate/scan", proposes|forwarded|command, nee
 // estateScan runs a scan for this session, or joins the one that others asked
 // for with the same options; a different one waits for its turn.
 func estateScan(ctx context.Context, x *session, p *Parts, params ScanParams) (scanner.Result, error) {
-	env, err := x.checkedEnvironment(p)
+	who, err := x.client(p)
 	if err != nil {
 		return scanner.Result{}, err
 	}
-	return x.server.scan(ctx, p.Scanner.Scan, env, params.Options, func(pr scanner.Progress) {
+	return x.server.scan(ctx, p.Scanner.Scan, who, params.Options, func(pr scanner.Progress) {
 		x.progress(ctx, params.Token, pr)
 	})
 }
 
-func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
+func (s *server) scan(ctx context.Context, run scanFunc, who *aws.Client, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
 	for {
-		job, mine := s.joinScan(run, env, o, &report)
+		job, mine := s.joinScan(run, who, o, &report)
 		if !mine {
 			report(scanner.Progress{Message: "waiting for another scan to finish"})
 		}
@@ -91,13 +92,11 @@ func (s *server) scan(ctx context.Context, run scanFunc, env scanner.Environment
 
 // joinScan starts a scan or joins the same one; false means that a different
 // one has to end first.
-func (s *server) joinScan(run scanFunc, env scanner.Environment, o scanner.Options, report *func(scanner.Progress)) (job *scan, mine bool) {
-	// Workspaces only matter to the check that has passed.
-	env.Workspaces = nil
+func (s *server) joinScan(run scanFunc, who *aws.Client, o scanner.Options, report *func(scanner.Progress)) (job *scan, mine bool) {
 	s.scans.mu.Lock()
 	defer s.scans.mu.Unlock()
 	if job := s.scans.current; job != nil {
-		same := len(job.listeners) > 0 && reflect.DeepEqual(job.env, env) && reflect.DeepEqual(job.options, o)
+		same := len(job.listeners) > 0 && job.who.Same(who) && reflect.DeepEqual(job.options, o)
 		if same {
 			job.listeners[report] = struct{}{}
 		}
@@ -105,7 +104,7 @@ func (s *server) joinScan(run scanFunc, env scanner.Environment, o scanner.Optio
 	}
 	ctx, cancel := context.WithCancel(s.work)
 	job = &scan{
-		env: env, options: o, cancel: cancel, done: make(chan struct{}),
+		who: who, options: o, cancel: cancel, done: make(chan struct{}),
 		listeners: map[*func(scanner.Progress)]struct{}{report: {}},
 	}
 	s.scans.current = job
@@ -136,7 +135,7 @@ func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
 		}
 		close(job.done)
 	}()
-	job.result, job.err = run(ctx, job.env, job.options, func(pr scanner.Progress) {
+	job.result, job.err = run(ctx, job.who, job.options, func(pr scanner.Progress) {
 		s.scans.mu.Lock()
 		to := make([]*func(scanner.Progress), 0, len(job.listeners))
 		for l := range job.listeners {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // slowScan is a scan that reports once it began and goes on until it is let go
@@ -16,7 +17,7 @@ type slowScan struct {
 	release              chan struct{}
 }
 
-func (f *slowScan) scan(ctx context.Context, env scanner.Environment, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
+func (f *slowScan) scan(ctx context.Context, who *aws.Client, o scanner.Options, report func(scanner.Progress)) (scanner.Result, error) {
 	f.began.Add(1)
 	f.most.Store(max(f.most.Load(), f.running.Add(1)))
 	defer f.running.Add(-1)
@@ -24,7 +25,7 @@ func (f *slowScan) scan(ctx context.Context, env scanner.Environment, o scanner.
 		report(scanner.Progress{Message: "scanning"})
 		select {
 		case <-f.release:
-			return scanner.Result{Resources: 1, Problems: []scanner.Problem{{Message: "rds denied"}}}, nil
+			return scanner.Result{Resources: 1, Problems: []aws.Problem{{Message: "rds denied"}}}, nil
 		case <-ctx.Done():
 			return scanner.Result{Cancelled: true}, nil
 		default:
@@ -43,7 +44,7 @@ func ask(t *testing.T, ctx context.Context, s *server, f *slowScan, profile, mes
 	done := make(chan scanOutcome, 1)
 	heard := make(chan struct{}, 1)
 	go func() {
-		r, err := s.scan(ctx, f.scan, scanner.Environment{}, scanner.Options{Profiles: []string{profile}}, func(p scanner.Progress) {
+		r, err := s.scan(ctx, f.scan, new(aws.Manager).Client(aws.Environment{}), scanner.Options{Profiles: []string{profile}}, func(p scanner.Progress) {
 			if p.Message == message {
 				select {
 				case heard <- struct{}{}:
@@ -117,9 +118,9 @@ func TestAScanEndsWhenItsLastListenerLeaves(t *testing.T) {
 
 func TestAScanThatPanicsIsAnError(t *testing.T) {
 	s, _ := serving(t, ServerConfig{Home: testHome(t)})
-	_, err := s.scan(t.Context(), func(context.Context, scanner.Environment, scanner.Options, func(scanner.Progress)) (scanner.Result, error) {
+	_, err := s.scan(t.Context(), func(context.Context, *aws.Client, scanner.Options, func(scanner.Progress)) (scanner.Result, error) {
 		panic("secret words")
-	}, scanner.Environment{}, scanner.Options{}, func(scanner.Progress) {})
+	}, new(aws.Manager).Client(aws.Environment{}), scanner.Options{}, func(scanner.Progress) {})
 	if err == nil || errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want an internal error", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -337,7 +337,7 @@ func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
 		filepath.Join(home, "data"): false, filepath.Dir(home) + "/run": false,
 	} {
 		c, err := Dial(t.Context(), ClientConfig{
-			Home: home, Kind: "editor", Executable: "-", Environment: scanner.Environment{Workspaces: []string{dir}},
+			Home: home, Kind: "editor", Executable: "-", Environment: aws.Environment{Workspaces: []string{dir}},
 		})
 		if err == nil {
 			c.Close()
@@ -357,7 +357,7 @@ func TestAHomeInsideAWorkspaceIsRefused(t *testing.T) {
 		t.Error("a new home by a link is allowed")
 	}
 	// The default home is fine in an editor that has the home directory open.
-	if user := scanner.UserHome(); user != "" {
+	if user := aws.UserHome(); user != "" {
 		if err := CheckHome(filepath.Join(user, ".cloudops"), []string{user}); err != nil {
 			t.Error(err)
 		}
@@ -372,9 +372,9 @@ func TestWorkspacesOfAllSessionsCount(t *testing.T) {
 	home := testHome(t)
 	s, _ := serving(t, ServerConfig{Home: home})
 	open := t.TempDir()
-	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Environment: scanner.Environment{Workspaces: []string{open}}})
+	editor := dialing(t, ClientConfig{Home: home, Kind: "editor", Environment: aws.Environment{Workspaces: []string{open}}})
 	dialing(t, ClientConfig{Home: home})
-	all := func() (envs []scanner.Environment) {
+	all := func() (envs []aws.Environment) {
 		s.mu.Lock()
 		var sessions []*session
 		for x := range s.sessions {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"sync"
@@ -12,7 +11,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // need is a set of the parts that a request uses.
@@ -67,7 +66,7 @@ type session struct {
 	kind        string
 	interactive bool
 	cards       bool
-	env         scanner.Environment
+	env         aws.Environment
 	// exporting: the keys were handed over, and no file was told of yet.
 	exporting bool
 }
@@ -159,8 +158,8 @@ type HelloParams struct {
 	Interactive bool `json:"interactive"`
 	// Cards: the editor shows whole cards, and has a dialog of its own for what
 	// is high or critical.
-	Cards       bool                `json:"cards,omitempty"`
-	Environment scanner.Environment `json:"environment"`
+	Cards       bool            `json:"cards,omitempty"`
+	Environment aws.Environment `json:"environment"`
 }
 
 // HelloResult is the daemon's side of the handshake.
@@ -272,7 +271,7 @@ func peekBuild(raw []byte) (HelloParams, error) {
 // environment is the session's AWS side with the profile that it selected. AWS
 // files are refused inside the workspaces of all sessions: what a repository
 // that is open anywhere says about credentials does not count.
-func (x *session) environment() scanner.Environment {
+func (x *session) environment() aws.Environment {
 	workspaces := x.server.workspaces()
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -281,14 +280,11 @@ func (x *session) environment() scanner.Environment {
 	return env
 }
 
-// checkedEnvironment is for requests that reach AWS: bad settings end here,
-// with what to do, and spoil nothing that memory can answer.
-func (x *session) checkedEnvironment(p *Parts) (scanner.Environment, error) {
-	env := x.environment()
-	if p.Scanner == nil {
-		return env, errors.New("the scanner is not available")
-	}
-	return env, p.Scanner.Check(env)
+// client is for requests that reach AWS: bad settings end here, with what to do,
+// and spoil nothing that memory can answer.
+func (x *session) client(p *Parts) (*aws.Client, error) {
+	who := p.Scanner.Sessions.Client(x.environment())
+	return who, who.Check()
 }
 
 // origin says where a command came from.

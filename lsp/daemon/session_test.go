@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // sessionsOf are the open sessions, those that shook hands.
@@ -185,7 +185,7 @@ func TestFoldersChangeUnderASession(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	hanging := make(chan string, 10)
 	c := dialing(t, ClientConfig{
-		Home: home, Kind: "editor", Environment: scanner.Environment{Workspaces: []string{first}},
+		Home: home, Kind: "editor", Environment: aws.Environment{Workspaces: []string{first}},
 		Note: func(m string, _ []byte) { hanging <- m },
 	})
 	session := c.Hello().Session

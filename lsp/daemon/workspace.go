@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cloudops/cloudops/scanner"
+	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
 // marks are what only a checkout, or a folder with settings for the shell, has.
@@ -21,7 +21,7 @@ func WorkspaceOf(dir string) string {
 		return ""
 	}
 	// $HOME may be one of the variables that the folder chose.
-	user := scanner.UserHome()
+	user := aws.UserHome()
 	if real, err := realPath(user); user != "" && err == nil {
 		user = real
 	}
@@ -47,7 +47,7 @@ func CheckHome(home string, workspaces []string) error {
 	if w := WorkspaceOf(real); w != "" {
 		workspaces = append(slices.Clone(workspaces), w)
 	}
-	user := scanner.UserHome()
+	user := aws.UserHome()
 	for _, w := range workspaces {
 		if !within(real, w) || user != "" && within(user, w) && isDefaultHome(real, user) {
 			continue
@@ -62,7 +62,7 @@ func CheckHome(home string, workspaces []string) error {
 // would be copied, searched and committed with the rest. A workspace that holds
 // the user's whole home directory is no reason.
 func checkKeyFile(path string, workspaces []string) error {
-	user := scanner.UserHome()
+	user := aws.UserHome()
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		path = filepath.Join(user, rest)
 	}
@@ -141,7 +141,7 @@ func (s *server) workspaces() []string {
 // repository's own settings for the shell may have put them. A workspace that
 // holds the user's whole home directory is no reason.
 func outside(environ, workspaces []string) []string {
-	user := scanner.UserHome()
+	user := aws.UserHome()
 	kept := environ[:0:0]
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")

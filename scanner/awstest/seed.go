@@ -19,8 +19,8 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // The accounts and regions of the seeded estate.
@@ -80,11 +80,11 @@ var Profiles = []string{"default", "prod", "staging", "empty"}
 
 // Environment is a session's AWS side that reaches the estate. endpoint
 // replaces the server's, such as by a Proxy's; "" keeps it.
-func (e *Estate) Environment(profile, endpoint string) scanner.Environment {
+func (e *Estate) Environment(profile, endpoint string) session.Environment {
 	if endpoint == "" {
 		endpoint = e.Endpoint
 	}
-	return scanner.Environment{
+	return session.Environment{
 		Profile:         profile,
 		EndpointURL:     endpoint,
 		ConfigFile:      e.ConfigFile,

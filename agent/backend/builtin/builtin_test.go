@@ -16,6 +16,7 @@ import (
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -111,6 +112,7 @@ var estate = []storage.Resource{
 // chat is a conversation over the estate.
 type chat struct {
 	agent   *agent.Agent
+	client  *session.Client
 	backend *builtin.Backend
 	store   *storage.Service
 	id      string
@@ -143,13 +145,13 @@ func newChat(t testing.TB, rs []storage.Resource) *chat {
 		t.Fatal(err)
 	}
 	b := builtin.New(store.Estate, shards{})
-	return &chat{agent: agent.New(agent.Config{UserID: "u"}, store, sc, ex, b), backend: b, store: store}
+	return &chat{agent: agent.New(agent.Config{UserID: "u"}, store, sc, ex, b), client: sc.Sessions.Client(session.Environment{}), backend: b, store: store}
 }
 
 // say sends a prompt; an empty conversation begins a new one.
 func (c *chat) say(t testing.TB, prompt string) agent.Answer {
 	t.Helper()
-	a, err := c.agent.Send(context.Background(), agent.Message{Conversation: c.id, Prompt: prompt}, nil)
+	a, err := c.agent.Send(context.Background(), agent.Message{Client: c.client, Conversation: c.id, Prompt: prompt}, nil)
 	if err != nil {
 		t.Fatalf("%q: %v", prompt, err)
 	}

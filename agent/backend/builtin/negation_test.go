@@ -35,7 +35,7 @@ func TestNoNotIsDropped(t *testing.T) {
 	c := newChat(t, properties())
 	say := func(text string) agent.Answer {
 		t.Helper()
-		a, err := c.agent.Send(context.Background(), agent.Message{Conversation: c.id, Prompt: text}, nil)
+		a, err := c.agent.Send(context.Background(), agent.Message{Client: c.client, Conversation: c.id, Prompt: text}, nil)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}

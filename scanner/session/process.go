@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"bytes"
@@ -54,7 +54,7 @@ func (p processProvider) Retrieve(ctx context.Context) (aws.Credentials, error) 
 
 // fails says why the process gives no credentials.
 func (p processProvider) fails(why, hint string) error {
-	return explained(ErrNoCredentials, codeCredentials,
+	return Explained(ErrNoCredentials, CodeCredentials,
 		fmt.Sprintf("the credential_process of profile %s (%s) %s", p.profile, p.command.where(), why), hint, nil)
 }
 

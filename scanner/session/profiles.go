@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -16,29 +18,64 @@ const (
 	defaultProfile = "default"
 )
 
-// Profiles lists the profiles of the session's shared files, by name; keys in
-// the session's variables appear as the profile "environment".
-func (s *Scanner) Profiles(env Environment) ([]Profile, error) {
-	files, err := env.files()
+// Profiles lists the profiles of the client's shared files, by name; keys in
+// its variables appear as the profile "environment".
+func (c *Client) Profiles() ([]Profile, error) {
+	files, err := c.env.files()
 	if err != nil {
 		return nil, err
 	}
-	list, err := profiles(env, files)
-	if err != nil {
-		return nil, err
-	}
-	for i := range list {
-		list[i].AccountID = s.ledger.accountOf(list[i].Name)
-	}
-	return list, nil
-}
-
-func profiles(env Environment, files sharedFiles) ([]Profile, error) {
 	all, err := files.load()
 	if err != nil {
 		return nil, err
 	}
-	return all.list(env), nil
+	list := all.list(c.env)
+	for i := range list {
+		list[i].AccountID = c.accounts.of(list[i].Name)
+	}
+	return list, nil
+}
+
+// Choose are the profiles that are meant, once each: "*" is all that have
+// credentials, and none named is the client's own. Unread are then those that
+// could be meant too, since no account of theirs is known.
+func (c *Client) Choose(named []string) (chosen, unread []string, err error) {
+	unchosen := len(named) == 0
+	if unchosen {
+		named = []string{c.env.selected()}
+	}
+	known, err := c.Profiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range known {
+		if unchosen && p.Kind != methodNone && p.AccountID == "" && !slices.Contains(named, p.Name) {
+			unread = append(unread, p.Name)
+		}
+	}
+	add := func(name string) {
+		if !slices.Contains(chosen, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	for _, name := range named {
+		if name == "*" {
+			for _, p := range known {
+				if p.Kind != methodNone {
+					add(p.Name)
+				}
+			}
+			continue
+		}
+		if !slices.ContainsFunc(known, func(p Profile) bool { return p.Name == name }) {
+			return nil, nil, unknownProfile(c.env, name, !unchosen || c.env.Profile != "", known)
+		}
+		add(name)
+	}
+	if len(chosen) == 0 {
+		return nil, nil, noProfiles(c.env)
+	}
+	return chosen, unread, nil
 }
 
 // list is the profiles by name, with the keys of the session among them.
@@ -153,10 +190,10 @@ func unknownProfile(env Environment, name string, asked bool, known []Profile) e
 	case len(names) == 0:
 		return noProfiles(env)
 	case !asked:
-		return explained(ErrNoCredentials, codeProfile, "no profile is chosen, and none is called "+defaultProfile,
+		return Explained(ErrNoCredentials, CodeProfile, "no profile is chosen, and none is called "+defaultProfile,
 			"choose with --profile or AWS_PROFILE, or for good with: cloudops profiles select NAME (cloudops scan --profile '*' reads all); there are: "+there, nil)
 	}
-	return explained(ErrUnknownProfile, codeProfile, fmt.Sprintf("%q", name), "choose from: "+there, nil)
+	return Explained(ErrUnknownProfile, CodeProfile, fmt.Sprintf("%q", name), "choose from: "+there, nil)
 }
 
 // ProxyVariables are the variables of proxies that other programs follow.
@@ -191,6 +228,33 @@ func noProfiles(env Environment) error {
 	if machine := env.ignored(MachineVariables); len(machine) > 0 {
 		why += "; " + strings.Join(machine, ", ") + " does not count, since cloudops takes no credentials from the machine that it runs on"
 	}
-	return explained(ErrNoCredentials, codeCredentials, why,
+	return Explained(ErrNoCredentials, CodeCredentials, why,
 		"run `aws configure` or `aws configure sso`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", nil)
+}
+
+// CheckRegion refuses what can't be a region: names become parts of host names.
+func CheckRegion(name string) error { return checkRegion(name, "") }
+
+// checkRegion is CheckRegion of a name that stands somewhere; "" for one that
+// was asked for.
+func checkRegion(name, from string) error {
+	if kind.RegionShaped(name) {
+		return nil
+	}
+	// It may be a key that was put there by mistake.
+	shown := scrub(fmt.Sprintf("%q", name))
+	hint := "write it like us-west-2"
+	switch plain := strings.ToLower(trimSpace(name)); {
+	case !kind.RegionShaped(plain):
+	case strings.HasSuffix(name, "\r"):
+		hint = "take the carriage return off its end, which a file with the line ends of Windows brings"
+	case plain != strings.ToLower(name):
+		hint = "take the blanks around it away"
+	default:
+		hint = "write it in small letters: " + plain
+	}
+	if from == "" {
+		return Explained(ErrOptions, CodeFailed, shown+" is not the name of a region", hint, nil)
+	}
+	return Explained(ErrSettings, CodeProfile, from+" is "+shown+", which is not the name of a region", hint, nil)
 }

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -111,10 +111,10 @@ func (w *way) explain(err error) error {
 	case (w.method == methodSSO || w.method == methodLogin) && (c == nil || c == loginExpired):
 		return w.loggedOut(err)
 	case c == nil:
-		return explained(ErrNoCredentials, codeCredentials, w.owner()+" gives no credentials", w.byHand(), err)
+		return Explained(ErrNoCredentials, CodeCredentials, w.owner()+" gives no credentials", w.byHand(), err)
 	}
 	f := c.explain(at)
-	if c.code == codeUnreachable || c.code == codeThrottled {
+	if c.code == CodeUnreachable || c.code == CodeThrottled {
 		return f
 	}
 	asking := w
@@ -136,7 +136,7 @@ func (w *way) own(f *failure) *failure {
 	if named.hint == "" {
 		named.hint = w.byHand()
 	}
-	named.kind, named.code = ErrNoCredentials, codeCredentials
+	named.kind, named.code = ErrNoCredentials, CodeCredentials
 	return &named
 }
 
@@ -196,7 +196,7 @@ func (w *way) loggedOut(err error) error {
 	case strings.Contains(said, "insufficient permissions"):
 		why, hint = "the login of profile "+w.profile+" may not be renewed", "allow signin:CreateOAuth2Token to it"
 	}
-	return explained(ErrNoCredentials, codeCredentials, why, hint, err)
+	return Explained(ErrNoCredentials, CodeCredentials, why, hint, err)
 }
 
 // trustedLogin refuses a cached login or token that others could have put
@@ -206,5 +206,5 @@ func (env Environment) trustedLogin(path, profile string) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return explained(ErrNoCredentials, codeCredentials, "the login of profile "+profile+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
+	return Explained(ErrNoCredentials, CodeCredentials, "the login of profile "+profile+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
 }

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -10,14 +10,45 @@ import (
 
 // The codes of a Problem.
 const (
-	codeDenied      = "denied"
-	codeCredentials = "credentials"
-	codeUnreachable = "unreachable"
-	codeThrottled   = "throttled"
-	codeEndpoint    = "endpoint"
-	codeProfile     = "profile"
-	codeFailed      = "failed"
+	CodeDenied      = "denied"
+	CodeCredentials = "credentials"
+	CodeUnreachable = "unreachable"
+	CodeThrottled   = "throttled"
+	CodeEndpoint    = "endpoint"
+	CodeProfile     = "profile"
+	CodeFailed      = "failed"
 )
+
+// Problem is what did not work, in words, and where.
+type Problem struct {
+	Profile   string `json:"profile,omitempty"`
+	AccountID string `json:"account_id,omitempty"`
+	Region    string `json:"region,omitempty"`
+	Service   string `json:"service,omitempty"`
+	// Code is denied, credentials, unreachable, throttled, endpoint, profile or failed.
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Hint says what the user can do.
+	Hint string `json:"hint,omitempty"`
+}
+
+// String says in a line what did not work, where, and what to do.
+func (p Problem) String() string {
+	var where []string
+	for _, s := range [...]string{p.Profile, p.AccountID, p.Region, p.Service} {
+		if s != "" && s != "global" {
+			where = append(where, s)
+		}
+	}
+	s := p.Message
+	if len(where) > 0 {
+		s = strings.Join(where, " ") + ": " + s
+	}
+	if p.Hint != "" {
+		s += "; " + p.Hint
+	}
+	return s
+}
 
 // failure is an error in words, with what to do about it.
 type failure struct {
@@ -28,7 +59,9 @@ type failure struct {
 	cause         error
 }
 
-func explained(kind error, code, message, hint string, cause error) error {
+// Explained is an error in words: what happened and what to do. kind is one of
+// this package's errors; nil for failed and throttled.
+func Explained(kind error, code, message, hint string, cause error) error {
 	return &failure{kind: kind, code: code, message: message, hint: hint, cause: cause}
 }
 
@@ -60,7 +93,7 @@ func (f *failure) Unwrap() []error {
 func Explain(err error) Problem {
 	var f *failure
 	if !errors.As(classify(err), &f) {
-		return Problem{Code: codeFailed, Message: scrub(err.Error())}
+		return Problem{Code: CodeFailed, Message: scrub(err.Error())}
 	}
 	return Problem{Code: f.code, Message: f.message, Hint: f.hint}
 }
@@ -76,7 +109,7 @@ func classify(err error) error {
 	if c := causeOf(s); c != nil {
 		return c.explain(s)
 	}
-	return explained(nil, codeFailed, scrub(err.Error()), "", err)
+	return Explained(nil, CodeFailed, scrub(err.Error()), "", err)
 }
 
 var (

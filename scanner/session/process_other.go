@@ -1,6 +1,6 @@
 //go:build !windows
 
-package scanner
+package session
 
 // commandWords splits a command as a POSIX shell does.
 func commandWords(s string) ([]string, error) { return splitWords(s) }

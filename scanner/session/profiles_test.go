@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ func session(t *testing.T, config, credentials string) Environment {
 	return env
 }
 
-func bare() *Scanner {
-	return &Scanner{ledger: &ledger{accounts: map[string]*account{}, shards: map[Shard]ShardState{}}, accesses: map[accessKey]*access{}}
+func bare() *Manager {
+	return NewManager(Config{}, NewAccounts("", nil, func() error { return nil }))
 }
 
 func TestProfilesTellHowEachGetsCredentials(t *testing.T) {
@@ -67,7 +67,7 @@ aws_access_key_id=AKIAEXAMPLE
 aws_secret_access_key=x
 `)
 	env.Profile = "sso"
-	list, err := bare().Profiles(env)
+	list, err := bare().Client(env).Profiles()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ aws_secret_access_key=x
 	}
 
 	env.Profile, env.AccessKeyID, env.SecretAccessKey = "", "AKIAEXAMPLE", "x"
-	list, err = bare().Profiles(env)
+	list, err = bare().Client(env).Profiles()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ aws_secret_access_key=x
 
 func TestMalformedFileIsNamedByLineWithoutContent(t *testing.T) {
 	env := session(t, "[default]\nregion = us-west-2\n", "[default]\naws_access_key_id = AKIAEXAMPLE\nwJalrXUtnFEMIsecret\n")
-	_, err := bare().Profiles(env)
+	_, err := bare().Client(env).Profiles()
 	if err == nil {
 		t.Fatal("a malformed file was accepted")
 	}
@@ -126,7 +126,7 @@ func TestWhoNamesNoProfileIsToldWhichThereAre(t *testing.T) {
 		{"prod", `"prod"`},
 	} {
 		env.Profile = c.named
-		_, err := bare().access(t.Context(), env, "")
+		_, err := bare().access(env, "")
 		if p := Explain(err); !strings.Contains(p.Message, c.says) || !strings.Contains(p.Hint, "Two Words, dev") || errors.Is(err, ErrUnknownProfile) != (c.named != "") {
 			t.Errorf("%q: %v", c.named, err)
 		}
@@ -145,25 +145,25 @@ func TestNoCredentialsAtAllSaysWhatDoesNotCount(t *testing.T) {
 		{Environment{SecretAccessKey: "x"}, []string{"AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID"}},
 		{Environment{Ignored: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "made-up"}}, []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI does not count"}},
 	} {
-		_, err := bare().access(t.Context(), c.env, "")
+		_, err := bare().access(c.env, "")
 		for _, says := range c.says {
 			if !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "made-up") {
 				t.Errorf("%+v: %v, want %q", c.env, err, says)
 			}
 		}
 	}
-	_, err := bare().access(t.Context(), Environment{AccessKeyID: "AKIAENV"}, "")
+	_, err := bare().access(Environment{AccessKeyID: "AKIAENV"}, "")
 	if !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "without AWS_SECRET_ACCESS_KEY") || strings.Contains(err.Error(), "--profile") {
 		t.Errorf("half a pair of keys: %v", err)
 	}
 }
 
 func TestMissingFilesAreNoProfiles(t *testing.T) {
-	list, err := bare().Profiles(Environment{Home: t.TempDir()})
+	list, err := bare().Client(Environment{Home: t.TempDir()}).Profiles()
 	if err != nil || len(list) != 0 {
 		t.Errorf("without files: %v %v", list, err)
 	}
-	_, err = bare().access(t.Context(), Environment{Home: t.TempDir()}, "")
+	_, err = bare().access(Environment{Home: t.TempDir()}, "")
 	if !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "aws configure") {
 		t.Errorf("using the default profile without files: %v", err)
 	}
@@ -178,7 +178,7 @@ func FuzzSharedFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		sections, err := readINI("file", content)
 		if err != nil {
-			if p := Explain(err); p.Code != codeProfile || !strings.Contains(p.Message, "the AWS file file is ") || p.Hint == "" {
+			if p := Explain(err); p.Code != CodeProfile || !strings.Contains(p.Message, "the AWS file file is ") || p.Hint == "" {
 				t.Errorf("explained as %+v", p)
 			}
 			return

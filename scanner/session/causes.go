@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -73,25 +73,25 @@ func look(err error) seen {
 var (
 	// keysUnknown is also what a region answers that is not enabled.
 	keysUnknown = &cause{
-		kind: ErrNoCredentials, code: codeCredentials,
+		kind: ErrNoCredentials, code: CodeCredentials,
 		message: "AWS does not know the access key", more: named, keys: true,
 		hint: "check the keys: they may be deleted, inactive, or of another partition (China, GovCloud)",
 		is:   codes("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "InvalidAccessKeyId"),
 	}
 	regionDisabled = &cause{
-		kind: ErrDenied, code: codeFailed,
+		kind: ErrDenied, code: CodeFailed,
 		message: "the region is not enabled in the account", more: named,
 		hint: "enable it in the account's settings, or leave it out",
 		is:   codes("RegionDisabledException", "RegionDisabled"),
 	}
 	// keysExpired is renewed where the credentials come from.
 	keysExpired = &cause{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the credentials have expired", keys: true,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the credentials have expired", keys: true,
 		hint: "renew them where they come from, then try again",
 		is:   codes("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
 	}
 	loginExpired = &cause{
-		kind: ErrNoCredentials, code: codeCredentials,
+		kind: ErrNoCredentials, code: CodeCredentials,
 		message: "the login has expired", hint: "log in again",
 		is: func(s seen) bool {
 			return byIdentityCenter(s) && slices.Contains([]string{
@@ -104,25 +104,25 @@ var (
 // causes are looked through in this order; the first that fits is the one.
 var causes = []*cause{
 	{
-		kind: ErrGone, code: codeFailed, message: "it was deleted, or never was", hint: "scan again to bring the estate up to date",
+		kind: ErrGone, code: CodeFailed, message: "it was deleted, or never was", hint: "scan again to bring the estate up to date",
 		again: aws.FalseTernary,
 		is:    func(s seen) bool { return errors.Is(s.err, services.ErrGone) },
 	},
 	{
-		kind: ErrGone, code: codeFailed, message: "AWS answers", more: func(s seen) string { return " " + s.code },
+		kind: ErrGone, code: CodeFailed, message: "AWS answers", more: func(s seen) string { return " " + s.code },
 		hint: "scan again to bring the estate up to date",
 		is: func(s seen) bool {
 			return slices.ContainsFunc(services.Kinds().All(), func(k *kind.Kind) bool { return slices.Contains(k.Gone, s.code) })
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "the answer was cut off", hint: "try again", again: aws.TrueTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, message: "the answer was cut off", hint: "try again", again: aws.TrueTernary,
 		is: func(s seen) bool {
-			return !connection(s.err) && (errors.Is(s.err, io.ErrUnexpectedEOF) || errors.Is(s.err, io.EOF))
+			return !NoAnswer(s.err) && (errors.Is(s.err, io.ErrUnexpectedEOF) || errors.Is(s.err, io.EOF))
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "an answer came that is not AWS's: ",
+		kind: ErrUnreachable, code: CodeUnreachable, message: "an answer came that is not AWS's: ",
 		more: func(s seen) string {
 			answer, ok := errors.AsType[*services.FalseAnswer](s.err)
 			switch {
@@ -139,14 +139,14 @@ var causes = []*cause{
 		},
 	},
 	{
-		code: codeFailed, message: "the list does not end: its pages lead to each other, or nowhere",
+		code: CodeFailed, message: "the list does not end: its pages lead to each other, or nowhere",
 		hint: "try again; if it stays so, what answers is faulty",
 		is:   func(s seen) bool { return errors.Is(s.err, services.ErrEndless) },
 	},
 
 	// Who calls, and when.
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "this machine's clock is wrong, so AWS refuses the signature",
+		kind: ErrNoCredentials, code: CodeCredentials, message: "this machine's clock is wrong, so AWS refuses the signature",
 		more: func(s seen) string {
 			switch {
 			case s.skew > maxSkew:
@@ -170,7 +170,7 @@ var causes = []*cause{
 	},
 	loginExpired,
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the identity provider does not give this login the role of the profile", more: because,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the identity provider does not give this login the role of the profile", more: because,
 		hint: "check the account and role in the profile, or ask whoever assigns access",
 		is: func(s seen) bool {
 			return byIdentityCenter(s) && slices.Contains([]string{
@@ -179,20 +179,20 @@ var causes = []*cause{
 		},
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the token of the identity provider has expired",
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the token of the identity provider has expired",
 		hint: "have it issued anew, then try again",
 		is: func(s seen) bool {
 			return s.operation == "AssumeRoleWithWebIdentity" && strings.HasPrefix(s.code, "ExpiredToken")
 		},
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not accept the token of the identity provider", more: because,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "AWS does not accept the token of the identity provider", more: because,
 		hint: "check the role's trust in the provider, and the audience of the token",
 		is:   codes("InvalidIdentityToken", "InvalidIdentityTokenException", "IDPRejectedClaim", "IDPCommunicationError"),
 	},
 	keysExpired,
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "AWS refuses what the profile says of the role", more: because,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "AWS refuses what the profile says of the role", more: because,
 		hint: "correct role_arn, role_session_name, external_id or duration_seconds",
 		is: func(s seen) bool {
 			return strings.HasPrefix(s.operation, "AssumeRole") && (s.code == "ValidationError" || s.code == "MalformedPolicyDocument")
@@ -201,68 +201,68 @@ var causes = []*cause{
 	regionDisabled,
 	keysUnknown,
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not accept the session token", more: named, keys: true,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "AWS does not accept the session token", more: named, keys: true,
 		hint: "renew the credentials: the token is malformed, or belongs to other keys",
 		is:   codes("InvalidToken"),
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the secret key does not belong to the access key", more: named, keys: true,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the secret key does not belong to the access key", more: named, keys: true,
 		hint: "write both keys anew; if they are right, something between here and AWS changes the requests",
 		is:   codes("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"),
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the call reached AWS without a signature", more: named,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the call reached AWS without a signature", more: named,
 		hint: "something between here and AWS takes it away: check aws.https_proxy and the endpoint",
 		is:   codes("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
 	},
 
 	// What AWS does not let this caller do.
 	{
-		code: codeThrottled, message: "AWS limits the rate of calls", hint: "wait a little, then try again", again: aws.TrueTernary,
+		code: CodeThrottled, message: "AWS limits the rate of calls", hint: "wait a little, then try again", again: aws.TrueTernary,
 		is: func(s seen) bool {
 			_, throttles := retry.DefaultThrottleErrorCodes[s.code]
 			return throttles || s.status == http.StatusTooManyRequests
 		},
 	},
 	{
-		kind: ErrDenied, code: codeDenied, message: "the account is not signed up for the service there", more: named,
+		kind: ErrDenied, code: CodeDenied, message: "the account is not signed up for the service there", more: named,
 		hint: "finish the account's sign-up, or enable the region in the account's settings",
 		is:   codes("OptInRequired", "SubscriptionRequiredException", "NotSignedUp"),
 	},
 	{
-		kind: ErrDenied, code: codeDenied, message: "a policy of the organisation forbids the call", more: because,
+		kind: ErrDenied, code: CodeDenied, message: "a policy of the organisation forbids the call", more: because,
 		hint: "ask who runs AWS Organizations: no policy of the account can allow it",
 		is: func(s seen) bool {
 			return refused(s) && (strings.Contains(s.said, "service control policy") || strings.Contains(s.said, "resource control policy"))
 		},
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "AWS does not let these credentials assume the role", more: because,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "AWS does not let these credentials assume the role", more: because,
 		hint: "check role_arn and external_id, and ask whoever owns the role to trust the caller",
 		is:   func(s seen) bool { return s.operation == "AssumeRole" && refused(s) },
 	},
 	{
-		kind: ErrNoCredentials, code: codeCredentials, message: "the role does not trust the token of the identity provider", more: because,
+		kind: ErrNoCredentials, code: CodeCredentials, message: "the role does not trust the token of the identity provider", more: because,
 		hint: "check role_arn, and the role's trust policy: its provider, and what it wants of audience and subject",
 		is:   func(s seen) bool { return s.operation == "AssumeRoleWithWebIdentity" && refused(s) },
 	},
 	{
-		kind: ErrDenied, code: codeDenied, message: "AWS keeps the account, or the resource, from being used", more: reason,
+		kind: ErrDenied, code: CodeDenied, message: "AWS keeps the account, or the resource, from being used", more: reason,
 		hint: "ask AWS Support: no policy can allow it",
 		is:   codes("Blocked", "PendingVerification", "AccountProblem", "AllAccessDisabled", "InvalidPayer"),
 	},
 	{
-		kind: ErrDenied, code: codeDenied, message: "AWS denies the call", more: because, is: refused,
+		kind: ErrDenied, code: CodeDenied, message: "AWS denies the call", more: because, is: refused,
 	},
 	{
-		kind: ErrDenied, code: codeDenied, message: "AWS refuses the call", more: reason,
+		kind: ErrDenied, code: CodeDenied, message: "AWS refuses the call", more: reason,
 		hint: "go by what AWS says of it: a permission may not be what is missing",
 		is:   func(s seen) bool { return s.status == http.StatusForbidden },
 	},
 
 	// No answer at all.
 	{
-		kind: ErrUnreachable, code: codeUnreachable,
+		kind: ErrUnreachable, code: CodeUnreachable,
 		more: func(s seen) string {
 			dns, _ := errors.AsType[*net.DNSError](s.err)
 			return "the name " + dns.Name + " does not resolve"
@@ -271,7 +271,7 @@ var causes = []*cause{
 		is:   as[*net.DNSError],
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, again: aws.FalseTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, again: aws.FalseTernary,
 		more: func(s seen) string {
 			refusal, _ := errors.AsType[proxyRefusal](s.err)
 			return fmt.Sprintf("the proxy answers with HTTP status %d", int(refusal))
@@ -279,20 +279,20 @@ var causes = []*cause{
 		hint: "check aws.https_proxy in config.yaml", is: as[proxyRefusal],
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "the proxy can't be reached", hint: "check aws.https_proxy in config.yaml",
+		kind: ErrUnreachable, code: CodeUnreachable, message: "the proxy can't be reached", hint: "check aws.https_proxy in config.yaml",
 		is: func(s seen) bool {
 			dial, ok := errors.AsType[*net.OpError](s.err)
 			return ok && dial.Op == "proxyconnect"
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "it does not speak TLS", hint: "write the endpoint with http://",
+		kind: ErrUnreachable, code: CodeUnreachable, message: "it does not speak TLS", hint: "write the endpoint with http://",
 		is: func(s seen) bool {
 			return as[tls.RecordHeaderError](s) || strings.Contains(s.err.Error(), "gave HTTP response to HTTPS client")
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "its certificate is not valid now", again: aws.FalseTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, message: "its certificate is not valid now", again: aws.FalseTernary,
 		hint: "check this machine's clock; if it is right, the certificate of what answers has expired",
 		is: func(s seen) bool {
 			invalid, ok := errors.AsType[x509.CertificateInvalidError](s.err)
@@ -300,29 +300,29 @@ var causes = []*cause{
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "its certificate is of another host", again: aws.FalseTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, message: "its certificate is of another host", again: aws.FalseTernary,
 		hint: "something between here and AWS answers in its place: check the network, aws.https_proxy and the endpoint",
 		is:   as[x509.HostnameError],
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "its certificate is not trusted", again: aws.FalseTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, message: "its certificate is not trusted", again: aws.FalseTernary,
 		hint: "behind a proxy that opens TLS, set AWS_CA_BUNDLE to its authority",
 		is: func(s seen) bool {
 			return as[x509.UnknownAuthorityError](s) || as[x509.CertificateInvalidError](s) || as[*tls.CertificateVerificationError](s)
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "the connection was refused", hint: "check the endpoint, and whether it runs",
+		kind: ErrUnreachable, code: CodeUnreachable, message: "the connection was refused", hint: "check the endpoint, and whether it runs",
 		is: func(s seen) bool { return errors.Is(s.err, syscall.ECONNREFUSED) },
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "there is no way to it", hint: "check the network of this machine",
+		kind: ErrUnreachable, code: CodeUnreachable, message: "there is no way to it", hint: "check the network of this machine",
 		is: func(s seen) bool {
-			return connection(s.err) && (errors.Is(s.err, syscall.ENETUNREACH) || errors.Is(s.err, syscall.EHOSTUNREACH))
+			return NoAnswer(s.err) && (errors.Is(s.err, syscall.ENETUNREACH) || errors.Is(s.err, syscall.EHOSTUNREACH))
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "it did not answer in time", again: aws.FalseTernary,
+		kind: ErrUnreachable, code: CodeUnreachable, message: "it did not answer in time", again: aws.FalseTernary,
 		hint: "check the network, the region and the endpoint",
 		is: func(s seen) bool {
 			network, ok := errors.AsType[net.Error](s.err)
@@ -330,23 +330,23 @@ var causes = []*cause{
 		},
 	},
 	{
-		kind: ErrUnreachable, code: codeUnreachable, message: "the connection failed", hint: "check the network, the region and the endpoint",
-		is: func(s seen) bool { return connection(s.err) },
+		kind: ErrUnreachable, code: CodeUnreachable, message: "the connection failed", hint: "check the network, the region and the endpoint",
+		is: func(s seen) bool { return NoAnswer(s.err) },
 	},
 
 	// Whatever else AWS says.
 	{
-		code: codeFailed, message: "AWS has an error of its own", more: named, hint: "try again later",
+		code: CodeFailed, message: "AWS has an error of its own", more: named, hint: "try again later",
 		is: func(s seen) bool {
 			return s.status >= 500 && s.code != "" && s.code != unnamedError
 		},
 	},
 	{
-		code: codeFailed, message: "AWS answers ", more: func(s seen) string { return scrub(s.code + ": " + s.said) },
+		code: CodeFailed, message: "AWS answers ", more: func(s seen) string { return scrub(s.code + ": " + s.said) },
 		is: func(s seen) bool { return s.code != "" && s.code != unnamedError },
 	},
 	{
-		code: codeFailed, message: "AWS answers with HTTP status ", more: func(s seen) string { return fmt.Sprint(s.status) },
+		code: CodeFailed, message: "AWS answers with HTTP status ", more: func(s seen) string { return fmt.Sprint(s.status) },
 		hint: "try again later",
 		is:   func(s seen) bool { return s.status != 0 },
 	},
@@ -422,8 +422,8 @@ func byIdentityCenter(s seen) bool {
 	return slices.Contains([]string{"SSO", "SSO OIDC", "Signin"}, s.service)
 }
 
-// connection says whether no answer came at all.
-func connection(err error) bool {
+// NoAnswer says whether no answer came at all.
+func NoAnswer(err error) bool {
 	// Not net.Error: an error number of the system is one too, such as of a missing file.
 	s := seen{err: err}
 	return as[*smithyhttp.RequestSendError](s) || as[*net.OpError](s) || as[*net.DNSError](s) || errors.Is(err, context.DeadlineExceeded)

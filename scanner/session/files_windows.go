@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"io/fs"

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -27,11 +27,9 @@ const (
 	sessionSource = "EnvConfigCredentials"
 	// application names cloudops in the user agent.
 	application = "cloudops"
-	// maxAccesses bounds the profiles kept ready, of all sessions together.
-	maxAccesses = 64
 )
 
-// access is one profile of one session, ready to call AWS. Its credentials
+// access is one profile of one client, ready to call AWS. Its credentials
 // live in the SDK's cache only.
 type access struct {
 	profile   string
@@ -74,7 +72,7 @@ func keyOf(env Environment, profile string) (accessKey, error) {
 // access checks a session's AWS side and readies a profile of it; "" means the
 // selected one. What it is made of is looked at each time, so that edited files
 // count at once. It calls nobody.
-func (s *Scanner) access(ctx context.Context, env Environment, profile string) (*access, error) {
+func (m *Manager) access(env Environment, profile string) (*access, error) {
 	if profile == "" {
 		profile = env.selected()
 	}
@@ -86,38 +84,38 @@ func (s *Scanner) access(ctx context.Context, env Environment, profile string) (
 	if err != nil {
 		return nil, err
 	}
-	a := s.ready(key, files)
+	a := m.ready(key, files)
 	if a == nil {
-		if a, err = s.newAccess(env, files, profile); err != nil {
-			s.mu.Lock()
-			delete(s.accesses, key)
-			s.mu.Unlock()
+		if a, err = m.newAccess(env, files, profile); err != nil {
+			m.mu.Lock()
+			delete(m.accesses, key)
+			m.mu.Unlock()
 			return nil, err
 		}
-		s.mu.Lock()
-		if known := s.accesses[key]; known != nil && known.current(files) {
+		m.mu.Lock()
+		if known := m.accesses[key]; known != nil && known.current(files) {
 			a = known
 		} else {
-			if known == nil && len(s.accesses) >= maxAccesses {
-				clear(s.accesses)
+			if known == nil && len(m.accesses) >= maxAccesses {
+				clear(m.accesses)
 			}
-			s.accesses[key] = a
+			m.accesses[key] = a
 		}
-		s.mu.Unlock()
+		m.mu.Unlock()
 	}
 	for _, path := range a.logins {
 		if err := env.trustedLogin(path, profile); err != nil {
 			return nil, err
 		}
 	}
-	return a, s.ledger.checkEndpoint(a.endpoints)
+	return a, m.accounts.allows(a.endpoints)
 }
 
 // ready is an access that was made of the files as they are; nil if there is none.
-func (s *Scanner) ready(key accessKey, files sharedFiles) *access {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if a := s.accesses[key]; a != nil && a.current(files) {
+func (m *Manager) ready(key accessKey, files sharedFiles) *access {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a := m.accesses[key]; a != nil && a.current(files) {
 		return a
 	}
 	return nil
@@ -142,14 +140,14 @@ func (a *access) current(files sharedFiles) bool {
 
 // newAccess reads a profile without the help of config.LoadDefaultConfig, which
 // would mix in the variables of this process.
-func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*access, error) {
+func (m *Manager) newAccess(env Environment, files sharedFiles, name string) (*access, error) {
 	all, err := files.load()
 	if err != nil {
 		return nil, err
 	}
 	fromSession := name == environmentProfile && env.AccessKeyID != ""
 	if fromSession && env.SecretAccessKey == "" {
-		return nil, explained(ErrNoCredentials, codeCredentials, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY",
+		return nil, Explained(ErrNoCredentials, CodeCredentials, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY",
 			"set both, or unset AWS_ACCESS_KEY_ID to use the profiles", nil)
 	}
 	p, err := all.used(env, name)
@@ -157,7 +155,7 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 		return nil, err
 	}
 	a := &access{profile: name, region: "us-east-1", files: files.states, asking: make(chan struct{}, 1)}
-	if s.config.HTTPSProxy == "" {
+	if m.config.HTTPSProxy == "" {
 		a.proxies = env.IgnoredProxies()
 	}
 	if region, from := env.region(p); region != "" {
@@ -166,7 +164,7 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 		}
 		a.region = region
 	}
-	if a.endpoints, err = s.endpoints(env, all, p); err != nil {
+	if a.endpoints, err = m.config.endpoints(env, all, p); err != nil {
 		return nil, err
 	}
 	v := variants{env.variant(env.UseFIPS, p, "use_fips_endpoint"), env.variant(env.UseDualStack, p, "use_dualstack_endpoint")}
@@ -180,12 +178,12 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 			return nil, p.refuse("ca_bundle", "has a ca_bundle that does not exist", "correct ca_bundle, or remove the line")
 		}
 		if err != nil {
-			return nil, explained(ErrNoCredentials, codeCredentials, "the CA bundle of profile "+p.name+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
+			return nil, Explained(ErrNoCredentials, CodeCredentials, "the CA bundle of profile "+p.name+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
 		}
 		bundle = resolved
 		a.files = append(slices.Clip(a.files), stateOfInfo(resolved, info))
 	}
-	client, err := s.httpClient(bundle)
+	client, err := m.httpClient(bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +192,7 @@ func (s *Scanner) newAccess(env Environment, files sharedFiles, name string) (*a
 		HTTPClient: client,
 		APIOptions: []func(*middleware.Stack) error{services.Genuine},
 		AppID:      application,
-		Retryer:    func() aws.Retryer { return retryer(3) },
+		Retryer:    func() aws.Retryer { return Retryer(3) },
 		// Only what the profile says about endpoints is left for the clients to look up.
 		ConfigSources: []any{a.endpoints, v},
 	}
@@ -228,7 +226,7 @@ func (a *access) checkPartition(w *way, p profile) error {
 	for ; w != nil && a.endpoints.of("sts") == ""; w = w.source {
 		of, err := arn.Parse(w.role.arn)
 		if here := kind.Partition(a.region); err == nil && of.Partition != here {
-			return explained(ErrSettings, codeProfile,
+			return Explained(ErrSettings, CodeProfile,
 				fmt.Sprintf("the role of profile %s is of the partition %s, and the region %s is of %s", w.profile, of.Partition, a.region, here),
 				"give profile "+p.name+" a region of "+of.Partition+", or correct role_arn", nil)
 		}
@@ -268,7 +266,7 @@ func (v variants) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpoin
 func (v variants) check(e endpoints) error {
 	for name, on := range map[string]bool{"use_fips_endpoint": v.fips, "use_dualstack_endpoint": v.dualStack} {
 		if on && e.shown() != "" {
-			return explained(ErrSettings, codeProfile, name+" can't be had of the endpoint "+e.shown()+", only of AWS's own",
+			return Explained(ErrSettings, CodeProfile, name+" can't be had of the endpoint "+e.shown()+", only of AWS's own",
 				"switch "+name+" off in the profile, or AWS_"+strings.ToUpper(name)+", or take the endpoint away", nil)
 		}
 	}
@@ -308,13 +306,13 @@ func (a *access) explain(region string, err error) error {
 		named.hint += "; and that the region " + region + " is enabled in the account"
 	}
 	switch named.code {
-	case codeUnreachable:
+	case CodeUnreachable:
 		where := a.where(err)
 		named.message = where + ": " + named.message
-		if proxies := a.bypassed(where); proxies != "" && connection(err) {
+		if proxies := a.bypassed(where); proxies != "" && NoAnswer(err) {
 			named.hint += "; " + proxies + " is set and does not count here: name the proxy as aws.https_proxy in config.yaml"
 		}
-	case codeCredentials:
+	case CodeCredentials:
 		return a.way.own(&named)
 	}
 	return &named
@@ -346,13 +344,4 @@ func (a *access) bypassed(where string) string {
 		return ""
 	}
 	return strings.Join(a.proxies, ", ")
-}
-
-// in is the configuration for a region.
-func (a *access) in(region string) aws.Config {
-	cfg := a.config.Copy()
-	if region != "" {
-		cfg.Region = region
-	}
-	return cfg
 }

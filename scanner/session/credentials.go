@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"errors"
@@ -56,7 +56,7 @@ func (p profile) refuse(of, why, hint string) error {
 	if p.has(of) {
 		at = " (" + p.settings[of].where() + ")"
 	}
-	return explained(ErrNoCredentials, codeCredentials, "profile "+p.name+" "+why+at, hint, nil)
+	return Explained(ErrNoCredentials, CodeCredentials, "profile "+p.name+" "+why+at, hint, nil)
 }
 
 // way goes by the order of the AWS CLI. lending says that another profile's
@@ -175,7 +175,7 @@ func (r *resolver) webIdentity(p profile) (role, string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		err = p.refuse("web_identity_token_file", "has no web identity token: the file is not there", "have the token issued, or correct web_identity_token_file")
 	case err != nil:
-		err = explained(ErrNoCredentials, codeCredentials, "the web identity token of profile "+p.name+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
+		err = Explained(ErrNoCredentials, CodeCredentials, "the web identity token of profile "+p.name+" can't be used: "+Explain(err).Message, Explain(err).Hint, err)
 	}
 	return roleOf(p), token, err
 }

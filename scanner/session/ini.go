@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"bytes"
@@ -185,7 +185,7 @@ func (r *iniReader) finish() {
 }
 
 func (r *iniReader) malformed(line int, why, hint string) error {
-	return explained(ErrNoCredentials, codeProfile, fmt.Sprintf("the AWS file %s is malformed at line %d: %s", r.path, line, why), hint, nil)
+	return Explained(ErrNoCredentials, CodeProfile, fmt.Sprintf("the AWS file %s is malformed at line %d: %s", r.path, line, why), hint, nil)
 }
 
 // decodeText refuses what is not UTF-8. A byte order mark, as Notepad writes
@@ -195,7 +195,7 @@ func decodeText(path string, content []byte) (string, error) {
 	wide := bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff"))
 	switch {
 	case wide || bytes.IndexByte(content, 0) >= 0:
-		return "", explained(ErrNoCredentials, codeProfile,
+		return "", Explained(ErrNoCredentials, CodeProfile,
 			fmt.Sprintf("the AWS file %s is encoded in UTF-16, as > of PowerShell and some editors write it", path), "save it in UTF-8", nil)
 	case !utf8.Valid(content):
 		line := 1
@@ -209,7 +209,7 @@ func decodeText(path string, content []byte) (string, error) {
 			}
 			content = content[size:]
 		}
-		return "", explained(ErrNoCredentials, codeProfile,
+		return "", Explained(ErrNoCredentials, CodeProfile,
 			fmt.Sprintf("the AWS file %s is not encoded in UTF-8: line %d has another encoding", path, line), "save it in UTF-8", nil)
 	}
 	return string(content), nil

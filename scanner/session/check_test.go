@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"crypto/sha1"
@@ -79,7 +79,7 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			env := session(t, "[default]\nregion = us-west-2\n", "")
 			c.spoil(t, &env)
-			err := bare().Check(env)
+			err := bare().Client(env).Check()
 			if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
@@ -117,7 +117,7 @@ func TestARefusedLinkSaysWhereItLeads(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := c.make(t, target)
-		p := Explain(bare().Check(Environment{ConfigFile: path, Workspaces: []string{workspace}}))
+		p := Explain(bare().Client(Environment{ConfigFile: path, Workspaces: []string{workspace}}).Check())
 		if !strings.Contains(p.Message, path) || !strings.Contains(p.Message, c.says+target) || !strings.Contains(p.Hint, c.hint) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
@@ -150,7 +150,7 @@ func TestAWrongRegionIsFound(t *testing.T) {
 			env.CredentialsFile = os.DevNull
 		}
 		env.Region = c.variable
-		_, err := bare().access(t.Context(), env, "p")
+		_, err := bare().access(env, "p")
 		if c.says == "" {
 			if err != nil {
 				t.Errorf("%q: %v", c.config, err)
@@ -179,7 +179,7 @@ func TestALoginInAWorkspaceIsRefused(t *testing.T) {
 	} {
 		env := session(t, "[profile "+profile+"]\n"+settings, "")
 		env.Home = t.TempDir()
-		if _, err := bare().access(t.Context(), env, profile); err != nil {
+		if _, err := bare().access(env, profile); err != nil {
 			t.Errorf("%s, without a login: %v", profile, err)
 		}
 		for _, name := range []string{"corp", "https://corp.example"} {
@@ -188,11 +188,11 @@ func TestALoginInAWorkspaceIsRefused(t *testing.T) {
 		}
 		login := sha256.Sum256([]byte("arn:aws:iam::123456789012:user/me"))
 		plant(t, filepath.Join(env.Home, ".aws", "login", "cache", hex.EncodeToString(login[:])+".json"))
-		if _, err := bare().access(t.Context(), env, profile); err != nil {
+		if _, err := bare().access(env, profile); err != nil {
 			t.Errorf("%s, with a login of the user's: %v", profile, err)
 		}
 		env.Workspaces = []string{env.Home}
-		if _, err := bare().access(t.Context(), env, profile); !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "inside the workspace") {
+		if _, err := bare().access(env, profile); !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), "inside the workspace") {
 			t.Errorf("%s, with a login in a workspace: %v", profile, err)
 		}
 	}
@@ -252,23 +252,8 @@ func TestEndpointsAreAWSLoopbackOrNamed(t *testing.T) {
 		if err != nil && (!errors.Is(err, ErrEndpoint) || Explain(err).Code != "endpoint" || Explain(err).Hint == "" || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: %v explained as %+v", c.url, err, Explain(err))
 		}
-		if check := s.Check(Environment{EndpointURL: c.url}); (check == nil) != (err == nil) {
+		if check := s.Client(Environment{EndpointURL: c.url}).Check(); (check == nil) != (err == nil) {
 			t.Errorf("%s: Check says %v", c.url, check)
-		}
-	}
-}
-
-func TestConfigIsValidated(t *testing.T) {
-	for _, c := range []Config{
-		{Regions: []string{"us_west_2"}}, {Endpoints: []string{"moto"}}, {Profiles: []string{" "}}, {Concurrency: -1}, {Concurrency: 10000},
-	} {
-		if c.Validate() == nil {
-			t.Errorf("%+v is accepted", c)
-		}
-	}
-	for _, c := range []Config{{}, {Profiles: []string{"*"}, Regions: []string{"us-gov-west-1", "ap-southeast-5"}, Endpoints: []string{"http://moto:5000"}, Concurrency: 4}} {
-		if err := c.Validate(); err != nil {
-			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -80,7 +80,7 @@ func EndpointVariables() map[string]string {
 // endpoints reads where each service is: for that a variable of its own counts
 // first, then AWS_ENDPOINT_URL, then what the profile says of the service, and
 // of all.
-func (s *Scanner) endpoints(env Environment, all shared, p profile) (endpoints, error) {
+func (c Config) endpoints(env Environment, all shared, p profile) (endpoints, error) {
 	e := endpoints{service: map[string]string{}}
 	if env.variant(env.IgnoreEndpoints, p, "ignore_configured_endpoint_urls") {
 		return e, nil
@@ -88,17 +88,17 @@ func (s *Scanner) endpoints(env Environment, all shared, p profile) (endpoints, 
 	var err error
 	for _, name := range called {
 		if raw := env.ServiceEndpoints[name]; raw != "" {
-			if e.service[name], err = s.config.endpoint(raw, endpointPrefix+strings.ToUpper(name)); err != nil {
+			if e.service[name], err = c.endpoint(raw, endpointPrefix+strings.ToUpper(name)); err != nil {
 				return e, err
 			}
 		}
 	}
 	if env.EndpointURL != "" {
-		e.base, err = s.config.endpoint(env.EndpointURL, "AWS_ENDPOINT_URL")
+		e.base, err = c.endpoint(env.EndpointURL, "AWS_ENDPOINT_URL")
 		return e, err
 	}
 	if own := p.word("endpoint_url"); own != "" {
-		if e.base, err = s.config.endpoint(own, p.settings["endpoint_url"].where()); err != nil {
+		if e.base, err = c.endpoint(own, p.settings["endpoint_url"].where()); err != nil {
 			return e, err
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Scanner) endpoints(env Environment, all shared, p profile) (endpoints, 
 	}
 	for _, name := range called {
 		if raw := section[name].nested["endpoint_url"]; raw != "" && e.service[name] == "" {
-			if e.service[name], err = s.config.endpoint(raw, section[name].where()); err != nil {
+			if e.service[name], err = c.endpoint(raw, section[name].where()); err != nil {
 				return e, err
 			}
 		}
@@ -136,7 +136,7 @@ func (c Config) endpoint(raw, from string) (string, error) {
 			return u.String(), nil
 		}
 	}
-	return "", explained(ErrEndpoint, codeEndpoint,
+	return "", Explained(ErrEndpoint, CodeEndpoint,
 		fmt.Sprintf("the endpoint %s (%s) is neither AWS nor on this machine", u, from),
 		"if you trust it, name it under aws.endpoints in config.yaml", nil)
 }
@@ -145,7 +145,7 @@ func (c Config) endpoint(raw, from string) (string, error) {
 // repeated in the error, since it may hold a password.
 func parseEndpoint(raw, from string) (*url.URL, error) {
 	refuse := func(why string) (*url.URL, error) {
-		return nil, explained(ErrEndpoint, codeEndpoint, "the endpoint ("+from+") "+why,
+		return nil, Explained(ErrEndpoint, CodeEndpoint, "the endpoint ("+from+") "+why,
 			"write it like http://127.0.0.1:4566", nil)
 	}
 	u, err := url.Parse(strings.TrimSpace(raw))

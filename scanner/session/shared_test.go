@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"bytes"
@@ -212,7 +212,7 @@ type told struct {
 }
 
 func TestFilesAreReadAsTheAWSCLIReadsThem(t *testing.T) {
-	python, err := filepath.Abs("../.tools/moto/bin/python")
+	python, err := filepath.Abs("../../.tools/moto/bin/python")
 	if err == nil {
 		_, err = os.Stat(python)
 	}
@@ -301,7 +301,7 @@ func TestFilesAreReadAsTheAWSCLIReadsThem(t *testing.T) {
 			continue
 		}
 		if err != nil {
-			if p := Explain(err); p.Code != codeProfile || p.Hint == "" {
+			if p := Explain(err); p.Code != CodeProfile || p.Hint == "" {
 				t.Errorf("%s: explained as %+v", c.name, p)
 			}
 			continue
@@ -382,7 +382,7 @@ func TestKeysInVariablesGoWithTheSettingsOfAProfile(t *testing.T) {
 		{"", "", "eu-west-1", ""}, {"p", "", "us-west-2", "http://127.0.0.1:1"}, {"p", "eu-west-3", "eu-west-3", "http://127.0.0.1:1"},
 	} {
 		env.SettingsProfile, env.Region = c.beside, c.variable
-		a, err := bare().access(t.Context(), env, "")
+		a, err := bare().access(env, "")
 		if err != nil || a.region != c.region || a.endpoints.base != c.endpoint || a.profile != environmentProfile {
 			t.Errorf("beside %q: %+v %v", c.beside, a, err)
 			continue
@@ -393,7 +393,7 @@ func TestKeysInVariablesGoWithTheSettingsOfAProfile(t *testing.T) {
 		}
 	}
 	env.SettingsProfile = "nowhere"
-	if _, err := bare().access(t.Context(), env, ""); !errors.Is(err, ErrUnknownProfile) {
+	if _, err := bare().access(env, ""); !errors.Is(err, ErrUnknownProfile) {
 		t.Errorf("beside a profile that there is not: %v", err)
 	}
 }
@@ -406,6 +406,15 @@ func TestEachServiceHasItsVariable(t *testing.T) {
 			t.Errorf("%s is read and has no variable", c.Service)
 		}
 	}
+}
+
+func ask(t *testing.T, c *Client) error {
+	t.Helper()
+	s, err := c.Open("", "")
+	if err == nil {
+		_, err = s.Ask(t.Context())
+	}
+	return err
 }
 
 // FIPS and dual-stack endpoints are those of the SDK's own rules.
@@ -425,10 +434,10 @@ func TestVariantsOfEndpointsAreCalled(t *testing.T) {
 		{"both", "", "sts-fips.us-west-2.api.aws:443"},
 	} {
 		s := bare()
-		s.config.HTTPSProxy, s.wait = proxy.URL, ordinaryPatience()
+		s.config.HTTPSProxy = proxy.URL
 		env.Profile, env.UseFIPS = c.profile, c.fips
 		asked.Store("")
-		if _, err := s.Ask(t.Context(), env); !errors.Is(err, ErrUnreachable) || asked.Load() != c.want {
+		if err := ask(t, s.Client(env)); !errors.Is(err, ErrUnreachable) || asked.Load() != c.want {
 			t.Errorf("%s with %q: %q was called, want %q (%v)", c.profile, c.fips, asked.Load(), c.want, err)
 		}
 	}
@@ -462,7 +471,7 @@ func tell(env Environment) (map[string]told, error) {
 		if err == nil {
 			one.Way = tellWay(w)
 		}
-		if e, err := bare().endpoints(env, all, p); err == nil {
+		if e, err := (Config{}).endpoints(env, all, p); err == nil {
 			one.Endpoints = map[string]string{}
 			for _, service := range called {
 				if u := e.of(service); u != "" {

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -165,7 +165,7 @@ func TestEachCauseHasItsOwnSentence(t *testing.T) {
 		"AccessDenied": true, "UnauthorizedOperation": true, "": true,
 		"Blocked": false, "AllAccessDisabled": false, "AccountProblem": false, "InvalidPayer": false, "OptInRequired": false, "InvalidObjectState": false,
 	} {
-		err := withAction(classify(answered("S3", "ListBuckets", 403, code, "", 0)), "s3:ListAllMyBuckets", "p")
+		err := (&Session{Profile: "p", access: &access{}}).Explain(answered("S3", "ListBuckets", 403, code, "", 0), "s3:ListAllMyBuckets")
 		if p := Explain(err); strings.Contains(p.Hint, "allow s3:ListAllMyBuckets") != advised {
 			t.Errorf("for %q the advice is %q", code, p.Hint)
 		}
@@ -187,18 +187,18 @@ func TestARegionThatRefusesGoodKeysIsNotBlamedOnThem(t *testing.T) {
 	for _, code := range []string{"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"} {
 		err := answered("EC2", "DescribeInstances", 401, code, "", 0)
 		a.asked = time.Time{}
-		if p := Explain(a.explain("ap-east-1", err)); p.Code != codeCredentials || !strings.Contains(p.Hint, "check the keys") {
+		if p := Explain(a.explain("ap-east-1", err)); p.Code != CodeCredentials || !strings.Contains(p.Hint, "check the keys") {
 			t.Errorf("before any answer: %v", p)
 		}
 		a.asked = time.Now()
 		p := Explain(a.explain("ap-east-1", err))
-		if p.Code != codeFailed || !strings.Contains(p.Message, "enabled in the account") || strings.Contains(p.String(), "check the keys") {
+		if p.Code != CodeFailed || !strings.Contains(p.Message, "enabled in the account") || strings.Contains(p.String(), "check the keys") {
 			t.Errorf("%s in another region: %v", code, p)
 		}
-		if p := Explain((&access{profile: "p", region: "cn-north-1", way: a.way}).explain("cn-north-1", err)); p.Code != codeCredentials || !strings.Contains(p.Message, "partition") || !strings.Contains(p.Message, "aws-cn") {
+		if p := Explain((&access{profile: "p", region: "cn-north-1", way: a.way}).explain("cn-north-1", err)); p.Code != CodeCredentials || !strings.Contains(p.Message, "partition") || !strings.Contains(p.Message, "aws-cn") {
 			t.Errorf("%s of another partition: %v", code, p)
 		}
-		if p := Explain(a.explain("us-west-2", err)); p.Code != codeCredentials || !strings.Contains(p.Hint, "region us-west-2 is enabled") {
+		if p := Explain(a.explain("us-west-2", err)); p.Code != CodeCredentials || !strings.Contains(p.Hint, "region us-west-2 is enabled") {
 			t.Errorf("%s where the keys were accepted: %v", code, p)
 		}
 	}

@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"context"
@@ -23,34 +23,31 @@ import (
 // connection that is being closed.
 const idleConnection = 4 * time.Second
 
-// patience is how long AWS is waited for.
-type patience struct {
-	// connect bounds dialling and the TLS handshake, each.
-	connect time.Duration
-	// silence bounds the wait for an answer, and for more of one that began.
-	silence time.Duration
-	// call bounds one attempt of a call, its answer included.
-	call time.Duration
-	// identity bounds getting credentials and asking whose they are.
-	identity time.Duration
-	// describe bounds one live read, its retries included.
-	describe time.Duration
+// Patience is how long AWS is waited for.
+type Patience struct {
+	// Connect bounds dialling and the TLS handshake, each.
+	Connect time.Duration
+	// Silence bounds the wait for an answer, and for more of one that began.
+	Silence time.Duration
+	// Call bounds one attempt of a call, its answer included.
+	Call time.Duration
+	// Identity bounds getting credentials and asking whose they are.
+	Identity time.Duration
 }
 
-func ordinaryPatience() patience {
-	return patience{
-		connect:  5 * time.Second,
-		silence:  30 * time.Second,
-		call:     2 * time.Minute,
-		identity: 20 * time.Second,
-		describe: 30 * time.Second,
+func ordinaryPatience() Patience {
+	return Patience{
+		Connect:  5 * time.Second,
+		Silence:  30 * time.Second,
+		Call:     2 * time.Minute,
+		Identity: 20 * time.Second,
 	}
 }
 
 // httpClient calls AWS by the configured proxy or directly, whatever the
 // variables of this process say, and gives up on what doesn't answer. bundle
 // is the file of the authorities to trust; "" means the system's.
-func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
+func (m *Manager) httpClient(bundle string) (aws.HTTPClient, error) {
 	var roots *x509.CertPool
 	if bundle != "" {
 		pem, err := readShared(bundle)
@@ -59,16 +56,16 @@ func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
 		}
 		roots = x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the CA bundle %s holds no certificate", bundle), "give a file in PEM form", nil)
+			return nil, Explained(ErrNoCredentials, CodeCredentials, fmt.Sprintf("the CA bundle %s holds no certificate", bundle), "give a file in PEM form", nil)
 		}
 	}
-	proxy, err := parseProxy(s.config.HTTPSProxy)
+	proxy, err := parseProxy(m.config.HTTPSProxy)
 	if err != nil {
 		return nil, err
 	}
 	client := awshttp.NewBuildableClient().
-		WithReadTimeout(s.wait.silence).
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = s.wait.connect }).
+		WithReadTimeout(m.Patience.Silence).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = m.Patience.Connect }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.Proxy = func(r *http.Request) (*url.URL, error) {
 				if proxy == nil || r.URL.Scheme != "https" || loopback(r.URL.Hostname()) {
@@ -82,15 +79,15 @@ func (s *Scanner) httpClient(bundle string) (aws.HTTPClient, error) {
 				}
 				return nil
 			}
-			t.TLSHandshakeTimeout = s.wait.connect
-			t.ResponseHeaderTimeout = s.wait.silence
+			t.TLSHandshakeTimeout = m.Patience.Connect
+			t.ResponseHeaderTimeout = m.Patience.Silence
 			t.IdleConnTimeout = idleConnection
 			t.MaxIdleConnsPerHost = 16
 			if roots != nil {
 				t.TLSClientConfig.RootCAs = roots
 			}
 		})
-	return timed{services.WholeBodies{Next: client.Freeze()}, s.wait.call}, nil
+	return timed{services.WholeBodies{Next: client.Freeze()}, m.Patience.Call}, nil
 }
 
 // timed is an HTTP client that ends a call, its answer included, after a while.
@@ -155,9 +152,9 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// retryer is the SDK's standard one, for reads: it repeats what was cut off,
+// Retryer is the SDK's standard one, for reads: it repeats what was cut off,
 // and not what a server leaves unanswered or whose certificate is wrong.
-func retryer(attempts int) aws.Retryer {
+func Retryer(attempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
 		o.MaxBackoff = 5 * time.Second

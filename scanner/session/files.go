@@ -1,4 +1,4 @@
-package scanner
+package session
 
 import (
 	"errors"
@@ -86,7 +86,7 @@ func (env Environment) files() (sharedFiles, error) {
 		resolved, info, err := env.trusted(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			if one.name == "" {
-				return f, explained(ErrNoCredentials, codeCredentials,
+				return f, Explained(ErrNoCredentials, CodeCredentials,
 					fmt.Sprintf("the CA bundle %s does not exist", path), "correct AWS_CA_BUNDLE, or unset it", nil)
 			}
 			continue
@@ -104,7 +104,7 @@ func (env Environment) files() (sharedFiles, error) {
 func (env Environment) trusted(path string) (string, fs.FileInfo, error) {
 	called := path
 	refuse := func(why, hint string) (string, fs.FileInfo, error) {
-		return "", nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s is refused: %s", called, why), hint, nil)
+		return "", nil, Explained(ErrNoCredentials, CodeCredentials, fmt.Sprintf("the AWS file %s is refused: %s", called, why), hint, nil)
 	}
 	if !filepath.IsAbs(path) {
 		return refuse("its path is not absolute", "give a path that begins with /")
@@ -171,12 +171,12 @@ func inside(path, dir string) bool {
 func readShared(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check its permissions", nil)
+		return nil, Explained(ErrNoCredentials, CodeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check its permissions", nil)
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxSharedFile))
 	if err != nil {
-		return nil, explained(ErrNoCredentials, codeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check the disk", nil)
+		return nil, Explained(ErrNoCredentials, CodeCredentials, fmt.Sprintf("the AWS file %s can't be read", path), "check the disk", nil)
 	}
 	return content, nil
 }
