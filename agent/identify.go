@@ -81,7 +81,7 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 		rs := ordered(records[s.Name])
 		if len(rs) > mostPerMention {
 			// What is gone takes no place from what is there.
-			if there := slices.DeleteFunc(slices.Clone(rs), func(r storage.Record) bool { return prompt.Gone(r.State) }); len(there) > 0 {
+			if there := slices.DeleteFunc(slices.Clone(rs), func(r storage.Record) bool { return prompt.Gone(r) }); len(there) > 0 {
 				rs = there
 			}
 		}
@@ -110,7 +110,7 @@ func (a *Agent) identify(text string, history []storage.Message) identified {
 // those that are gone come last, so that they take no other's place.
 func ordered(rs []storage.Record) []storage.Record {
 	return slices.SortedFunc(slices.Values(rs), func(x, y storage.Record) int {
-		if gone := prompt.Gone(x.State); gone != prompt.Gone(y.State) {
+		if gone := prompt.Gone(x); gone != prompt.Gone(y) {
 			if gone {
 				return 1
 			}

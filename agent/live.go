@@ -17,7 +17,7 @@ const (
 	// liveTime is how long a turn waits for AWS before it goes by what is stored.
 	liveTime = 4 * time.Second
 	// StateGone is the state of a resource that AWS, asked just now, has no more.
-	StateGone = "gone"
+	StateGone = prompt.StateGone
 )
 
 // live asks AWS how the resources are now whose state a prompt asks for, and

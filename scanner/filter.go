@@ -12,12 +12,6 @@ import (
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
-// usualStates are meant by who writes nearly one, though nothing may be in it now.
-var usualStates = []string{
-	"pending", "running", "shutting-down", "terminated", "stopping", "stopped",
-	"available", "starting", "creating", "deleting", "modifying", "rebooting", "failed",
-}
-
 // Filter is a filter as it is meant: a service may stand in the type's place,
 // and a profile in that of its account. What nothing can be called is
 // session.ErrOptions, with what may have been meant, since a search by it finds nothing
@@ -61,15 +55,17 @@ func (s *Scanner) Filter(f storage.Filter) (storage.Filter, error) {
 			return f, err
 		}
 	}
-	if f.State == "" || slices.Contains(usualStates, f.State) {
+	// Nothing need be in a state now for who writes nearly one to mean it.
+	states := services.Kinds().States()
+	if f.State == "" || slices.Contains(states, f.State) {
 		return f, nil
 	}
 	if _, found := s.estate.Search("", storage.Filter{State: f.State}, 1); found > 0 {
 		return f, nil
 	}
-	// Databases have states by the dozen, so that only what is nearly one is a slip.
-	if index.Nearest(f.State, usualStates) != "" {
-		return f, oneOf("state", f.State, usualStates)
+	// AWS may have others, so that only what is nearly one is a slip.
+	if index.Nearest(f.State, states) != "" {
+		return f, oneOf("state", f.State, states)
 	}
 	return f, nil
 }

@@ -1,7 +1,11 @@
 package prompt
 
 import (
+	"slices"
 	"strings"
+
+	"github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Class is what a word can be in the grammar; a word may be of several.
@@ -62,6 +66,7 @@ const (
 	Cancel
 )
 
+// What verbs, types and states are called is told by them, see known.
 var classes = lexicon()
 
 func lexicon() map[string]Class {
@@ -70,10 +75,6 @@ func lexicon() map[string]Class {
 		class Class
 		words string
 	}{
-		{Action, "stop halt shutdown shut take poweroff power turn switch start boot bring spin restart reboot cycle bounce powercycle power-cycle fire"},
-		{ActionForm, `stops stopping stopped halts halting halted shuts shutting shutdowns powered powering powers turned turning turns
-			switched switching switches starts starting started boots booting booted brought bringing brings spun spinning spins
-			restarts restarting restarted reboots rebooting rebooted cycles cycling cycled bounced bouncing bounces`},
 		{Particle, "up down off on back again out"},
 		{Unsupported, `delete terminate destroy remove drop kill nuke wipe erase purge empty resize scale modify change update edit alter
 			create launch deploy provision make add attach detach mount unmount tag untag rename snapshot backup restore
@@ -98,10 +99,7 @@ func lexicon() map[string]Class {
 		{Indefinite, "a an some any another"},
 		{Preposition, "in on at of from with for to by into within inside under across through via about like than between over onto per"},
 		{Conjunction, "and or but then also plus & + instead though however yet so"},
-		{Kind, `instance instances server servers machine machines vm vms box boxes host hosts ec2 node nodes
-			database databases db dbs rds cluster clusters bucket buckets s3 resource resources thing things stuff`},
-		{State, `running stopped stopping starting started available active pending terminated rebooting up down online offline
-			alive dead off on deleting creating failed idle busy healthy unhealthy `},
+		{State, "idle busy healthy unhealthy"},
 		{Polite, `please pls plz kindly just ok okay so well now alright right actually really simply maybe perhaps quick real cheers hey yo oh
 			um uh hmm cloudops assistant bot friend buddy mate sir dear again anyway anyways too also first finally next then thanks thank thx ty
 			ahead go away directly possibly anymore regardless only still already currently gracefully cleanly safely completely fully properly temporarily bit moment`},
@@ -118,27 +116,95 @@ func lexicon() map[string]Class {
 			m[w] |= e.class
 		}
 	}
+	known(m)
 	return m
 }
 
-// states are what a state word stands for.
-var states = map[string][]string{
-	"running": up, "up": up, "online": up, "alive": up, "on": up, "started": up, "active": {"active", "available", "running"},
-	"stopped": {"stopped"}, "down": {"stopped"}, "off": {"stopped"}, "offline": {"stopped"}, "dead": {"stopped"},
-	"available": {"available"}, "stopping": {"stopping"}, "starting": {"starting", "pending"}, "pending": {"pending", "starting"},
-	"terminated": {"terminated"}, "rebooting": {"rebooting"}, "deleting": {"deleting", "shutting-down"}, "creating": {"creating", "pending"},
-	"failed": {"failed", "storage-full", "incompatible-parameters", "incompatible-network"},
+// known adds the words of verbs, types and states. A word of a verb is none that
+// asks for something else.
+func known(m map[string]Class) {
+	add := func(c Class, words ...string) {
+		for _, w := range words {
+			m[w] |= c
+		}
+	}
+	for _, v := range kind.Verbs() {
+		add(Action, v.Words...)
+		add(ActionForm, v.Forms...)
+		for _, p := range v.Phrases {
+			first, _, _ := strings.Cut(p, " ")
+			add(Action, first)
+			add(ActionForm, kind.Bent(first)...)
+		}
+	}
+	for w, c := range m {
+		if c&Action != 0 {
+			m[w] &^= Unsupported
+		}
+	}
+	for _, w := range kindWords {
+		add(Kind, w)
+	}
+	for w := range plurals {
+		add(Kind, w)
+	}
+	for w := range states {
+		add(State, w)
+	}
 }
 
-var up = []string{"running", "available", "active", "in-use"}
+// kindWords are what people call types of resources, and any; types that are not
+// read have no words here, so that who asks for one is told so.
+var kindWords = func() []string {
+	words := strings.Fields("resource thing stuff")
+	for _, k := range aws.Kinds().All() {
+		if !k.Unread {
+			words = slices.Concat(words, k.Words, k.Also)
+		}
+	}
+	return words
+}()
 
-// regions known by the name of their place.
-var places = map[string]string{
-	"virginia": "us-east-1", "ohio": "us-east-2", "california": "us-west-1", "oregon": "us-west-2", "canada": "ca-central-1",
-	"ireland": "eu-west-1", "dublin": "eu-west-1", "london": "eu-west-2", "paris": "eu-west-3", "frankfurt": "eu-central-1",
-	"zurich": "eu-central-2", "stockholm": "eu-north-1", "milan": "eu-south-1", "spain": "eu-south-2",
-	"tokyo": "ap-northeast-1", "seoul": "ap-northeast-2", "osaka": "ap-northeast-3", "singapore": "ap-southeast-1",
-	"sydney": "ap-southeast-2", "jakarta": "ap-southeast-3", "mumbai": "ap-south-1", "bahrain": "me-south-1",
+// plurals are the same for more than one.
+var plurals = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range kindWords {
+		m[kind.Plural(w)] = true
+	}
+	return m
+}()
+
+// phases are what people call phases, whatever the type.
+var phases = map[kind.Phase][]string{
+	kind.Up:     strings.Fields("running up online alive on started"),
+	kind.Down:   strings.Fields("stopped down off offline dead"),
+	kind.Broken: {"failed"},
+}
+
+// inState is a state of a type.
+type inState struct{ typ, name string }
+
+// states are what a state word stands for: a phase, or a state by its name or
+// what else it is called.
+var states = func() map[string]map[inState]bool {
+	m := map[string]map[inState]bool{}
+	for _, k := range aws.Kinds().All() {
+		for _, s := range k.States {
+			for _, w := range slices.Concat([]string{s.Name}, s.Words, phases[s.Phase]) {
+				if m[w] == nil {
+					m[w] = map[inState]bool{}
+				}
+				m[w][inState{k.Type, s.Name}] = true
+			}
+		}
+	}
+	return m
+}()
+
+// Means reports whether a state word is said of a resource of a type that is in
+// a state.
+func Means(word, typ, state string) bool {
+	return states[word][inState{typ, strings.ToLower(state)}]
 }
 
 func isAccount(w string) bool { return len(w) == 12 && strings.Trim(w, "0123456789") == "" }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // Correction is a word that was read as another.
@@ -32,7 +33,7 @@ func Mend(ws []Word, known func(string) bool) ([]Word, []Correction) {
 // means reports whether a word that is none of the grammar's says something.
 func means(w Word) bool {
 	types, _ := aws.Kinds().Called(w.Lower)
-	return types != nil || facetWords[w.Lower] || places[w.Lower] != "" || Vocabulary(w.Lower) ||
+	return types != nil || facetWords[w.Lower] || kind.RegionIn(w.Lower) != "" || Vocabulary(w.Lower) ||
 		slices.Contains(slices.Concat(formWords, oldest, newest), w.Lower)
 }
 
@@ -49,10 +50,13 @@ var (
 		for w := range facetWords {
 			out = append(out, w)
 		}
-		for w := range places {
-			out = append(out, w)
+		for _, w := range engines {
+			if letters(w) && len(w) > 4 {
+				out = append(out, w)
+			}
 		}
-		out = append(out, "production", "staging", "development", "oldest", "newest", "postgres", "mysql", "mariadb", "account", "region")
+		out = append(out, kind.Places()...)
+		out = append(out, "production", "staging", "development", "oldest", "newest", "account", "region")
 		slices.Sort(out)
 		return slices.Compact(out)
 	}()
@@ -101,7 +105,7 @@ func swapped(a, b string) bool {
 	return string(x) == string(y)
 }
 
-// Slip lists the verbs that a misspelt word could be, as start, stop and reboot:
+// Slip lists the names of the verbs that a misspelt word could be:
 // those that the fewest slips away are. A word of the grammar is no slip, and
 // neither is a verb behind a prefix: "unstop" asks for something else.
 func Slip(w Word) []string {
@@ -114,17 +118,17 @@ func Slip(w Word) []string {
 	}
 	best := limit
 	var out []string
-	for _, v := range [...]struct{ written, verb string }{
-		{"stop", "stop"}, {"shutdown", "stop"}, {"start", "start"}, {"restart", "reboot"}, {"reboot", "reboot"},
-	} {
-		if len(w.Lower) > len(v.written)+1 && strings.HasSuffix(w.Lower, v.written) {
-			return nil
-		}
-		switch d := Distance(w.Lower, v.written, limit); {
-		case d < best:
-			best, out = d, []string{v.verb}
-		case d == best && !slices.Contains(out, v.verb):
-			out = append(out, v.verb)
+	for _, v := range kind.Verbs() {
+		for _, written := range v.Slips {
+			if len(w.Lower) > len(written)+1 && strings.HasSuffix(w.Lower, written) {
+				return nil
+			}
+			switch d := Distance(w.Lower, written, limit); {
+			case d < best:
+				best, out = d, []string{v.Is}
+			case d == best && !slices.Contains(out, v.Is):
+				out = append(out, v.Is)
+			}
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage/index"
 	"github.com/cloudops/cloudops/storage/kind"
 )
@@ -263,6 +264,70 @@ func TestNamesAreFoundAsTheyAreWritten(t *testing.T) {
 		got := Names(Split(text), func(n string) bool { return slices.Contains(known, n) })
 		if len(got) != 1 || got[0].Name != want {
 			t.Errorf("%q names %v, want %s", text, got, want)
+		}
+	}
+}
+
+// What types, states and verbs are called is none of the words that no name may
+// hide, but for the forms of verbs that are states: stopped.
+func TestTypesAndVerbsTakeNoWordOfTheGrammar(t *testing.T) {
+	for w, c := range classes {
+		if c&Kind != 0 && c&never != 0 || c&State != 0 && c&never&^ActionForm != 0 ||
+			c&Action != 0 && c&(never&^Action|Time|Unsupported) != 0 {
+			t.Errorf("%q is what a type, state or verb is called, and a word of the grammar", w)
+		}
+	}
+}
+
+// A type means the same resources in chat and in search, whatever it is called.
+func TestChatAndSearchMeanTheSame(t *testing.T) {
+	x := index.New(aws.Kinds())
+	for _, k := range aws.Kinds().All() {
+		x.Put(index.Record{Key: index.Key{Type: k.Type, ID: "0", AccountID: "1", Region: "2"}, Service: k.Service})
+	}
+	for _, k := range aws.Kinds().All() {
+		for _, w := range slices.Concat(k.Words, k.Also) {
+			for _, word := range [...]string{w, kind.Plural(w)} {
+				ws := Split(word)
+				chat := Read(ws).Alone().Types
+				if chat == nil {
+					chat, _ = Kinds(ws, 0)
+				}
+				var search []string
+				rs, _ := x.Search(word, index.Filter{}, -1)
+				for _, r := range rs {
+					search = append(search, r.Type)
+				}
+				slices.Sort(chat)
+				slices.Sort(search)
+				if len(chat) == 0 || !slices.Equal(chat, search) {
+					t.Errorf("%q means %q in chat and %q in search", word, chat, search)
+				}
+			}
+		}
+	}
+}
+
+// A state word is said of the states of each type that it stands for, and of no
+// other type's.
+func TestStatesAreThoseOfTheType(t *testing.T) {
+	for _, c := range []struct {
+		word, typ, state string
+		want             bool
+	}{
+		{"running", "ec2_instance", "running", true}, {"running", "rds_instance", "available", true}, {"up", "rds_cluster", "backing-up", true},
+		{"running", "ec2_instance", "available", false}, {"running", "ec2_instance", "stopped", false}, {"down", "ec2_instance", "Stopped", true},
+		{"starting", "ec2_instance", "pending", true}, {"pending", "rds_instance", "starting", true}, {"starting", "rds_instance", "available", false},
+		{"failed", "rds_instance", "storage-full", true}, {"deleting", "ec2_instance", "shutting-down", true}, {"storage-full", "rds_instance", "storage-full", true},
+		{"active", "rds_instance", "available", true}, {"active", "rds_instance", "backing-up", false}, {"running", "s3_bucket", "", false},
+	} {
+		if got := Means(c.word, c.typ, c.state); got != c.want {
+			t.Errorf("whether %q is said of a %s that is %s: %v", c.word, c.typ, c.state, got)
+		}
+	}
+	for state, want := range map[string]bool{"terminated": true, "shutting-down": true, StateGone: true, "stopped": false, "": false} {
+		if got := Gone(index.Record{Key: index.Key{Type: "ec2_instance"}, State: state}); got != want {
+			t.Errorf("whether what is %q is gone: %v", state, got)
 		}
 	}
 }

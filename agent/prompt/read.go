@@ -20,10 +20,8 @@ type Qualifiers struct {
 	Accounts []string
 	// AccountNames are given as "the staging account".
 	AccountNames []string
-	// States are the states that a state word stands for.
+	// States are the words for states, see Means.
 	States []string
-	// StateWords are those words.
-	StateWords []string
 	// Tags are given as key=value; an empty value means that the key is there.
 	Tags map[string]string
 	// Words are others, such as "staging" or "postgres": each must be found in
@@ -91,10 +89,19 @@ func Negated(w string) bool {
 		strings.HasPrefix(low, "!") || strings.Contains(low, "!=") || strings.Contains(low, "<>") || strings.Contains(low, "!~")
 }
 
+// Alone is the description by itself: "instances" are those of EC2, though beside
+// a name they may be a database's.
+func (q Qualifiers) Alone() Qualifiers {
+	if alone, all := aws.Kinds().Called(q.Kind); len(alone) > 0 && slices.Equal(q.Types, all) {
+		q.Types = alone
+	}
+	return q
+}
+
 // kind adds a kind word; a second one narrows the first: "db instance".
 func (q *Qualifiers) kind(low string) {
 	alone, of := aws.Kinds().Called(low)
-	q.Plural = q.Plural || strings.HasSuffix(low, "s") && low != "s3" && low != "rds"
+	q.Plural = q.Plural || plurals[low]
 	if q.Kind == "" {
 		q.Kind, q.Types = low, slices.Clone(of)
 		return
@@ -122,7 +129,10 @@ func (q Qualifiers) Match(r index.Record) bool {
 	in := func(list []string, v string) bool {
 		return len(list) == 0 || slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, v) })
 	}
-	if !in(q.Types, r.Type) || !in(q.Regions, r.Region) || !in(q.Accounts, r.AccountID) || !in(q.States, r.State) {
+	if !in(q.Types, r.Type) || !in(q.Regions, r.Region) || !in(q.Accounts, r.AccountID) {
+		return false
+	}
+	if len(q.States) > 0 && !slices.ContainsFunc(q.States, func(w string) bool { return Means(w, r.Type, r.State) }) {
 		return false
 	}
 	for k, v := range q.Tags {
@@ -181,8 +191,9 @@ func AlikeParts(text, word string) bool {
 	return false
 }
 
-// short forms that people use for one another, beside those of environments.
-var short = map[string]string{"postgresql": "postgres", "pg": "postgres", "maria": "mariadb"}
+// engines are the values that people ask for by name, such as those of databases,
+// and short other words for them, beside those of environments.
+var engines, short = aws.Kinds().Values()
 
 func full(s string) string {
 	if e := kind.EnvironmentNamed(s); e != "" {
@@ -195,22 +206,18 @@ func full(s string) string {
 	return s
 }
 
-// engines are those of the databases that RDS has.
-var engines = strings.Fields("postgres mysql mariadb oracle sqlserver aurora aurora-mysql aurora-postgresql db2")
-
 // Vocabulary reports whether a word says something of an estate even where
 // nothing in it is called so: an environment, or a database's engine.
 func Vocabulary(word string) bool {
 	return kind.EnvironmentNamed(word) != "" || slices.Contains(engines, full(word))
 }
 
-// Gone reports whether a resource in a state is on its way out, or out.
-func Gone(state string) bool {
-	switch strings.ToLower(state) {
-	case "terminated", "shutting-down", "deleting", "deleted", "gone":
-		return true
-	}
-	return false
+// StateGone is the state of a resource that AWS, asked just now, has no more.
+const StateGone = "gone"
+
+// Gone reports whether a resource is on its way out, or out.
+func Gone(r index.Record) bool {
+	return r.State == StateGone || aws.Kinds().Phase(r.Type, r.State) == kind.Gone
 }
 
 // Closest drops, of resources that fit, those whose tags name another

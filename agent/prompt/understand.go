@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,12 +91,9 @@ func (u *understanding) word(i int) int {
 		return n
 	}
 	switch low := w.Lower; {
-	case kind.IsRegion(low), places[low] != "":
-		if places[low] != "" {
-			low = places[low]
-		}
+	case kind.IsRegion(low), kind.RegionIn(low) != "":
 		q := u.into(i, 1, Narrows)
-		q.Regions = append(q.Regions, low)
+		q.Regions = append(q.Regions, cmp.Or(kind.RegionIn(low), low))
 	case isAccount(low):
 		q := u.into(i, 1, Narrows)
 		q.Accounts = append(q.Accounts, low)
@@ -105,15 +103,13 @@ func (u *understanding) word(i int) int {
 		u.q.kind(low)
 	case w.Is(State) && states[low] != nil && stateHere(u.ws, i):
 		q := u.into(i, 1, Narrows)
-		q.States = append(q.States, states[low]...)
-		q.StateWords = append(q.StateWords, low)
+		q.States = append(q.States, low)
 	case strings.HasPrefix(low, "non-") && states[low[4:]] != nil:
 		u.uses[i] = Narrows
-		u.q.Not = append(u.q.Not, Qualifiers{States: states[low[4:]], StateWords: []string{low[4:]}})
+		u.q.Not = append(u.q.Not, Qualifiers{States: []string{low[4:]}})
 	case (low == "run" || low == "runs") && i > 0 && !u.ws[i-1].Is(Ask|Person|Preposition|Polite):
 		q := u.into(i, 1, Narrows)
-		q.States = append(q.States, states["running"]...)
-		q.StateWords = append(q.StateWords, "running")
+		q.States = append(q.States, "running")
 	case u.order(i):
 	case w.isOne("top") && i+1 < len(u.ws) && strings.Trim(u.ws[i+1].Lower, "0123456789") == "":
 		u.uses[i] = Form
@@ -141,12 +137,12 @@ func (u *understanding) facet(f Facet, at, n int) {
 	for i := range n {
 		u.uses[at+i] = Narrows
 	}
-	if f.Name == Replica && u.had(at) {
-		f.Name = HasReplicas
+	if f.Had != nil && u.had(at) {
+		f.Property = f.Had
 	}
 	if u.not >= 0 {
 		u.uses[u.not], u.not = Narrows, -1
-		f.Not = !f.Not
+		f.Lacking = !f.Lacking
 	}
 	if !slices.Contains(u.q.Facets, f) {
 		u.q.Facets = append(u.q.Facets, f)
@@ -181,14 +177,14 @@ func (u *understanding) tags(i int) int {
 			at++
 		}
 		if at == len(u.ws) || u.ws[at-1].After != 0 || u.ws[at].Is(Preposition) {
-			u.facet(Facet{Name: Tagged}, i, 1)
+			u.facet(Facet{Property: kind.Tagged}, i, 1)
 			return 1
 		}
 		if strings.Contains(u.ws[at].Text, "=") {
 			return 0
 		}
 		if !calls(u.ws[at]) {
-			u.facet(Facet{Name: Tagged}, i, 1) // "with no tags please"
+			u.facet(Facet{Property: kind.Tagged}, i, 1) // "with no tags please"
 			return 1
 		}
 		key, n = u.ws[at].Text, at-i+1
@@ -293,7 +289,7 @@ func (u *understanding) number(i int) {
 func negates(ws []Word, i int) bool {
 	if ws[i].isOne("no") {
 		for _, w := range ws[i+1 : min(len(ws), i+3)] {
-			if facetWords[w.Lower] && !w.isOne("encrypted", "unencrypted", "private", "unprotected", "protected", "untagged", "unversioned", "versioned") ||
+			if facetWords[w.Lower] && !strings.HasSuffix(w.Lower, "ed") && !w.isOne("private") ||
 				w.isOne("tag", "tags", "name", "ip", "replicas") {
 				return true
 			}
@@ -344,7 +340,7 @@ func (u *understanding) form(i int) bool {
 // unencrypted" are all.
 func (u *understanding) contradictions() {
 	u.q.Facets = slices.DeleteFunc(slices.Clone(u.q.Facets), func(f Facet) bool {
-		return slices.Contains(u.q.Facets, Facet{Name: f.Name, Not: !f.Not})
+		return slices.Contains(u.q.Facets, Facet{Property: f.Property, Lacking: !f.Lacking})
 	})
 }
 

@@ -28,7 +28,7 @@ var ec2Instance = kind.Kind{
 		{Name: "instance_type", Label: "type", Show: "{instance_type}", Bound: true, Embed: true},
 		{Name: "availability_zone", Label: "zone", Show: "{availability_zone}"},
 		{Name: "private_ip", Label: "private address", Show: "{private_ip}"},
-		{Name: "public_ip", Label: "public address", Show: "{public_ip}"},
+		{Name: "public_ip", Label: "public address", Show: "{public_ip}", Asks: kind.Public, Always: true},
 		{Name: "private_dns", Label: "private DNS name"},
 		{Name: "public_dns", Label: "public DNS name"},
 		{Name: "vpc_id", Label: "VPC"},
@@ -41,16 +41,16 @@ var ec2Instance = kind.Kind{
 		{Name: "architecture", Label: "architecture", Embed: true},
 		{Name: "platform", Label: "platform", Embed: true},
 		{Name: "root_device_type", Label: "root device", Bound: true},
-		{Name: "lifecycle", Label: "lifecycle", Bound: true},
+		{Name: "lifecycle", Label: "lifecycle", Bound: true, Asks: kind.Spot, Yes: []string{"spot"}, Always: true},
 		{Name: "tenancy", Label: "tenancy"},
 		{Name: "launched_at", Label: "last started"},
 		{Name: "stop_protection", Label: "protected from being stopped", Bound: true},
-		{Name: "termination_protection", Label: "protected from termination", Bound: true},
+		{Name: "termination_protection", Label: "protected from termination", Bound: true, Asks: kind.Protected},
 	},
 	States: []kind.State{
-		{Name: "running", Phase: kind.Up}, {Name: "stopped", Phase: kind.Down},
-		{Name: "pending", Phase: kind.Moving}, {Name: "stopping", Phase: kind.Moving},
-		{Name: "shutting-down", Phase: kind.Gone}, {Name: "terminated", Phase: kind.Gone},
+		{Name: "running", Phase: kind.Up, Words: []string{"active"}}, {Name: "stopped", Phase: kind.Down},
+		{Name: "pending", Phase: kind.Moving, Words: []string{"starting", "creating"}}, {Name: "stopping", Phase: kind.Moving},
+		{Name: "shutting-down", Phase: kind.Gone, Words: []string{"deleting"}}, {Name: "terminated", Phase: kind.Gone},
 	},
 	Edges: []kind.Edge{
 		{Fact: "vpc_id", Is: "in", To: "ec2_vpc"}, {Fact: "subnet_id", Is: "in", To: "ec2_subnet"},
@@ -141,7 +141,7 @@ func protection(ctx context.Context, cfg aws.Config, r storage.Resource) {
 		case a == types.InstanceAttributeNameDisableApiTermination && out.DisableApiTermination != nil && out.DisableApiTermination.Value != nil:
 			return *out.DisableApiTermination.Value
 		}
-		return "unknown"
+		return kind.Unread
 	}
 	c := facts(r.Constraints)
 	c["stop_protection"] = read(types.InstanceAttributeNameDisableApiStop)

@@ -18,11 +18,11 @@ import (
 // brought back by waiting.
 var (
 	rdsStates = []kind.State{
-		{Name: "available", Phase: kind.Up}, {Name: "storage-optimization", Phase: kind.Up}, {Name: "backing-up", Phase: kind.Up},
+		{Name: "available", Phase: kind.Up, Words: []string{"active"}}, {Name: "storage-optimization", Phase: kind.Up}, {Name: "backing-up", Phase: kind.Up},
 		{Name: "configuring-enhanced-monitoring", Phase: kind.Up}, {Name: "configuring-iam-database-auth", Phase: kind.Up},
 		{Name: "configuring-log-exports", Phase: kind.Up}, {Name: "converting-to-vpc", Phase: kind.Moving},
 		{Name: "stopped", Phase: kind.Down}, {Name: "inaccessible-encryption-credentials-recoverable", Phase: kind.Down},
-		{Name: "creating", Phase: kind.Moving}, {Name: "starting", Phase: kind.Moving}, {Name: "stopping", Phase: kind.Moving},
+		{Name: "creating", Phase: kind.Moving}, {Name: "starting", Phase: kind.Moving, Words: []string{"pending"}}, {Name: "stopping", Phase: kind.Moving},
 		{Name: "rebooting", Phase: kind.Moving}, {Name: "modifying", Phase: kind.Moving}, {Name: "upgrading", Phase: kind.Moving},
 		{Name: "renaming", Phase: kind.Moving}, {Name: "maintenance", Phase: kind.Moving}, {Name: "moving-to-vpc", Phase: kind.Moving},
 		{Name: "resetting-master-credentials", Phase: kind.Moving}, {Name: "failing-over", Phase: kind.Moving},
@@ -41,7 +41,9 @@ var (
 		"incompatible-network", "incompatible-restore", "insufficient-capacity"}
 	rdsStopped = []string{"stopped", "inaccessible-encryption-credentials-recoverable"}
 	rdsHosts   = []kind.Form{kind.Host(".rds.amazonaws.com"), kind.Host(".rds.amazonaws.com.cn")}
-	rdsEngine  = kind.Fact{Name: "engine", Label: "engine", Show: "{engine} {engine_version}", Bound: true, Embed: true}
+	rdsEngine  = kind.Fact{Name: "engine", Label: "engine", Show: "{engine} {engine_version}", Bound: true, Embed: true,
+		Values: strings.Fields("postgres mysql mariadb oracle sqlserver aurora aurora-mysql aurora-postgresql db2"),
+		Short:  map[string]string{"postgresql": "postgres", "pg": "postgres", "maria": "mariadb"}}
 )
 
 // rdsNamed is what AWS lets databases be called: at most 63 small letters,
@@ -50,7 +52,7 @@ const rdsNamed = `[A-Za-z](?:-?[A-Za-z0-9]){0,62}`
 
 var rdsInstance = kind.Kind{
 	Type: "rds_instance", Service: "rds", Label: kind.Noun{One: "RDS instance", Many: "RDS instances"},
-	Words: []string{"database", "db", "sql", "rds", "aurora"}, Also: []string{"server", "instance", "host", "node"},
+	Words: []string{"database", "db", "sql", "rds"}, Also: []string{"server", "instance", "host", "node"},
 	Reads: "rds:DescribeDBInstances", ARN: "db:", Named: rdsNamed,
 	Forms: append([]kind.Form{{Pattern: `db-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),
 	IaC:   []string{"aws_db_instance.identifier", "aws_rds_cluster_instance.identifier", "AWS::RDS::DBInstance"},
@@ -58,9 +60,9 @@ var rdsInstance = kind.Kind{
 		{Name: "instance_class", Label: "class", Show: "{instance_class}", Bound: true, Embed: true},
 		rdsEngine,
 		{Name: "allocated_storage", Label: "storage", Show: "{allocated_storage} GiB"},
-		{Name: "multi_az", Label: "Multi-AZ", Show: "Multi-AZ", Bound: true, Embed: true},
-		{Name: "is_read_replica", Label: "read replica", Show: "read replica", Bound: true, Embed: true},
-		{Name: "has_read_replicas", Label: "has read replicas", Bound: true},
+		{Name: "multi_az", Label: "Multi-AZ", Show: "Multi-AZ", Bound: true, Embed: true, Asks: kind.MultiAZ},
+		{Name: "is_read_replica", Label: "read replica", Show: "read replica", Bound: true, Embed: true, Asks: kind.Replica},
+		{Name: "has_read_replicas", Label: "has read replicas", Bound: true, Asks: kind.HasReplicas},
 		{Name: "read_replicas", Label: "read replicas", Bound: true},
 		{Name: "replica_of", Label: "replica of"},
 		{Name: "cluster", Label: "cluster", Bound: true},
@@ -69,8 +71,8 @@ var rdsInstance = kind.Kind{
 		{Name: "database_name", Label: "database"},
 		{Name: "storage_type", Label: "storage type"},
 		{Name: "iops", Label: "IOPS"},
-		{Name: "storage_encrypted", Label: "encrypted"},
-		{Name: "publicly_accessible", Label: "publicly accessible"},
+		{Name: "storage_encrypted", Label: "encrypted", Asks: kind.Encrypted},
+		{Name: "publicly_accessible", Label: "publicly accessible", Asks: kind.Public},
 		{Name: "availability_zone", Label: "zone"},
 		{Name: "vpc_id", Label: "VPC"},
 		{Name: "subnet_group", Label: "subnet group"},
@@ -78,7 +80,7 @@ var rdsInstance = kind.Kind{
 		{Name: "backup_retention_days", Label: "days that backups are kept"},
 		{Name: "backup_window", Label: "backup window"},
 		{Name: "maintenance_window", Label: "maintenance window"},
-		{Name: "deletion_protection", Label: "protected from deletion", Bound: true},
+		{Name: "deletion_protection", Label: "protected from deletion", Bound: true, Asks: kind.Protected},
 	},
 	States: rdsStates,
 	Edges: []kind.Edge{
@@ -124,7 +126,7 @@ var rdsInstance = kind.Kind{
 
 var rdsCluster = kind.Kind{
 	Type: "rds_cluster", Service: "rds", Label: kind.Noun{One: "RDS cluster", Many: "RDS clusters"},
-	Words: []string{"cluster", "database", "db", "sql", "rds", "aurora"},
+	Words: []string{"cluster", "database", "db", "sql", "rds"},
 	Reads: "rds:DescribeDBClusters", ARN: "cluster:", Named: rdsNamed,
 	Forms: append([]kind.Form{{Pattern: `cluster-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),
 	IaC:   []string{"aws_rds_cluster.cluster_identifier", "AWS::RDS::DBCluster"},
@@ -135,11 +137,11 @@ var rdsCluster = kind.Kind{
 		{Name: "engine_mode", Label: "engine mode"},
 		{Name: "instance_class", Label: "class", Bound: true, Embed: true},
 		{Name: "allocated_storage", Label: "storage"},
-		{Name: "storage_encrypted", Label: "encrypted"},
-		{Name: "publicly_accessible", Label: "publicly accessible"},
-		{Name: "multi_az", Label: "Multi-AZ", Bound: true},
-		{Name: "is_read_replica", Label: "replicates another cluster", Bound: true},
-		{Name: "has_read_replicas", Label: "has read replicas", Bound: true},
+		{Name: "storage_encrypted", Label: "encrypted", Asks: kind.Encrypted},
+		{Name: "publicly_accessible", Label: "publicly accessible", Asks: kind.Public},
+		{Name: "multi_az", Label: "Multi-AZ", Bound: true, Asks: kind.MultiAZ},
+		{Name: "is_read_replica", Label: "replicates another cluster", Bound: true, Asks: kind.Replica},
+		{Name: "has_read_replicas", Label: "has read replicas", Bound: true, Asks: kind.HasReplicas},
 		{Name: "read_replicas", Label: "read replicas", Bound: true},
 		{Name: "replica_of", Label: "replica of"},
 		{Name: "global_cluster", Label: "global database"},
@@ -150,7 +152,7 @@ var rdsCluster = kind.Kind{
 		{Name: "database_name", Label: "database"},
 		{Name: "subnet_group", Label: "subnet group"},
 		{Name: "backup_retention_days", Label: "days that backups are kept"},
-		{Name: "deletion_protection", Label: "protected from deletion", Bound: true},
+		{Name: "deletion_protection", Label: "protected from deletion", Bound: true, Asks: kind.Protected},
 	},
 	States: rdsStates,
 	Edges: []kind.Edge{

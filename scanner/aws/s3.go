@@ -21,11 +21,11 @@ import (
 var s3Bucket = kind.Kind{
 	Type: "s3_bucket", Service: "s3", Label: kind.Noun{One: "S3 bucket", Many: "S3 buckets"},
 	Words: []string{"bucket", "s3"}, Global: true, Reads: "s3:ListAllMyBuckets",
-	Named: `[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]`, UniqueName: true,
+	Named: `[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]`, UniqueName: true, TagsApart: true,
 	Forms: []kind.Form{{Pattern: `s3://.+`}, {Pattern: `.*\.s3[.-].*`}},
 	IaC:   []string{"aws_s3_bucket.bucket", "AWS::S3::Bucket"},
 	Facts: []kind.Fact{
-		{Name: "versioning", Label: "versioning", Show: "versioning {versioning}", Embed: true},
+		{Name: "versioning", Label: "versioning", Show: "versioning {versioning}", Embed: true, Asks: kind.Versioned, Yes: []string{"enabled"}},
 	},
 	Gone: []string{"NoSuchBucket"},
 }
@@ -122,7 +122,7 @@ func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.
 	r.CreatedAt = moment(found.CreationDate)
 	r.Tags = map[string]string{}
 	if region == "" {
-		r.Metadata["tags_unknown"] = true
+		r.Metadata[kind.TagsUnknown] = true
 		return r, nil
 	}
 	if b.target.Partition == "aws" {
@@ -144,7 +144,7 @@ func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.
 		return storage.Resource{}, err
 	}
 	if !known {
-		r.Metadata["tags_unknown"] = true
+		r.Metadata[kind.TagsUnknown] = true
 	}
 	_, err = b.ask(ctx, region, "s3:GetBucketVersioning", func(client *s3.Client) error {
 		out, err := client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &name})
@@ -160,7 +160,7 @@ func (b *bucketReader) bucket(ctx context.Context, found types.Bucket) (storage.
 // kept from an earlier time has that time in NAME_as_of.
 
 func lacksOfBucket(r storage.Resource) bool {
-	return r.Region == "" || r.Metadata["tags_unknown"] != nil || r.Metadata["versioning"] == nil
+	return r.Region == "" || r.Metadata[kind.TagsUnknown] != nil || r.Metadata["versioning"] == nil
 }
 
 func keepOfBucket(r *storage.Resource, known storage.Resource, at time.Time) {
@@ -174,9 +174,9 @@ func keepOfBucket(r *storage.Resource, known storage.Resource, at time.Time) {
 	if r.Region == "" {
 		r.Region, r.Aliases = known.Region, known.Aliases // a bucket never moves
 	}
-	if r.Metadata["tags_unknown"] != nil && known.Metadata["tags_unknown"] == nil {
+	if r.Metadata[kind.TagsUnknown] != nil && known.Metadata[kind.TagsUnknown] == nil {
 		r.Tags = known.Tags
-		delete(r.Metadata, "tags_unknown")
+		delete(r.Metadata, kind.TagsUnknown)
 		keep("tags")
 	}
 	if v, ok := known.Metadata["versioning"].(string); ok && r.Metadata["versioning"] == nil {

@@ -42,13 +42,32 @@ var fillers = [...]string{
 // id or name, and the summary. "state=stopped" and "region:us-west-2" match
 // that field only. Quotes keep words together. An empty query lists all that
 // the filter lets through. Limit 0 means DefaultLimit, below 0 no limit; total
-// counts the matches before the limit.
+// counts the matches before the limit. A word means what it means alone, and
+// only where nothing fits that what it may mean beside others: "instances" are
+// those of EC2, the "db instance" is none of them.
 func (x *Index) Search(query string, f Filter, limit int) (found []Record, total int) {
 	if limit == 0 {
 		limit = DefaultLimit
 	}
-	s := x.snapshot()
-	m := newMatcher(s.strs, terms(query, x.kinds), f)
+	s, ts := x.snapshot(), terms(query, x.kinds)
+	if found, total = s.search(ts, f, limit); total > 0 {
+		return found, total
+	}
+	wider := false
+	for i := range ts {
+		for t := &ts[i]; t != nil; t = t.typ {
+			wider = wider || len(t.all) > len(t.types)
+			t.types = t.all
+		}
+	}
+	if !wider {
+		return nil, 0
+	}
+	return s.search(ts, f, limit)
+}
+
+func (s *snapshot) search(ts []term, f Filter, limit int) (found []Record, total int) {
+	m := newMatcher(s.strs, ts, f)
 	best := ranking{limit: limit}
 	for row := range s.rows {
 		b := s.body(row)
@@ -60,9 +79,9 @@ func (x *Index) Search(query string, f Filter, limit int) (found []Record, total
 			continue
 		}
 		total++
-		best.offer(hit{row, score, m.name}, &s)
+		best.offer(hit{row, score, m.name}, s)
 	}
-	for _, h := range best.sorted(&s) {
+	for _, h := range best.sorted(s) {
 		r, err := decodeRecord(s.body(h.row), s.strs)
 		if err != nil {
 			continue
@@ -80,8 +99,8 @@ type term struct {
 	// text is the whole word, bytes the same.
 	text  string
 	bytes []byte
-	// types are what the word calls, singular if it is a plural.
-	types []string
+	// types are what the word calls alone, all what beside others.
+	types, all []string
 	// stem is the word without a plural s.
 	stem string
 	// typ is the value of type=value.
@@ -150,7 +169,7 @@ func newTerm(w string, kinds *kind.Set) term {
 	if len(w) > 2 && strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") {
 		t.stem = w[:len(w)-1]
 	}
-	t.types, _ = kinds.Called(w)
+	t.types, t.all = kinds.Called(w)
 	return t
 }
 
@@ -335,7 +354,11 @@ func (m *matcher) fields(b []byte, l *layout, i int) int {
 	case only("id"):
 		return fitWord(m.text(b, l.id, 0), t.value, fitID, fitIDPrefix)
 	}
-	return max(m.typ(b, l.typ, i), fit(l.service), fit(l.state), fit(l.region), fit(l.account), fit(l.accountName),
+	service := 0
+	if t.all == nil { // or "s3" would be all of its service
+		service = fit(l.service)
+	}
+	return max(m.typ(b, l.typ, i), service, fit(l.state), fit(l.region), fit(l.account), fit(l.accountName),
 		m.summary(b, l.summary, i))
 }
 
@@ -370,6 +393,9 @@ func fitTypeOf(typ []byte, t *term) int {
 		if string(typ) == c {
 			return fitType
 		}
+	}
+	if t.all != nil {
+		return 0
 	}
 	for part := range bytes.SplitSeq(typ, []byte("_")) {
 		if string(part) == t.stem || string(part) == t.text {

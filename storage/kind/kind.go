@@ -7,7 +7,8 @@
 // a service. Whoever needs to know something of a type reads it there: search,
 // chat, hovers, menus, cards, risk, editors and docs/resources.md. verb.go has
 // the verbs, rule.go the rules and identifier.go the looks of identifiers;
-// environment.go and region.go say what production and a region are.
+// environment.go and region.go say what production and a region are; property.go
+// has what people ask whether resources have it.
 //
 // Invariants: a Kind is complete in itself and never changes; New refuses one
 // that contradicts itself or another; nothing here calls AWS or keeps state.
@@ -19,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,6 +50,9 @@ type Kind struct {
 	Named string
 	// UniqueName: no two resources in the whole partition have the same name.
 	UniqueName bool
+	// TagsApart: its tags are read by a call of their own, so that they can be
+	// unknown, see TagsUnknown.
+	TagsApart bool
 	// IaC are the attributes of code that name it: aws_db_instance.identifier.
 	IaC     []string
 	Facts   []Fact
@@ -94,7 +99,21 @@ type Fact struct {
 	Bound bool
 	// Embed: it is part of what a search by meaning finds.
 	Embed bool
+	// Asks is the property that it tells of, if any: the resource has it where
+	// the fact is one of Yes, which may end in a star, or, with none, is there and
+	// not false. One that AWS always tells where it is so says no by not being
+	// there; of others that is not known.
+	Asks   *Property
+	Yes    []string
+	Always bool
+	// Values are those that people ask for by name, in lower case: postgres; Short
+	// are other words for them.
+	Values []string
+	Short  map[string]string
 }
+
+// Unread is the value of a fact that AWS did not let be read.
+const Unread = "unknown"
 
 // Phase is what a state means, whatever the type.
 type Phase string
@@ -112,6 +131,8 @@ const (
 type State struct {
 	Name  string
 	Phase Phase
+	// Words are what else people call it: a pending instance is starting.
+	Words []string
 }
 
 // Edge is a fact that names another resource.
@@ -343,6 +364,51 @@ func (s *Set) Called(word string) (alone, all []string) {
 	return nil, nil
 }
 
+// Phase is what a state of a type means; "" for one that is not known.
+func (s *Set) Phase(typ, state string) Phase {
+	if k := s.byType[typ]; k != nil {
+		return k.Phase(strings.ToLower(state))
+	}
+	return ""
+}
+
+// States lists the names of the states of all types.
+func (s *Set) States() []string {
+	var names []string
+	for _, k := range s.kinds {
+		for _, state := range k.States {
+			names = append(names, state.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Values lists the values of facts that people ask for by name, and Short what
+// other words stand for: "pg" for postgres.
+func (s *Set) Values() (values []string, short map[string]string) {
+	short = map[string]string{}
+	for _, k := range s.kinds {
+		for _, f := range k.Facts {
+			values = append(values, f.Values...)
+			maps.Copy(short, f.Short)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values), short
+}
+
+// Plural is a word of people for more than one.
+func Plural(word string) string {
+	switch head, y := strings.CutSuffix(word, "y"); {
+	case y && head != "" && !strings.ContainsRune("aeiou", rune(head[len(head)-1])):
+		return head + "ies"
+	case strings.HasSuffix(word, "x"), strings.HasSuffix(word, "ch"), strings.HasSuffix(word, "sh"), strings.HasSuffix(word, "ss"):
+		return word + "es"
+	}
+	return word + "s"
+}
+
 // check says what is wrong with a kind by itself.
 func (k *Kind) check() (wrong []error) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
@@ -353,11 +419,18 @@ func (k *Kind) check() (wrong []error) {
 		say("no IAM action reads it")
 	}
 	facts := map[string]bool{"engine": true, "engine_version": true}
+	asked := map[*Property]bool{nil: true}
 	for _, f := range k.Facts {
 		if f.Label == "" {
 			say("fact %s lacks a label", f.Name)
 		}
-		facts[f.Name] = true
+		if f.Asks != nil && asked[f.Asks] || f.Asks == Tagged {
+			say("fact %s is not the only one that tells whether it is %s", f.Name, f.Asks.Is)
+		}
+		if f.Asks == nil && (f.Always || f.Yes != nil) {
+			say("fact %s says when it is so, and not what", f.Name)
+		}
+		asked[f.Asks], facts[f.Name] = true, true
 	}
 	for _, name := range k.Asked() {
 		if !facts[name] && !slices.ContainsFunc(everywhere, func(r Rule) bool { return r.asks(name) }) {

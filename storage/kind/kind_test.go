@@ -15,10 +15,11 @@ func lamp() Kind {
 			{Name: "watts", Label: "power", Show: "{watts} W", Bound: true},
 			{Name: "dimmed", Label: "dimmed", Show: "dimmed"},
 			{Name: "bulbs", Label: "bulbs", Count: Noun{"bulb", "bulbs"}},
-			{Name: "locked", Label: "locked"},
-			{Name: "keeper", Label: "keeper"},
+			{Name: "locked", Label: "locked", Asks: Protected},
+			{Name: "keeper", Label: "keeper", Asks: Public, Always: true},
+			{Name: "made", Label: "made in", Asks: Versioned, Yes: []string{"eu*"}},
 		},
-		States: []State{{"on", Up}, {"off", Down}, {"burnt", Broken}},
+		States: []State{{Name: "on", Phase: Up}, {Name: "off", Phase: Down}, {Name: "burnt", Phase: Broken}},
 		Edges:  []Edge{{"bulbs", "has", "house_bulb"}},
 		Actions: []Action{
 			{Verb: Start, Operation: "light-lamp", Undo: Stop, Effect: "It shines.", From: []string{"off"}, Done: []string{"on"}, Failed: []string{"burnt"}},
@@ -128,6 +129,8 @@ func TestAKindThatContradictsItselfIsRefused(t *testing.T) {
 		"lacks a label":              func(k *Kind) { k.Facts[0].Label = "" },
 		"is no fact of it":           func(k *Kind) { k.Rules[0].When[0] = If("colour") },
 		"is of no fact":              func(k *Kind) { k.Edges[0].Fact = "colour" },
+		"is not the only one":        func(k *Kind) { k.Facts[0].Asks = Protected },
+		"and not what":               func(k *Kind) { k.Facts[0].Always = true },
 		"lacks a phase":              func(k *Kind) { k.States[0].Phase = "" },
 		"is no state of the type":    func(k *Kind) { k.Actions[0].From = []string{"dim"} },
 		"needs the states":           func(k *Kind) { k.Actions[0].From = nil },
@@ -218,11 +221,81 @@ func TestVerbsAreTold(t *testing.T) {
 		if v.Past == "" || v.Doing == "" || v.Icon == "" || v.Disrupts && !v.Changes {
 			t.Errorf("%s is incomplete: %+v", v.Is, v)
 		}
+		for _, p := range v.Phrases {
+			if len(strings.Fields(p)) != 2 {
+				t.Errorf("%q, a phrase of %s, is no two words", p, v.Is)
+			}
+		}
+		for _, w := range v.Slips {
+			if !slices.Contains(v.Words, w) {
+				t.Errorf("%s may be misspelt as %s, which is no word of it", w, v.Is)
+			}
+		}
 		for _, w := range slices.Concat(v.Words, v.Phrases, v.Forms) {
 			if other, taken := seen[w]; taken {
 				t.Errorf("%q is of %s and of %s", w, v.Is, other)
 			}
 			seen[w] = v.Is
+		}
+	}
+}
+
+func TestPropertiesAreToldByFacts(t *testing.T) {
+	s, err := New(lamp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		of    *Property
+		facts string
+		want  Answer
+		value string
+	}{
+		{Protected, "locked=true", Yes, ""}, {Protected, "locked=false", No, ""}, {Protected, "", Unsure, ""}, {Protected, "locked=unknown", Unsure, ""},
+		{Public, "keeper=anna", Yes, "anna"}, {Public, "", No, ""},
+		{Versioned, "made=europe", Yes, ""}, {Versioned, "made=asia", No, ""}, {Versioned, "", Unsure, ""},
+		{Encrypted, "locked=true", Unsure, ""},
+		{Tagged, "", Yes, ""}, {Tagged, "tags_unknown=true", Unsure, ""},
+	} {
+		v := View{Tags: map[string]string{"room": "hall"}, Facts: map[string]string{}}
+		for f := range strings.FieldsSeq(c.facts) {
+			name, value, _ := strings.Cut(f, "=")
+			v.Facts[name] = value
+		}
+		if is, value := s.Of("house_lamp").Has(c.of, v); is != c.want || value != c.value {
+			t.Errorf("with %q, whether it is %s is %d %q, want %d %q", c.facts, c.of.Is, is, value, c.want, c.value)
+		}
+	}
+	if got, _ := s.Of("house_lamp").Has(Tagged, View{}); got != No {
+		t.Errorf("without tags it is tagged: %d", got)
+	}
+}
+
+func TestPropertiesAreToldApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, p := range Properties() {
+		if p.Is == "" || p.Have == "" || p.Lack == "" || p.Has == "" || p.Lacks == "" {
+			t.Errorf("%q is incomplete: %+v", p.Is, p)
+		}
+		for _, w := range slices.Concat(p.Words, p.Not) {
+			if other, taken := seen[w]; taken {
+				t.Errorf("%q asks whether it is %s and %s", w, p.Is, other)
+			}
+			seen[w] = p.Is
+		}
+	}
+}
+
+func TestPlurals(t *testing.T) {
+	s, err := New(lamp(), Kind{Type: "x", Service: "x", Label: Noun{"x", "x"}, Words: []string{"box", "policy", "gateway", "batch", "sqs", "class"}, Unread: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range s.All() {
+		for _, w := range k.Words {
+			if alone, _ := s.Called(Plural(w)); !slices.Equal(alone, []string{k.Type}) {
+				t.Errorf("%s, of %s, means %q", Plural(w), w, alone)
+			}
 		}
 	}
 }

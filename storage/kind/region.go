@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,21 @@ var (
 	continents  = strings.Fields("us eu ap sa ca me af il mx cn eusc")
 	directions  = strings.Fields("north south east west central northeast northwest southeast southwest")
 )
+
+// places are where regions are, as people call them.
+var places = map[string]string{
+	"virginia": "us-east-1", "ohio": "us-east-2", "california": "us-west-1", "oregon": "us-west-2", "canada": "ca-central-1",
+	"ireland": "eu-west-1", "dublin": "eu-west-1", "london": "eu-west-2", "paris": "eu-west-3", "frankfurt": "eu-central-1",
+	"zurich": "eu-central-2", "stockholm": "eu-north-1", "milan": "eu-south-1", "spain": "eu-south-2",
+	"tokyo": "ap-northeast-1", "seoul": "ap-northeast-2", "osaka": "ap-northeast-3", "singapore": "ap-southeast-1",
+	"sydney": "ap-southeast-2", "jakarta": "ap-southeast-3", "mumbai": "ap-south-1", "bahrain": "me-south-1",
+}
+
+// RegionIn is the region that people call by its place; "" for none.
+func RegionIn(place string) string { return places[place] }
+
+// Places lists the places of regions, in order.
+func Places() []string { return slices.Sorted(maps.Keys(places)) }
 
 // RegionShaped reports whether a name could be a region's, of today or of
 // tomorrow: us-west-2, us-gov-east-1, eusc-de-east-1. Such a name can stand in

@@ -177,6 +177,11 @@ func (c Condition) holds(v View) bool {
 	if len(c.Is) == 0 {
 		return value != "" && value != "false" && value != "[]"
 	}
+	return c.fits(value)
+}
+
+// fits reports whether a value is one of those listed.
+func (c Condition) fits(value string) bool {
 	return slices.ContainsFunc(c.Is, func(is string) bool { return fits(value, is) })
 }
 

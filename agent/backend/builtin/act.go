@@ -9,7 +9,6 @@ import (
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
@@ -323,7 +322,7 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 	if out != several && out != all {
 		return ths, out
 	}
-	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := catalog.For(verb, th.Type); return !ok })
+	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := action(verb, th.Type); return !ok })
 	if len(can) == 0 {
 		return ths, out
 	}
@@ -336,7 +335,7 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 // living leaves out what is gone or going, where anything else remains: a
 // terminated namesake is never what is meant.
 func living(ths []thing) []thing {
-	out := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return prompt.Gone(th.State) })
+	out := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return prompt.Gone(th.Record) })
 	if len(out) == 0 {
 		return ths
 	}
@@ -345,18 +344,18 @@ func living(ths []thing) []thing {
 
 // cannot says why a verb is not proposed for a resource in its stored state.
 func (t *turn) cannot(verb string, th thing, anyway bool) string {
-	op, ok := catalog.For(verb, th.Type)
+	a, ok := action(verb, th.Type)
 	state := strings.ToLower(th.State)
 	switch {
 	case !ok:
 		return fmt.Sprintf("%s is %s: cloudops can't %s it. %s", called(th), aKind(th.Type), verb, abilities(th.Type))
-	case anyway || state == "" || !op.Changes():
+	case anyway || state == "" || !a.Verb.Changes:
 		return ""
-	case slices.Contains(op.Already, state):
+	case slices.Contains(a.Already, state):
 		word := "already " + state
 		return fmt.Sprintf("%s, is %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
 			placed(th), render.Markdown(word), t.confirmed(th), render.Markdown(t.write([]part{{verb, t.target(th)}})))
-	case len(op.From) > 0 && !slices.Contains(op.From, state):
+	case len(a.From) > 0 && !slices.Contains(a.From, state):
 		return fmt.Sprintf("%s, is %s (%s); it can't be %s from that state. If that changed since, say “%s anyway” and AWS is asked.",
 			placed(th), render.Markdown(state), t.confirmed(th), participle(verb), render.Markdown(t.write([]part{{verb, t.target(th)}})))
 	}
@@ -390,7 +389,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 			p.say("%s", t.nothingFits(ph.q))
 			return
 		}
-		if _, ok := catalog.For(verb, ths[0].Type); !ok {
+		if _, ok := action(verb, ths[0].Type); !ok {
 			p.say("%s", t.cannot(verb, ths[0], false))
 			return
 		}
@@ -419,7 +418,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		}
 		p.say("Nothing fits “%s”. There is %s.", render.Markdown(ph.said), strings.Join(lines, "; "))
 		for _, th := range living(ths)[:min(len(living(ths)), mostChoices)] {
-			if _, ok := catalog.For(verb, th.Type); ok {
+			if _, ok := action(verb, th.Type); ok {
 				p.suggest = append(p.suggest, step{verb, th})
 			}
 		}
@@ -430,7 +429,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 	case unclear:
 		p.say("I did not understand “%s”, so nothing was proposed for it.", render.Markdown(ph.said))
 		for _, th := range ths {
-			if _, ok := catalog.For(verb, th.Type); ok {
+			if _, ok := action(verb, th.Type); ok {
 				p.wishes = append(p.wishes, step{verb, th})
 			}
 		}
@@ -453,7 +452,7 @@ func (t *turn) unknownName(p *plan, verb string, ph phrase) {
 		near = parts
 	}
 	for _, th := range near[:min(len(near), mostChoices)] {
-		if _, ok := catalog.For(verb, th.Type); ok {
+		if _, ok := action(verb, th.Type); ok {
 			p.suggest = append(p.suggest, step{verb, th})
 		}
 	}

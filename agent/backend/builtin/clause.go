@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cloudops/cloudops/agent/prompt"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // mode is what a clause wants.
@@ -49,7 +50,7 @@ func (it item) word(words ...string) bool {
 // clause is one part of a prompt with a verb of its own.
 type clause struct {
 	mode mode
-	// verb is start, stop or reboot; "" when there is none.
+	// verb is the name of a verb; "" when there is none.
 	verb string
 	// said is the verb as written, where it is no known one.
 	said  string
@@ -358,11 +359,11 @@ func (c *clause) live(head []item) bool {
 	if i < 1 || has(head, never) {
 		return false
 	}
-	ps := phrases(slices.Delete(slices.Clone(head[1:]), i-1, i), "describe")
+	ps := phrases(slices.Delete(slices.Clone(head[1:]), i-1, i))
 	if len(ps) == 0 || ps[0].name == "" && !ps[0].refers {
 		return false
 	}
-	c.mode, c.verb, c.phrases = request, "describe", ps
+	c.mode, c.verb, c.phrases = request, kind.Describe.Is, ps
 	return true
 }
 
@@ -502,7 +503,7 @@ func (c *clause) command(rest []item) {
 		if particle > 0 {
 			object = slices.Delete(object, particle-1, particle)
 		}
-		c.phrases = phrases(object, verb)
+		c.phrases = phrases(object)
 	case tells:
 		c.mode = ask
 		if has(rest[1:], prompt.Action|prompt.Condition|prompt.ActionForm) && !has(rest, prompt.State) || has(rest[1:], prompt.Question) && !onlyBe(rest[1:]) {
@@ -513,23 +514,24 @@ func (c *clause) command(rest []item) {
 	}
 }
 
-var verbs = map[string]string{
-	"stop": "stop", "halt": "stop", "shutdown": "stop", "poweroff": "stop",
-	"start": "start", "boot": "start",
-	"restart": "reboot", "reboot": "reboot", "cycle": "reboot", "bounce": "reboot", "powercycle": "reboot", "power-cycle": "reboot",
-}
-
-// particles complete verbs that mean nothing alone.
-var particles = map[string]map[string]string{
-	"shut":   {"down": "stop", "off": "stop"},
-	"power":  {"down": "stop", "off": "stop", "up": "start", "on": "start", "cycle": "reboot"},
-	"turn":   {"off": "stop", "on": "start"},
-	"switch": {"off": "stop", "on": "start"},
-	"bring":  {"down": "stop", "up": "start", "online": "start", "offline": "stop"},
-	"spin":   {"down": "stop", "up": "start"},
-	"fire":   {"up": "start"},
-	"take":   {"down": "stop", "offline": "stop"},
-}
+// verbs are the names of the verbs by the words that mean them alone, particles
+// by the first word of a phrase and by its second, which completes it.
+var verbs, particles = func() (map[string]string, map[string]map[string]string) {
+	alone, phrases := map[string]string{}, map[string]map[string]string{}
+	for _, v := range kind.Verbs() {
+		for _, w := range v.Words {
+			alone[w] = v.Is
+		}
+		for _, p := range v.Phrases {
+			first, second, _ := strings.Cut(p, " ")
+			if phrases[first] == nil {
+				phrases[first] = map[string]string{}
+			}
+			phrases[first][second] = v.Is
+		}
+	}
+	return alone, phrases
+}()
 
 // verbIn finds the first verb, where it stands, and where its particle does,
 // which may be behind the object: "turn web-1 off". Positions are 0 for none.
@@ -538,11 +540,8 @@ func verbIn(items []item) (verb string, at, particle int) {
 		if !it.is(prompt.Action) {
 			continue
 		}
-		if v := verbs[it.Lower]; v != "" {
-			return v, i, 0
-		}
 		set := particles[it.Lower]
-		for j := i + 1; j < len(items); j++ {
+		for j := i + 1; j < len(items) && set != nil; j++ {
 			v := ""
 			if items[j].name == "" && !items[j].Quoted {
 				v = set[items[j].Lower]
@@ -551,6 +550,9 @@ func verbIn(items []item) (verb string, at, particle int) {
 			if v != "" && (j == i+1 || last || !items[j].word("on")) {
 				return v, i, j
 			}
+		}
+		if v := verbs[it.Lower]; v != "" {
+			return v, i, 0
 		}
 	}
 	return "", 0, 0

@@ -9,18 +9,43 @@ import (
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
-const helpText = `I find the AWS resources that you name, tell what is known of them, and propose commands. Nothing runs until you approve it.
+// help says what can be asked for.
+func help() string {
+	objects := []string{"pg-main", "web-1 and web-2", "i-0123456789abcdef0 in us-west-2"}
+	var acts []string
+	for _, v := range kind.Verbs() {
+		if v.Changes && len(acts) < len(objects) {
+			acts = append(acts, fmt.Sprintf("“%s %s”", v.Is, objects[len(acts)]))
+		}
+	}
+	return fmt.Sprintf(`I find the AWS resources that you name, tell what is known of them, and propose commands. Nothing runs until you approve it.
 
-- **Act**: “stop pg-main”, “start web-1 and web-2”, “reboot i-0123456789abcdef0 in us-west-2”
+- **Act**: %s
 - **Look**: “describe pg-main”, “is web-1 running?”
 - **Find**: “how many running instances in us-west-2”, “list databases tagged env=production”
-- **An AWS command line**: “aws rds stop-db-instance --db-instance-identifier pg-main”
+- **An AWS command line**: “%s”
 
-A name with spaces, or one that is a plain word, goes in "quotes".`
+A name with spaces, or one that is a plain word, goes in "quotes".`, strings.Join(acts, ", "), exampleLine())
+}
+
+// exampleLine is a command line of the AWS CLI that changes something called pg-main.
+func exampleLine() string {
+	for _, k := range aws.Kinds().All() {
+		for _, a := range k.Actions {
+			if !a.Verb.Changes || k.Named == "" {
+				continue // its identifiers are not chosen by people
+			}
+			if cmd, err := executor.For(a.Verb.Is, k.Type, "pg-main"); err == nil {
+				return cmd.String()
+			}
+		}
+	}
+	return "aws ..."
+}
 
 // courtesy answers a prompt that only greets or thanks.
 func (t *turn) courtesy(cs []clause) string {
@@ -208,26 +233,22 @@ func (t *turn) wish(p *plan, c clause, subjects []thing) {
 	}
 }
 
-// verbOfForm is the verb of a form such as "stopped".
+// verbOfForm is the verb of a form such as "stopped" or "turned off".
 func verbOfForm(items []item) string {
 	for _, it := range items {
 		if !it.is(prompt.ActionForm) {
 			continue
 		}
-		switch l := it.Lower; {
-		case strings.HasPrefix(l, "stop"), strings.HasPrefix(l, "halt"), strings.HasPrefix(l, "shut"):
-			return "stop"
-		case strings.HasPrefix(l, "restart"), strings.HasPrefix(l, "reboot"), strings.HasPrefix(l, "cycl"), strings.HasPrefix(l, "bounc"):
-			return "reboot"
-		case strings.HasPrefix(l, "start"), strings.HasPrefix(l, "boot"):
-			return "start"
+		for _, v := range kind.Verbs() {
+			if slices.Contains(v.Forms, it.Lower) {
+				return v.Is
+			}
 		}
 		for _, other := range items {
-			if other.word("off", "down") {
-				return "stop"
-			}
-			if other.word("on", "up") {
-				return "start"
+			for first, seconds := range particles {
+				if v := seconds[other.Lower]; v != "" && other.word(other.Lower) && slices.Contains(kind.Bent(first), it.Lower) {
+					return v
+				}
 			}
 		}
 	}
@@ -250,7 +271,11 @@ func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
 		p.say("%s. %s", t.line(th), abilities(th.Type))
 	}
 	if len(subjects) == 0 {
-		p.say("It can start, stop, reboot and describe EC2 instances, RDS instances and RDS clusters.")
+		var verbs []string
+		for _, v := range kind.Verbs() {
+			verbs = append(verbs, v.Is)
+		}
+		p.say("It can %s %s.", enumerate(verbs, "and"), typesThat(func(k *kind.Kind) bool { return len(k.Actions) > 0 }))
 	}
 }
 
@@ -317,7 +342,7 @@ func (t *turn) answer(c clause, subjects []thing) string {
 	}
 	first := func(ws ...string) bool { return len(head) > 0 && head[0].word(ws...) }
 	if isHelp(head) {
-		return helpText
+		return help()
 	}
 	if verb != "" && word("how") && !word("many", "much") {
 		return t.howTo(verb, subjects, c)
@@ -333,7 +358,7 @@ func (t *turn) answer(c clause, subjects []thing) string {
 		}
 		r := t.understand(plain)
 		switch {
-		case len(r.q.Facets)+len(r.q.StateWords)+len(r.q.Not) > 1:
+		case len(r.q.Facets)+len(r.q.States)+len(r.q.Not) > 1:
 			return fmt.Sprintf("I can't answer “%s”: ask for one property or state at a time.", render.Markdown(shorten(c.text())))
 		case len(r.lost) > 0 && len(r.q.Facets) > 0:
 			return t.notUnderstood(c, r)
@@ -343,7 +368,7 @@ func (t *turn) answer(c clause, subjects []thing) string {
 	if len(subjects) > 0 && len(q.Facets) == 1 && first("is", "are", "does", "do", "has", "have", "check", "tell", "what") {
 		return t.property(q.Facets[0], subjects)
 	}
-	if len(subjects) > 0 && len(q.StateWords) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
+	if len(subjects) > 0 && len(q.States) == 1 && !slices.ContainsFunc(head, func(it item) bool { return it.joint == "or" }) && first("is", "are", "check", "tell", "whether") {
 		return t.yesOrNo(q, subjects)
 	}
 	switch {
@@ -491,12 +516,12 @@ func (t *turn) past(subjects []thing) string {
 func (t *turn) consequences(verb string, subjects []thing) string {
 	var out []string
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
-		op, ok := catalog.For(verb, th.Type)
+		a, ok := action(verb, th.Type)
 		if !ok {
 			out = append(out, t.cannot(verb, th, true))
 			continue
 		}
-		s := fmt.Sprintf("%s. If you %s it: %s", t.line(th), verb, op.Effect)
+		s := fmt.Sprintf("%s. If you %s it: %s", t.line(th), verb, a.Effect)
 		if env := kind.Environment(th.Tags); env != "" {
 			s += fmt.Sprintf(" Its tags say that it is %s.", env)
 		}

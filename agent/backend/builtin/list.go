@@ -9,7 +9,6 @@ import (
 
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/scanner/aws"
 )
 
 const (
@@ -26,7 +25,7 @@ func (t *turn) tell(c clause, subjects []thing) string {
 		head = asked // "can you list"
 	}
 	if isHelp(head) {
-		return helpText
+		return help()
 	}
 	if len(subjects) == 0 && asksAge(head) {
 		return t.freshness()
@@ -146,7 +145,7 @@ func identifierLike(w string) bool {
 
 // onlyStates reports whether nothing but a state narrows.
 func onlyStates(q prompt.Qualifiers) bool {
-	q.States, q.StateWords = nil, nil
+	q.States = nil
 	return q.Empty()
 }
 
@@ -273,11 +272,7 @@ func (t *turn) list(c clause, r understood) string {
 	if !r.whole() {
 		return t.notUnderstood(c, r)
 	}
-	q := r.q
-	// "instances" alone are those of EC2; beside a name it may be a database's.
-	if alone, all := aws.Kinds().Called(q.Kind); len(alone) > 0 && slices.Equal(q.Types, all) {
-		q.Types = alone
-	}
+	q := r.q.Alone()
 	ths, doubtful := t.sift(q)
 	if len(ths) == 0 {
 		return strings.Join(append([]string{t.nothingFits(q) + t.others(c, q, len(doubtful))}, r.notes...), "\n\n")
@@ -310,7 +305,7 @@ func (t *turn) others(c clause, q prompt.Qualifiers, counted int) string {
 		return ""
 	}
 	stateless := len(q.States) > 0
-	q.States, q.StateWords, q.Facets = nil, nil, nil
+	q.States, q.Facets = nil, nil
 	all := slices.DeleteFunc(t.search(q), func(th thing) bool { return stateless && th.State == "" })
 	switch n := len(all) - counted; n {
 	case 0:

@@ -39,7 +39,7 @@ var ordinals = map[string]int{
 }
 
 // phrases reads the object of a verb.
-func phrases(items []item, verb string) []phrase {
+func phrases(items []item) []phrase {
 	var out []phrase
 	var cur phrase
 	var words []prompt.Word
@@ -89,7 +89,7 @@ func phrases(items []item, verb string) []phrase {
 			cur.left = append(cur.left, it.Text)
 		case it.is(prompt.Kind), it.is(prompt.State) && !it.is(prompt.Particle):
 			words = append(words, it.Word)
-		case it.is(prompt.Particle) && (it.word("again", "back") || verb == "start" && it.word("up")):
+		case it.word("again", "back"):
 		case it.word("on", "off", "up", "down", "out") && (i == len(items)-1 || items[i+1].joint != "" || items[i+1].word("again")):
 			cur.left = append(cur.left, it.Text) // "turn web-1 off and on again" wants both
 		case it.word("in", "from", "within", "inside", "account", "profile"):

@@ -16,7 +16,14 @@ import (
 )
 
 // canList says by what the estate can be listed.
-const canList = "I can list by type, state, region, account, name, tag and engine, by age (oldest, newest), and by what is encrypted, public, Multi-AZ, protected, spot, a replica, versioned or tagged, or is not."
+var canList = func() string {
+	var properties []string
+	for _, p := range kind.Properties() {
+		properties = append(properties, p.Is)
+	}
+	return "I can list by type, state, region, account, name, tag and engine, by age (oldest, newest), and by what is " +
+		enumerate(properties, "or") + ", or is not."
+}()
 
 // understood is how a question over the estate was understood. "None" and a number
 // are said only where nothing was lost.
@@ -138,7 +145,7 @@ func alternative(items []item, at int) bool {
 func (t *turn) notUnderstood(c clause, r understood) string {
 	var out []string
 	if len(r.unread) > 0 {
-		out = append(out, fmt.Sprintf("This version of cloudops does not read %s, so it knows nothing of them. It reads EC2 instances, RDS instances and clusters, and S3 buckets.", codes(r.unread, "and")))
+		out = append(out, fmt.Sprintf("This version of cloudops does not read %s, so it knows nothing of them. It reads %s.", codes(r.unread, "and"), typesThat(func(k *kind.Kind) bool { return !k.Unread })))
 	}
 	if len(r.lost) > 0 {
 		s := fmt.Sprintf("I can't answer “%s”: I don't know what %s %s here", render.Markdown(shorten(c.text())), codes(r.lost, "and"), means(len(r.lost)))
@@ -456,7 +463,7 @@ func over(q, now prompt.Qualifiers) prompt.Qualifiers {
 		q.Accounts, q.AccountNames, q.In = now.Accounts, now.AccountNames, now.In
 	}
 	if len(now.States) > 0 {
-		q.States, q.StateWords = now.States, now.StateWords
+		q.States = now.States
 	}
 	if len(now.Words) > 0 {
 		q.Words = now.Words

@@ -205,7 +205,7 @@ func (b *Backend) close(name string) []thing {
 			out = append(out, near{r, best})
 		}
 	}
-	if living := slices.DeleteFunc(slices.Clone(out), func(n near) bool { return prompt.Gone(n.State) }); len(living) > 0 {
+	if living := slices.DeleteFunc(slices.Clone(out), func(n near) bool { return prompt.Gone(n.Record) }); len(living) > 0 {
 		out = living
 	}
 	slices.SortStableFunc(out, func(x, y near) int {

@@ -9,10 +9,10 @@ import (
 
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // noun is a type in words, not escaped.
@@ -26,21 +26,44 @@ func noun(typ string, n int) string {
 
 func aKind(typ string) string { return render.Markdown(aws.Kinds().Label(typ).Article()) }
 
-func title(verb string) string {
-	if verb == "" {
-		return ""
+// typesThat lists types in words, not more than can be read at once.
+func typesThat(are func(*kind.Kind) bool) string {
+	const most = 12
+	var out []string
+	for _, k := range aws.Kinds().All() {
+		if are(k) {
+			out = append(out, render.Markdown(k.Label.Many))
+		}
 	}
-	return strings.ToUpper(verb[:1]) + verb[1:]
+	if n := len(out) - most; n > 0 {
+		out = append(out[:most], fmt.Sprintf("%d more types", n))
+	}
+	return enumerate(out, "and")
 }
 
-func participle(verb string) string {
-	switch verb {
-	case "stop":
-		return "stopped"
-	case "describe":
-		return "described"
+// title is the name of a verb at the beginning of a line.
+func title(verb string) string {
+	if v := kind.VerbNamed(verb); v != nil {
+		return v.Title()
 	}
-	return verb + "ed"
+	return verb
+}
+
+// participle is what the verb of that name was done to: stopped.
+func participle(verb string) string {
+	if v := kind.VerbNamed(verb); v != nil {
+		return v.Past
+	}
+	return verb
+}
+
+// action is what a verb does to a type, if there is such a thing.
+func action(verb, typ string) (kind.Action, bool) {
+	k := aws.Kinds().Of(typ)
+	if k == nil {
+		return kind.Action{}, false
+	}
+	return k.Action(verb)
 }
 
 func stateOf(th thing) string {
@@ -122,7 +145,14 @@ func (t *turn) line(th thing) string {
 
 // abilities says what can be asked for.
 func abilities(typ string) string {
-	verbs := slices.DeleteFunc(slices.Clone(executor.Verbs(typ)), func(v string) bool { return v == "describe" })
+	var verbs []string
+	if k := aws.Kinds().Of(typ); k != nil {
+		for _, a := range k.Actions {
+			if a.Verb.Changes {
+				verbs = append(verbs, a.Verb.Is)
+			}
+		}
+	}
 	slices.Sort(verbs)
 	if len(verbs) == 0 {
 		return fmt.Sprintf("cloudops has no commands for %s yet; it shows them.", render.Markdown(noun(typ, 2)))
@@ -188,8 +218,8 @@ func (t *turn) wanted(q prompt.Qualifiers) string {
 func (t *turn) narrowing(q prompt.Qualifiers, n int) string {
 	// These are words of the lexicon, codes of regions and digits: not foreign.
 	var s string
-	if len(q.StateWords) > 0 {
-		s += " in state " + enumerate(q.StateWords, "or")
+	if len(q.States) > 0 {
+		s += " in state " + enumerate(q.States, "or")
 	}
 	if len(q.Regions) > 0 {
 		s += " in " + enumerate(q.Regions, "or")

@@ -7,8 +7,9 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/render"
-	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // undoes reports whether a clause asks for something to be taken back.
@@ -48,23 +49,27 @@ func (t *turn) undo(p *plan, c clause) {
 			p.say("Before it ran %s, %s: name its resource, or say “undo all”, for that.", render.Code(x.Line), render.Ago(x.At, t.now))
 			break
 		}
-		if x.Undo == nil {
+		var back kind.Doing
+		undone := false
+		if x.Undo != nil {
+			back, undone = aws.Kinds().Doing(x.Undo.Service, x.Undo.Operation)
+		}
+		if !undone {
 			p.say("%s ran %s; no command that I know undoes it.", render.Code(x.Line), render.Ago(x.At, t.now))
 			done++
 			continue
 		}
 		done++
 		p.say("%s ran %s and succeeded.", render.Code(x.Line), render.Ago(x.At, t.now))
-		op, _ := catalog.Find(x.Undo.Service, x.Undo.Operation)
 		for _, k := range x.Targets {
 			th, ok := t.byKey(k)
 			switch {
 			case !ok:
 				p.say("%s is not in the estate any more.", render.Code(k.ID))
-			case t.cannot(op.Verb, th, false) != "":
-				p.say("%s", t.cannot(op.Verb, th, false))
+			case t.cannot(back.Verb.Is, th, false) != "":
+				p.say("%s", t.cannot(back.Verb.Is, th, false))
 			default:
-				p.wishes = append(p.wishes, step{op.Verb, th})
+				p.wishes = append(p.wishes, step{back.Verb.Is, th})
 			}
 		}
 	}
