@@ -1,10 +1,7 @@
 package lsp
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,29 +38,11 @@ func (k kind) row() string {
 
 // The page that people read is the table that decides.
 func TestTheClientsPageIsTheTable(t *testing.T) {
-	const page, begin, end = "../docs/clients.md", "<!-- the table of lsp/clients.go -->\n", "<!-- its end -->\n"
-	b, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(b), begin)
-	shown, after, ended := strings.Cut(rest, end)
-	if !ok || !ended {
-		t.Fatalf("%s has no place for the table", page)
-	}
 	want := "| editor | told by | how it is asked | when the question is closed | tried with |\n|---|---|---|---|---|\n"
 	for _, k := range kinds {
 		want += k.row()
 	}
-	if f := flag.Lookup("update"); f != nil && f.Value.String() == "true" {
-		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if shown != want {
-		t.Errorf("%s shows\n%s\nwant (go test ./lsp -run ClientsPage -update)\n%s", page, shown, want)
-	}
+	comparePage(t, "../docs/clients.md", "<!-- the table of lsp/clients.go -->\n", want)
 }
 
 // Every editor has one row, and what can't be asked says what to do instead.

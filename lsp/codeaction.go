@@ -1,9 +1,7 @@
 package lsp
 
 import (
-	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
-	"github.com/cloudops/cloudops/storage/index"
 )
 
 const (
@@ -26,9 +23,6 @@ const (
 	maxActionResources = 8
 )
 
-// maxRange is how far into a selection actions are looked for, in bytes.
-const maxRange = 32 << 10
-
 // actionData is what an action asks for, the argument of its command. It comes
 // back from the editor as a hint only: all of it is looked up and checked anew.
 type actionData struct {
@@ -38,69 +32,51 @@ type actionData struct {
 
 // codeAction offers what can be done to the resources that the selection
 // touches, as far as their last known state allows. An empty one is a cursor.
-func (s *server) codeAction(p *protocol.CodeActionParams) (known any, rest work, err error) {
-	d := s.documents.get(string(p.TextDocument.URI))
-	if d == nil || !s.settings.actions() || p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
-		return []protocol.CommandOrCodeAction{}, nil, nil
-	}
-	can := s.can()
-	start, end := d.offset(fromPosition(p.Range.Start), can.encoding), d.offset(fromPosition(p.Range.End), can.encoding)
-	only := p.Context.Only
-	return nil, func(ctx context.Context) (any, error) {
-		actions := []protocol.CommandOrCodeAction{}
-		for _, r := range s.selected(ctx, d, start, end) {
-			for _, verb := range s.verbs(r) {
-				kind := actionKind + "." + protocol.CodeActionKind(verb)
-				if only != nil && !slices.ContainsFunc(only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
-					continue
-				}
-				a, err := action(r, verb)
-				if err != nil {
-					return nil, err
-				}
-				if !can.literals {
-					actions = append(actions, &a.Command)
-					continue
-				}
-				actions = append(actions, a)
-			}
+var codeAction = about(feature{
+	method: protocol.MethodTextDocumentCodeAction, setting: "codeActions",
+	offer: func(can client, c *protocol.ServerCapabilities) string {
+		if !can.literals() {
+			c.CodeActionProvider = protocol.Boolean(true)
+			return "commands"
 		}
-		return actions, nil
-	}, nil
+		c.CodeActionProvider = &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{actionKind}}
+		return "actions"
+	},
+}, func(p *protocol.CodeActionParams) area {
+	if p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
+		return area{}
+	}
+	return areaOf(p.TextDocument, p.Range)
+}, actionsOf)
+
+// literals reports whether the editor takes code actions; else it takes commands
+// only.
+func (c client) literals() bool {
+	a := c.says.TextDocument.CodeAction
+	return a != nil && a.CodeActionLiteralSupport.CodeActionKind.ValueSet != nil
 }
 
-// selected finds the resources that a part of a document names, in its order: at
-// each place those of the longest token that names any. A daemon that can't say
-// in time means none.
-func (s *server) selected(ctx context.Context, d *document, start, end int) []storage.Record {
-	places := d.across(start, min(end, start+maxRange), maxTokens)
-	texts := map[string]bool{}
-	for _, tokens := range places {
-		for _, t := range tokens {
-			texts[t.Text] = true
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	found, err := s.records.lookup(ctx, slices.Collect(maps.Keys(texts)))
-	if err != nil {
-		s.log.Debug("looking up what is selected", "error", err)
-	}
-	var rs []storage.Record
-	seen := map[string]bool{}
-	for _, tokens := range places {
-		i := slices.IndexFunc(tokens, func(t index.Token) bool { return len(found[t.Text]) > 0 })
-		if i < 0 {
-			continue
-		}
-		for _, r := range found[tokens[i].Text] {
-			if key := r.Key.Canonical(); !seen[key] && len(rs) < maxActionResources {
-				seen[key] = true
-				rs = append(rs, r)
+func actionsOf(s *snapshot, p *protocol.CodeActionParams) (any, error) {
+	actions := []protocol.CommandOrCodeAction{}
+	only := p.Context.Only
+	for _, r := range s.resources(maxActionResources) {
+		for _, verb := range verbs(r, s.readOnly) {
+			kind := actionKind + "." + protocol.CodeActionKind(verb)
+			if only != nil && !slices.ContainsFunc(only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
+				continue
 			}
+			a, err := action(r, verb)
+			if err != nil {
+				return nil, err
+			}
+			if !s.can.literals() {
+				actions = append(actions, &a.Command)
+				continue
+			}
+			actions = append(actions, a)
 		}
 	}
-	return rs
+	return actions, nil
 }
 
 // offers says whether an editor that asks for a kind may get any action.
@@ -114,11 +90,11 @@ func within(kind, of protocol.CodeActionKind) bool {
 }
 
 // verbs are what may be offered for a resource now.
-func (s *server) verbs(r storage.Record) []string {
+func verbs(r storage.Record, readOnly bool) []string {
 	verbs := []string{verbDetails}
 	for _, v := range executor.Verbs(r.Type) {
 		op, ok := catalog.For(v, r.Type)
-		if ok && fits(op, r.State) && !(op.Changes() && s.settings.readOnly()) {
+		if ok && fits(op, r.State) && !(op.Changes() && readOnly) {
 			verbs = append(verbs, v)
 		}
 	}

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,15 +19,36 @@ const (
 // position is a place in a document as the editor counts.
 type position struct{ line, character uint32 }
 
+// area is the part of a document that a request is about: a place where it
+// begins and ends at once. The zero area is of no document.
+type area struct {
+	uri        string
+	start, end position
+}
+
+func placeOf(p protocol.TextDocumentPositionParams) area {
+	at := fromPosition(p.Position)
+	return area{string(p.TextDocument.URI), at, at}
+}
+
+func areaOf(d protocol.TextDocumentIdentifier, r protocol.Range) area {
+	return area{string(d.URI), fromPosition(r.Start), fromPosition(r.End)}
+}
+
 // encodingOf picks from what the editor offers: bytes where it can, which cost
 // nothing to convert, else what every editor can.
-func encodingOf(offered []protocol.PositionEncodingKind) (encoding, protocol.PositionEncodingKind) {
-	for _, k := range offered {
-		if k == protocol.PositionEncodingKindUTF8 {
-			return utf8bytes, k
-		}
+func encodingOf(offered []protocol.PositionEncodingKind) encoding {
+	if slices.Contains(offered, protocol.PositionEncodingKindUTF8) {
+		return utf8bytes
 	}
-	return utf16, protocol.PositionEncodingKindUTF16
+	return utf16
+}
+
+func (e encoding) kind() protocol.PositionEncodingKind {
+	if e == utf8bytes {
+		return protocol.PositionEncodingKindUTF8
+	}
+	return protocol.PositionEncodingKindUTF16
 }
 
 func fromPosition(p protocol.Position) position {
@@ -84,11 +106,6 @@ func utf16Units(r rune) uint64 {
 	return 1
 }
 
-// span is a part of a document as the editor counts.
-func (d *document) span(start, end int, enc encoding) *protocol.Range {
-	return &protocol.Range{Start: d.position(start, enc), End: d.position(end, enc)}
-}
-
 // fromChanges copies what it keeps: decoded strings share the message's memory.
 func fromChanges(changes []protocol.TextDocumentContentChangeEvent) []edit {
 	edits := make([]edit, 0, len(changes))
@@ -105,13 +122,8 @@ func fromChanges(changes []protocol.TextDocumentContentChangeEvent) []edit {
 	return edits
 }
 
-// toHover shows Markdown, or plain text to editors that know nothing else.
-func toHover(text string, markdown bool, at *protocol.Range) *protocol.Hover {
-	kind := protocol.MarkupKindPlainText
-	if markdown {
-		kind = protocol.MarkupKindMarkdown
-	}
-	return &protocol.Hover{Contents: &protocol.MarkupContent{Kind: kind, Value: text}, Range: at}
+func toHover(kind protocol.MarkupKind, text string, at protocol.Range) *protocol.Hover {
+	return &protocol.Hover{Contents: &protocol.MarkupContent{Kind: kind, Value: text}, Range: &at}
 }
 
 // folders are the paths of the workspace: its folders, else the root.

@@ -25,51 +25,25 @@ type work func(ctx context.Context) (any, error)
 // method reads the params of one LSP method. It runs in the order of the
 // messages, so it is where a call takes its snapshot of a document, and it may
 // not wait: where the answer is at hand it is known and no work remains.
-type method func(params []byte) (known any, rest work, err error)
+type method func(s *server, params []byte) (known any, rest work, err error)
 
-// methods is all that the server answers, besides the daemon's own requests
-// (custom.go).
-func (s *server) methods() map[string]method {
-	return map[string]method{
-		protocol.MethodInitialize:  located(decode(s.initialize)),
-		protocol.MethodInitialized: decode(s.initialized),
-		protocol.MethodShutdown:    decode(s.shutdown),
-		protocol.MethodExit:        decode(s.exit),
-		protocol.MethodSetTrace:    decode(ignore),
-		protocol.MethodProgress:    decode(ignore),
-
-		protocol.MethodTextDocumentDidOpen:   decode(s.didOpen),
-		protocol.MethodTextDocumentDidChange: decode(s.didChange),
-		protocol.MethodTextDocumentDidSave:   decode(ignore),
-		protocol.MethodTextDocumentDidClose:  decode(s.didClose),
-
-		protocol.MethodTextDocumentHover:      inOrder(s.hover),
-		protocol.MethodTextDocumentCodeAction: inOrder(s.codeAction),
-
-		protocol.MethodWorkspaceExecuteCommand:            decode(s.executeCommand),
-		protocol.MethodWorkspaceDidChangeConfiguration:    decode(s.didChangeConfiguration),
-		protocol.MethodWorkspaceDidChangeWorkspaceFolders: located(decode(s.didChangeWorkspaceFolders)),
-		protocol.MethodWindowWorkDoneProgressCancel:       decode(s.workDoneProgressCancel),
-	}
-}
-
-func ignore(context.Context, *protocol.LSPAny) (any, error) { return nil, nil }
+func ignore(*server, context.Context, *protocol.LSPAny) (any, error) { return nil, nil }
 
 // decode makes a method of a handler that does all of its work later.
-func decode[P, R any](h func(context.Context, *P) (R, error)) method {
-	return inOrder(func(p *P) (any, work, error) {
-		return nil, func(ctx context.Context) (any, error) { return answer(h(ctx, p)) }, nil
+func decode[P, R any](h func(*server, context.Context, *P) (R, error)) method {
+	return inOrder(func(s *server, p *P) (any, work, error) {
+		return nil, func(ctx context.Context) (any, error) { return answer(h(s, ctx, p)) }, nil
 	})
 }
 
 // inOrder makes a method of a handler that does what it can at once.
-func inOrder[P any](h func(*P) (known any, rest work, err error)) method {
-	return func(params []byte) (any, work, error) {
+func inOrder[P any](h func(*server, *P) (known any, rest work, err error)) method {
+	return func(s *server, params []byte) (any, work, error) {
 		p, err := unmarshal[P](params)
 		if err != nil {
 			return nil, nil, err
 		}
-		return h(p)
+		return h(s, p)
 	}
 }
 
@@ -182,12 +156,12 @@ func (s *server) call(name string, params []byte) (known any, rest work, err err
 		return nil, nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "the server is shut down")
 	}
 	if m, ok := s.table[name]; ok {
-		return m(params)
+		return m(s, params)
 	}
 	if passed[name] {
 		return s.pass(name, bytes.Clone(params))
 	}
-	return nil, nil, jsonrpc2.Errorf(jsonrpc2.MethodNotFound, "no such method: %.100q", name)
+	return nil, nil, notFound(name)
 }
 
 // notification finds what handles a notification; nil for those that do not
@@ -200,7 +174,7 @@ func (s *server) notification(name string, params []byte) (work, error) {
 		return nil, nil
 	}
 	if m, ok := s.table[name]; ok {
-		_, rest, err := m(params)
+		_, rest, err := m(s, params)
 		return rest, err
 	}
 	return nil, nil

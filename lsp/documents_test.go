@@ -66,7 +66,7 @@ func TestPositionEncoding(t *testing.T) {
 		{[]protocol.PositionEncodingKind{"utf-16", "utf-8"}, "utf-8"},
 		{[]protocol.PositionEncodingKind{"utf-32"}, "utf-16"},
 	} {
-		if _, got := encodingOf(c.offered); got != c.want {
+		if got := encodingOf(c.offered).kind(); got != c.want {
 			t.Errorf("offered %v: got %v, want %v", c.offered, got, c.want)
 		}
 	}

@@ -56,6 +56,11 @@ func commandName(d *daemon.Descriptor) string { return strings.ReplaceAll(d.Name
 
 func commandNames() []string { return slices.Sorted(maps.Keys(commands)) }
 
+func offerCommands(_ client, c *protocol.ServerCapabilities) string {
+	c.ExecuteCommandProvider = protocol.ExecuteCommandOptions{Commands: commandNames()}
+	return "yes"
+}
+
 // executeCommand runs one command with at most one argument, an object.
 func (s *server) executeCommand(ctx context.Context, p *protocol.ExecuteCommandParams) (any, error) {
 	c, ok := commands[p.Command]

@@ -14,13 +14,13 @@ import (
 func ServeProbed(ctx context.Context, cfg Config, probes map[string]func(context.Context) (any, error)) error {
 	s := newServer(ctx, cfg)
 	for name, f := range probes {
-		s.table[name] = func([]byte) (any, work, error) { return nil, f, nil }
+		s.table[name] = func(*server, []byte) (any, work, error) { return nil, f, nil }
 	}
-	s.table["test/text"] = inOrder(func(p *protocol.HoverParams) (any, work, error) {
+	s.table["test/text"] = inOrder(func(s *server, p *protocol.HoverParams) (any, work, error) {
 		d := s.documents.get(string(p.TextDocument.URI))
 		return nil, func(context.Context) (any, error) { return d.text(), nil }, nil
 	})
-	s.table["test/decode"] = func([]byte) (any, work, error) { panic("hush: vol-1") }
-	s.table["test/prompt"] = decode(func(ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })
+	s.table["test/decode"] = func(*server, []byte) (any, work, error) { panic("hush: vol-1") }
+	s.table["test/prompt"] = decode(func(s *server, ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })
 	return s.serve()
 }

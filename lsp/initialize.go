@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"regexp"
-	"slices"
 
 	"go.lsp.dev/protocol"
 )
@@ -14,8 +13,7 @@ import (
 // initialize answers at once from what is fixed. The daemon is dialled in the
 // background: editors wait for this answer before they show anything.
 func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
-	can, kind := capabilities(p.Capabilities)
-	can.kind = kindOf(p.ClientInfo.Name, p.Capabilities)
+	can := newClient(p.ClientInfo.Name, p.Capabilities)
 	s.mu.Lock()
 	s.at = running
 	s.client = can
@@ -29,36 +27,16 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 		s.follow(int(*p.ProcessID))
 	}
 
-	yes, incremental := true, protocol.TextDocumentSyncKindIncremental
 	return &protocol.InitializeResult{
-		ServerInfo: protocol.ServerInfo{Name: "cloudops", Version: protocol.NewOptional(s.version)},
-		Capabilities: protocol.ServerCapabilities{
-			PositionEncoding:       kind,
-			TextDocumentSync:       &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental},
-			HoverProvider:          protocol.Boolean(true),
-			CodeActionProvider:     actionProvider(can),
-			ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
-			Workspace: &protocol.WorkspaceOptions{
-				WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
-					Supported: &yes, ChangeNotifications: protocol.Boolean(true),
-				},
-			},
-		},
+		ServerInfo:   protocol.ServerInfo{Name: "cloudops", Version: protocol.NewOptional(s.version)},
+		Capabilities: offered(can),
 	}, nil
-}
-
-// actionProvider names our kind of actions to an editor that knows of kinds.
-func actionProvider(can client) protocol.CodeActionProvider {
-	if !can.literals {
-		return protocol.Boolean(true)
-	}
-	return &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{actionKind}}
 }
 
 // located is a method whose params name folders. An editor without one may say
 // so by an empty URI, which would be read as the root of the disk.
 func located(m method) method {
-	return func(params []byte) (any, work, error) { return m(withoutEmptyURIs(params)) }
+	return func(s *server, params []byte) (any, work, error) { return m(s, withoutEmptyURIs(params)) }
 }
 
 // withoutEmptyURIs leaves out members that are a URI, by their name, and empty.
@@ -97,36 +75,37 @@ func dropEmptyURIs(v any) any {
 	return v
 }
 
-// capabilities reads what matters here of what the editor can do.
-func capabilities(c protocol.ClientCapabilities) (client, protocol.PositionEncodingKind) {
-	var can client
-	var offered []protocol.PositionEncodingKind
-	if c.General != nil {
-		offered = c.General.PositionEncodings
+// newClient keeps what an editor says of itself.
+func newClient(name string, says protocol.ClientCapabilities) client {
+	can := client{kind: kindOf(name, says)}
+	if says.General == nil {
+		says.General = &protocol.GeneralClientCapabilities{}
 	}
-	var kind protocol.PositionEncodingKind
-	can.encoding, kind = encodingOf(offered)
-	if c.TextDocument != nil {
-		if h := c.TextDocument.Hover; h != nil {
-			can.markdown = slices.Contains(h.ContentFormat, protocol.MarkupKindMarkdown)
-		}
-		if a := c.TextDocument.CodeAction; a != nil {
-			can.literals = a.CodeActionLiteralSupport.CodeActionKind.ValueSet != nil
-		}
+	if says.TextDocument == nil {
+		says.TextDocument = &protocol.TextDocumentClientCapabilities{}
 	}
-	if c.Window != nil {
-		can.progress = isTrue(c.Window.WorkDoneProgress)
+	if says.Window == nil {
+		says.Window = &protocol.WindowClientCapabilities{}
 	}
-	if c.Workspace != nil {
-		can.configuration = isTrue(c.Workspace.Configuration)
+	if says.Workspace == nil {
+		says.Workspace = &protocol.WorkspaceClientCapabilities{}
 	}
-	return can, kind
+	can.says, can.encoding = says, encodingOf(says.General.PositionEncodings)
+	return can
 }
 
 // initialized asks for the settings, where the editor keeps them for servers.
 func (s *server) initialized(context.Context, *protocol.InitializedParams) (any, error) {
 	s.pullSettings()
 	return nil, nil
+}
+
+func offerFolders(_ client, c *protocol.ServerCapabilities) string {
+	yes := true
+	c.Workspace = &protocol.WorkspaceOptions{WorkspaceFolders: &protocol.WorkspaceFoldersServerCapabilities{
+		Supported: &yes, ChangeNotifications: protocol.Boolean(true),
+	}}
+	return "yes"
 }
 
 // didChangeWorkspaceFolders tells the daemon, which refuses AWS files inside

@@ -1,8 +1,9 @@
 // Package lsp is the language server of one editor. It owns the editor's
 // documents and asks the daemon about the estate.
 //
-// Its entry point is Serve. One file per LSP method; convert.go turns protocol
-// types into plain ones and back.
+// Its entry point is Serve. One file per LSP method, listed in feature.go, which
+// answers from a snapshot of a document; convert.go turns protocol types into
+// plain ones and back.
 //
 // Invariants: a dead, cold or replaced daemon loses no open document;
 // notifications are handled in order, calls concurrently; a panic or an error
@@ -75,13 +76,10 @@ type server struct {
 
 // client is what the editor can do.
 type client struct {
+	// says is what it said of itself; its parts may be empty, but are there.
+	says     protocol.ClientCapabilities
 	encoding encoding
-	markdown bool
-	// literals: it takes code actions; else it takes commands only.
-	literals      bool
-	progress      bool
-	configuration bool
-	kind          kind
+	kind     kind
 }
 
 // Serve speaks LSP until the editor sends exit, closes the input or dies, or
@@ -95,13 +93,17 @@ func newServer(ctx context.Context, cfg Config) *server {
 		stream:  newStream(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
 		pull:    make(chan struct{}, 1),
+		client:  newClient("", protocol.ClientCapabilities{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	s.stream.abandon, s.stream.out.gone = s.stop, s.stop
-	s.table = s.methods()
+	s.table = map[string]method{}
+	for _, f := range features() {
+		s.table[f.method] = f.serve
+	}
 	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
 	s.editor = protocol.ClientDispatcher(s.conn)
 	s.stream.answered = s.asked.answered

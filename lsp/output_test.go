@@ -48,8 +48,8 @@ func TestTheEndIsNeverHeldUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, toServer, fromServer := overPipes(t)
 			defer fromServer.Close()
-			s.table["test/hang"] = func([]byte) (any, work, error) { return nil, hang, nil }
-			s.table["test/large"] = func([]byte) (any, work, error) {
+			s.table["test/hang"] = func(*server, []byte) (any, work, error) { return nil, hang, nil }
+			s.table["test/large"] = func(*server, []byte) (any, work, error) {
 				return nil, func(context.Context) (any, error) { return large, nil }, nil
 			}
 			served := make(chan error, 1)
@@ -156,7 +156,7 @@ func TestAnEditorThatNeverReadsIsGivenUp(t *testing.T) {
 func TestCallsUnderWayAreBounded(t *testing.T) {
 	s, toServer, fromServer := overPipes(t)
 	defer fromServer.Close()
-	s.table["test/hang"] = func([]byte) (any, work, error) {
+	s.table["test/hang"] = func(*server, []byte) (any, work, error) {
 		return nil, func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }, nil
 	}
 	served := make(chan error, 1)

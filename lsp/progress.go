@@ -47,7 +47,7 @@ func (s *server) startProgress(ctx context.Context, token protocol.ProgressToken
 	ps.mu.Unlock()
 	if p.token == nil {
 		p.token = protocol.String(p.name)
-		if s.can().progress {
+		if isTrue(s.can().says.Window.WorkDoneProgress) {
 			err := s.editor.WorkDoneProgressCreate(ctx, &protocol.WorkDoneProgressCreateParams{Token: p.token})
 			p.shown = err == nil
 		}

@@ -29,17 +29,21 @@ type records struct {
 	mu sync.Mutex // guards what follows
 	// epoch counts the drops: what was asked before one is not kept after it.
 	epoch uint64
-	known map[string][]storage.Record
-	// gaps say of a token where more that it names could hide.
-	gaps map[string][]string
+	known map[string]*named
+}
+
+// named is what a token names; nil where that is nothing. It never changes.
+type named struct {
+	records []storage.Record
+	// gaps say where more that it names could hide.
+	gaps []string
 }
 
 func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, error)) *records {
 	return &records{
 		resolve: resolve,
 		changed: make(chan struct{}, 1),
-		known:   map[string][]storage.Record{},
-		gaps:    map[string][]string{},
+		known:   map[string]*named{},
 	}
 }
 
@@ -47,7 +51,7 @@ func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, e
 func (r *records) drop() {
 	r.mu.Lock()
 	r.epoch++
-	r.known, r.gaps = map[string][]storage.Record{}, map[string][]string{}
+	r.known = map[string]*named{}
 	r.mu.Unlock()
 	r.wake()
 }
@@ -57,32 +61,25 @@ func (r *records) wake() {
 	signal(r.changed)
 }
 
-// recall returns the first token that names something, none where none does,
-// and whether that is known without asking.
-func (r *records) recall(tokens []index.Token) (index.Token, []storage.Record, bool) {
+// recall returns what places mention, unless that takes asking.
+func (r *records) recall(places [][]index.Token) (found []mention, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range tokens {
-		rs, ok := r.known[t.Text]
-		if !ok {
-			return index.Token{}, nil, false
-		}
-		if len(rs) > 0 {
-			return t, rs, true
-		}
-	}
-	return index.Token{}, nil, true
+	return mentions(places, func(token string) (*named, bool) {
+		n, ok := r.known[token]
+		return n, ok
+	})
 }
 
 // lookup returns what the tokens name, asking the daemon for those not known.
-func (r *records) lookup(ctx context.Context, tokens []string) (map[string][]storage.Record, error) {
-	found := make(map[string][]storage.Record, len(tokens))
+func (r *records) lookup(ctx context.Context, tokens []string) (map[string]*named, error) {
+	found := make(map[string]*named, len(tokens))
 	var missing []string
 	r.mu.Lock()
 	epoch := r.epoch
 	for _, t := range tokens {
-		if rs, ok := r.known[t]; ok {
-			found[t] = rs
+		if n, ok := r.known[t]; ok {
+			found[t] = n
 		} else {
 			missing = append(missing, t)
 		}
@@ -99,25 +96,19 @@ func (r *records) lookup(ctx context.Context, tokens []string) (map[string][]sto
 	defer r.mu.Unlock()
 	keep := r.epoch == epoch
 	if keep && len(r.known)+len(missing) > maxKnown {
-		r.known, r.gaps = map[string][]storage.Record{}, map[string][]string{}
+		r.known = map[string]*named{}
 	}
 	for _, t := range missing {
-		found[t] = got.Records[t]
+		var n *named
+		if rs := got.Records[t]; len(rs) > 0 {
+			n = &named{rs, got.Gaps[t]}
+		}
+		found[t] = n
 		if keep {
-			r.known[t] = got.Records[t]
-			if gaps := got.Gaps[t]; len(gaps) > 0 {
-				r.gaps[t] = gaps
-			}
+			r.known[t] = n
 		}
 	}
 	return found, nil
-}
-
-// unlisted says where more could hide that a token names.
-func (r *records) unlisted(token string) []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.gaps[token]
 }
 
 // resolve asks the daemon.

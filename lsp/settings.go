@@ -24,7 +24,9 @@ const (
 
 // choice is one origin's settings; the zero value changes nothing.
 type choice struct {
-	noHover, noActions, readOnly bool
+	// off are the features' settings that are switched off.
+	off      map[string]bool
+	readOnly bool
 }
 
 // settings is what all origins together leave on.
@@ -33,8 +35,9 @@ type settings struct {
 	from [origins]choice
 }
 
-func (s *settings) hover() bool    { return !s.any(func(c choice) bool { return c.noHover }) }
-func (s *settings) actions() bool  { return !s.any(func(c choice) bool { return c.noActions }) }
+// off says whether a feature's setting is switched off.
+func (s *settings) off(name string) bool { return s.any(func(c choice) bool { return c.off[name] }) }
+
 func (s *settings) readOnly() bool { return s.any(func(c choice) bool { return c.readOnly }) }
 
 func (s *settings) any(f func(choice) bool) bool {
@@ -46,20 +49,19 @@ func (s *settings) any(f func(choice) bool) bool {
 // set replaces what one origin said. Settings that an editor may not make, and
 // values of a wrong type, are ignored and named in the log.
 func (s *settings) set(o origin, raw []byte, log *slog.Logger) {
-	var c choice
+	c := choice{off: map[string]bool{}}
 	for name, value := range flatten("", raw, map[string]json.RawMessage{}, 0) {
 		var on bool
 		if json.Unmarshal(value, &on) != nil {
 			log.Warn("ignoring a setting that is not a boolean, or may not be made in an editor", "setting", name)
 			continue
 		}
-		switch name {
-		case "hover.enabled":
-			c.noHover = !on
-		case "codeActions.enabled":
-			c.noActions = !on
-		case "readOnly":
+		setting, switches := strings.CutSuffix(name, ".enabled")
+		switch {
+		case name == "readOnly":
 			c.readOnly = on
+		case switches && setting != "" && slices.ContainsFunc(features(), func(f feature) bool { return f.setting == setting }):
+			c.off[setting] = !on
 		default:
 			log.Warn("ignoring a setting that may not be made in an editor; use config.yaml", "setting", name)
 		}
@@ -105,7 +107,7 @@ func (s *server) didChangeConfiguration(_ context.Context, p *protocol.DidChange
 
 // pullSettings asks the editor, if it answers such questions.
 func (s *server) pullSettings() {
-	if s.can().configuration {
+	if isTrue(s.can().says.Workspace.Configuration) {
 		signal(s.pull)
 	}
 }

@@ -47,7 +47,7 @@ func TestSettingsByOrigin(t *testing.T) {
 			logger := slog.New(slog.NewTextHandler(&log, nil))
 			s.set(fromInitialize, []byte(c.initialize), logger)
 			s.set(fromConfiguration, []byte(c.configuration), logger)
-			if got := (on{s.hover(), s.actions(), s.readOnly()}); got != c.want {
+			if got := (on{!s.off("hover"), !s.off("codeActions"), s.readOnly()}); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 			for _, name := range c.ignored {
@@ -68,7 +68,7 @@ func TestSettingsAreLive(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	s.set(fromConfiguration, []byte(`{"hover":{"enabled":false}}`), log)
 	s.set(fromConfiguration, []byte(`{"hover":{"enabled":true}}`), log)
-	if !s.hover() {
+	if s.off("hover") {
 		t.Error("hover stays off")
 	}
 }
@@ -80,7 +80,8 @@ func TestSettingsThatAreNullSayNothing(t *testing.T) {
 	answer := make(chan []protocol.LSPAny)
 	s := newServer(t.Context(), Config{In: strings.NewReader(""), Out: io.Discard})
 	t.Cleanup(s.finish)
-	s.at, s.client.configuration = running, true
+	yes := true
+	s.at, s.client = running, newClient("", protocol.ClientCapabilities{Workspace: &protocol.WorkspaceClientCapabilities{Configuration: &yes}})
 	s.editor = configured{s.editor, asked, answer}
 	s.spawn(func() { s.followSettings(s.ctx) })
 	notify := func(params string) {
@@ -94,7 +95,7 @@ func TestSettingsThatAreNullSayNothing(t *testing.T) {
 		}
 	}
 	notify(`{"settings":{"readOnly":true,"hover":{"enabled":null},"codeActions":null}}`)
-	if !s.settings.readOnly() || !s.settings.hover() || !s.settings.actions() {
+	if !s.settings.readOnly() || s.settings.off("hover") || s.settings.off("codeActions") {
 		t.Error("a value of null is taken for false")
 	}
 	for _, params := range []string{`{"settings":null}`, `{}`} {

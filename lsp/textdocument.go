@@ -7,6 +7,13 @@ import (
 	"go.lsp.dev/protocol"
 )
 
+// offerSync: edits come in pieces.
+func offerSync(can client, c *protocol.ServerCapabilities) string {
+	yes, incremental := true, protocol.TextDocumentSyncKindIncremental
+	c.TextDocumentSync = &protocol.TextDocumentSyncOptions{OpenClose: &yes, Change: &incremental}
+	return "edits, in " + strings.ToUpper(string(can.encoding.kind()))
+}
+
 func (s *server) didOpen(_ context.Context, p *protocol.DidOpenTextDocumentParams) (any, error) {
 	t := p.TextDocument
 	s.documents.put(newDocument(strings.Clone(string(t.URI)), t.Version, strings.Clone(t.Text)))

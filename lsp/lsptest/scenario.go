@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,7 +36,7 @@ import (
 //	actions FILE L:C[-L:C] [KIND]  lists the code actions there
 //	choose TITLE                runs one of the listed actions, by part of its title
 //	execute COMMAND [JSON]      sends workspace/executeCommand; an error is printed
-//	request METHOD [JSON]
+//	request METHOD [FILE [L:C[-L:C]]] [JSON]  with the file's place, and these params
 //	reply [PATH]...             prints the last result, or parts such as plans.0.line
 //	notify METHOD [JSON]
 //	answer run|reject|none|TEXT how the next prompt is answered
@@ -138,143 +139,179 @@ func arg(args []string, i int) string {
 	return ""
 }
 
-func (s *scenario) step(name string, args []string) {
-	s.t.Helper()
-	e := s.editor
-	switch name {
-	case "initialize":
-		params := map[string]any{
-			"processId": nil, "rootUri": nil,
-			"capabilities": map[string]any{
-				"window": map[string]any{"workDoneProgress": true},
-				"textDocument": map[string]any{
-					"hover": map[string]any{"contentFormat": []string{"markdown", "plaintext"}},
-					"codeAction": map[string]any{
-						"codeActionLiteralSupport": map[string]any{"codeActionKind": map[string]any{"valueSet": []string{""}}},
-					},
-				},
-			},
-		}
-		for k, v := range s.object(arg(args, 0)) {
-			params[k] = v
-		}
-		e.Call("initialize", params, nil)
-		e.Notify("initialized", map[string]any{})
-	case "open":
+// verbs are what a step begins with. A method without a verb of its own is sent
+// by request and printed by reply.
+var verbs = map[string]func(s *scenario, args []string){
+	"initialize": (*scenario).initialize,
+	"open": func(s *scenario, args []string) {
 		s.version++
-		e.Notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{
+		s.editor.Notify("textDocument/didOpen", map[string]any{"textDocument": map[string]any{
 			"uri": uri(args[0]), "languageId": "plaintext", "version": s.version, "text": s.expand(s.file(args[0])),
 		}})
-	case "change":
-		from, to, _ := strings.Cut(args[1], "-")
+	},
+	"change": func(s *scenario, args []string) {
 		s.version++
-		e.Notify("textDocument/didChange", map[string]any{
+		s.editor.Notify("textDocument/didChange", map[string]any{
 			"textDocument":   map[string]any{"uri": uri(args[0]), "version": s.version},
-			"contentChanges": []any{map[string]any{"range": map[string]any{"start": s.at(from), "end": s.at(to)}, "text": arg(args, 2)}},
+			"contentChanges": []any{map[string]any{"range": s.place(args[1])["range"], "text": arg(args, 2)}},
 		})
-	case "close":
-		e.Notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri(args[0])}})
-	case "hover":
-		s.print("%s\n", s.hover(args[0], args[1]))
-	case "until-known":
+	},
+	"close": func(s *scenario, args []string) {
+		s.editor.Notify("textDocument/didClose", map[string]any{"textDocument": map[string]any{"uri": uri(args[0])}})
+	},
+	"hover": func(s *scenario, args []string) { s.print("%s\n", s.hover(args[0], args[1])) },
+	"until-known": func(s *scenario, args []string) {
 		for s.hover(args[0], args[1]) == "nothing" {
 			if err := s.t.Context().Err(); err != nil {
 				s.t.Fatal(err)
 			}
 		}
-	case "actions":
-		context := map[string]any{"diagnostics": []any{}}
-		if kind := arg(args, 2); kind != "" {
-			context["only"] = []string{kind}
-		}
-		s.actions = nil
-		from, to, isRange := strings.Cut(args[1], "-")
-		if !isRange {
-			to = from
-		}
-		e.Call("textDocument/codeAction", map[string]any{
-			"textDocument": map[string]any{"uri": uri(args[0])}, "context": context,
-			"range": map[string]any{"start": s.at(from), "end": s.at(to)},
-		}, &s.actions)
-		for _, a := range s.actions {
-			var action struct{ Title, Kind string }
-			s.decode(a, &action)
-			s.print("%s [%s]\n", action.Title, action.Kind)
-		}
-	case "choose":
-		s.choose(args[0])
-	case "execute":
+	},
+	"actions": (*scenario).listActions,
+	"choose":  func(s *scenario, args []string) { s.choose(args[0]) },
+	"execute": func(s *scenario, args []string) {
 		params := map[string]any{"command": args[0]}
 		if a := arg(args, 1); a != "" {
 			params["arguments"] = []any{json.RawMessage(a)}
 		}
 		s.call("workspace/executeCommand", params)
-	case "request":
-		params := any(nil)
-		if a := arg(args, 1); a != "" {
-			params = json.RawMessage(a)
-		}
-		s.call(args[0], params)
-	case "reply":
-		s.printReply(args)
-	case "notify":
-		e.Notify(args[0], s.object(arg(args, 1)))
-	case "answer":
-		s.answers <- strings.Join(args, " ")
-	case "prompt":
-		var p struct {
-			Message string
-			Actions []struct{ Title string }
-		}
-		raw, next := e.Asked("window/showMessageRequest", s.prompts, nil)
-		s.prompts = next
-		s.decode(raw, &p)
-		s.print("%s\n", p.Message)
-		for _, a := range p.Actions {
-			s.print("  [%s]\n", a.Title)
-		}
-	case "card":
-		var p struct {
-			Title, Line, Risk, Run, Reject string
-			Grave                          bool
-			Fields                         []struct{ Name, Text string }
-		}
-		raw, next := e.Asked(daemon.Prompt.Name, s.prompts, nil)
-		s.prompts = next
-		s.decode(raw, &p)
-		s.print("%s (risk: %s, grave: %t)\n%s\n", p.Title, p.Risk, p.Grave, p.Line)
-		for _, f := range p.Fields {
-			s.print("%s: %s\n", f.Name, f.Text)
-		}
-		s.print("  [%s]\n  [%s]\n", p.Reject, p.Run)
-	case "message":
+	},
+	"request": (*scenario).request,
+	"reply":   (*scenario).printReply,
+	"notify":  func(s *scenario, args []string) { s.editor.Notify(args[0], s.object(arg(args, 1))) },
+	"answer":  func(s *scenario, args []string) { s.answers <- strings.Join(args, " ") },
+	"prompt":  (*scenario).printPrompt,
+	"card":    (*scenario).printCard,
+	"message": func(s *scenario, _ []string) {
 		var p struct {
 			Type    int
 			Message string
 		}
-		raw, next := e.Note("window/showMessage", s.messages, nil)
+		raw, next := s.editor.Note("window/showMessage", s.messages, nil)
 		s.messages = next
 		s.decode(raw, &p)
 		s.print("%s: %s\n", []string{"", "error", "warning", "info", "log"}[p.Type], p.Message)
-	case "progress":
-		raw, next := e.Note("$/progress", s.ended, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"end"`)) })
+	},
+	"progress": func(s *scenario, _ []string) {
+		raw, next := s.editor.Note("$/progress", s.ended, func(p json.RawMessage) bool { return bytes.Contains(p, []byte(`"kind":"end"`)) })
 		s.ended = next
 		var p struct{ Value struct{ Message string } }
 		s.decode(raw, &p)
 		s.print("done: %s\n", p.Value.Message)
-	case "kill-daemon":
+	},
+	"kill-daemon": func(s *scenario, _ []string) {
 		if !s.local {
 			s.stop()
 		}
-	case "start-daemon":
+	},
+	"start-daemon": func(s *scenario, _ []string) {
 		if !s.local {
 			s.stop = s.world.Daemon(s.t)
 		}
-	case "expect":
-		s.expect(args[0])
-	default:
+	},
+	"expect": func(s *scenario, args []string) { s.expect(args[0]) },
+}
+
+func (s *scenario) step(name string, args []string) {
+	s.t.Helper()
+	do := verbs[name]
+	if do == nil {
 		s.t.Fatalf("no step %q", name)
 	}
+	do(s, args)
+}
+
+// initialize is that of an editor that can do much; args[0] says otherwise.
+func (s *scenario) initialize(args []string) {
+	params := map[string]any{
+		"processId": nil, "rootUri": nil,
+		"capabilities": map[string]any{
+			"window": map[string]any{"workDoneProgress": true},
+			"textDocument": map[string]any{
+				"hover": map[string]any{"contentFormat": []string{"markdown", "plaintext"}},
+				"codeAction": map[string]any{
+					"codeActionLiteralSupport": map[string]any{"codeActionKind": map[string]any{"valueSet": []string{""}}},
+				},
+			},
+		},
+	}
+	maps.Copy(params, s.object(arg(args, 0)))
+	s.editor.Call("initialize", params, nil)
+	s.editor.Notify("initialized", map[string]any{})
+}
+
+// request sends a method: about a file, or a place or part of it, or with
+// params of its own.
+func (s *scenario) request(args []string) {
+	s.t.Helper()
+	method, args := args[0], args[1:]
+	params := map[string]any{}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "{") {
+		params["textDocument"] = map[string]any{"uri": uri(args[0])}
+		args = args[1:]
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "{") {
+		maps.Copy(params, s.place(args[0]))
+		args = args[1:]
+	}
+	maps.Copy(params, s.object(arg(args, 0)))
+	s.call(method, params)
+}
+
+func (s *scenario) listActions(args []string) {
+	s.t.Helper()
+	context := map[string]any{"diagnostics": []any{}}
+	if kind := arg(args, 2); kind != "" {
+		context["only"] = []string{kind}
+	}
+	s.actions = nil
+	s.editor.Call("textDocument/codeAction", map[string]any{
+		"textDocument": map[string]any{"uri": uri(args[0])}, "context": context, "range": s.place(args[1])["range"],
+	}, &s.actions)
+	for _, a := range s.actions {
+		var action struct {
+			Title, Kind string
+			Disabled    struct{ Reason string }
+		}
+		s.decode(a, &action)
+		s.print("%s [%s]", action.Title, action.Kind)
+		if why := action.Disabled.Reason; why != "" {
+			s.print(" not now: %s", why)
+		}
+		s.print("\n")
+	}
+}
+
+func (s *scenario) printPrompt([]string) {
+	s.t.Helper()
+	var p struct {
+		Message string
+		Actions []struct{ Title string }
+	}
+	raw, next := s.editor.Asked("window/showMessageRequest", s.prompts, nil)
+	s.prompts = next
+	s.decode(raw, &p)
+	s.print("%s\n", p.Message)
+	for _, a := range p.Actions {
+		s.print("  [%s]\n", a.Title)
+	}
+}
+
+func (s *scenario) printCard([]string) {
+	s.t.Helper()
+	var p struct {
+		Title, Line, Risk, Run, Reject string
+		Grave                          bool
+		Fields                         []struct{ Name, Text string }
+	}
+	raw, next := s.editor.Asked(daemon.Prompt.Name, s.prompts, nil)
+	s.prompts = next
+	s.decode(raw, &p)
+	s.print("%s (risk: %s, grave: %t)\n%s\n", p.Title, p.Risk, p.Grave, p.Line)
+	for _, f := range p.Fields {
+		s.print("%s: %s\n", f.Name, f.Text)
+	}
+	s.print("  [%s]\n  [%s]\n", p.Reject, p.Run)
 }
 
 // answer is how the editor answers the server's questions.
@@ -343,9 +380,9 @@ func (s *scenario) hover(file, at string) string {
 		Contents struct{ Kind, Value string }
 		Range    struct{ Start, End struct{ Line, Character int } }
 	}
-	s.editor.Call("textDocument/hover", map[string]any{
-		"textDocument": map[string]any{"uri": uri(file)}, "position": s.at(at),
-	}, &h)
+	params := s.place(at)
+	params["textDocument"] = map[string]any{"uri": uri(file)}
+	s.editor.Call("textDocument/hover", params, &h)
 	if h == nil {
 		return "nothing"
 	}
@@ -392,6 +429,18 @@ func (s *scenario) printReply(paths []string) {
 }
 
 func uri(file string) string { return "file:///workspace/" + file }
+
+// place is L:C or L:C-L:C as params have it: the position where it begins, and
+// the range.
+func (s *scenario) place(place string) map[string]any {
+	s.t.Helper()
+	from, to, isRange := strings.Cut(place, "-")
+	if !isRange {
+		to = from
+	}
+	start := s.at(from)
+	return map[string]any{"position": start, "range": map[string]any{"start": start, "end": s.at(to)}}
+}
 
 func (s *scenario) at(place string) map[string]any {
 	s.t.Helper()
