@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,4 +102,39 @@ func onAFullDisk(t *testing.T, do func() error) error {
 		t.Fatal(err)
 	}
 	return err
+}
+
+// A daemon that rotates its keys for months runs out of no files: none stays open
+// until the garbage is collected.
+func TestNoFileStaysOpen(t *testing.T) {
+	open := func() int {
+		t.Helper()
+		list, err := os.ReadDir("/dev/fd")
+		if err != nil {
+			t.Skip(err)
+		}
+		return len(list)
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	home, src := newHome(t), keyFile(t)
+	f := fill(t, mustUnlock(t, home, src))
+	for _, c := range []struct {
+		name string
+		do   func() error
+	}{
+		{"unlocking", func() error { _, err := Unlock(home, src); return err }},
+		{"reading", func() error { f.check(t, f.k); return nil }},
+		{"rotating", func() error { return rotateOnce(f.k) }},
+		{"exporting", func() error { exported(t, f.k); return nil }},
+		{"deleting a conversation", func() error { return f.k.DeleteConversation(f.conversation) }},
+		{"setting a file aside", func() error { _, err := SetAside(filepath.Join(home, "data", "user")); return err }},
+	} {
+		before := open()
+		if err := c.do(); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if after := open(); after > before {
+			t.Errorf("%s leaves %d files open", c.name, after-before)
+		}
+	}
 }

@@ -377,3 +377,23 @@ func TestTheKeysOfAConversationDoNotGrowForever(t *testing.T) {
 		t.Errorf("%v, want %d keys", err, maxConversationKeys)
 	}
 }
+
+// A keychain without an anchor has nothing to seal anew; one that does not answer
+// is an error, and no damage.
+func TestResealingAnAnchorInTheKeychain(t *testing.T) {
+	var m memory
+	k, err := unlock(newHome(t), inKeychain, m.vault())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if done, unreadable, err := k.Reseal(t.Context()); done != 0 || unreadable != nil || err != nil {
+		t.Errorf("without an anchor: %d, %q, %v", done, unreadable, err)
+	}
+	k.vault.read = func(string, string) (string, error) { return "", errors.New("the keychain is locked") }
+	if _, unreadable, err := k.Reseal(t.Context()); unreadable != nil || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without an answer: %q, %v", unreadable, err)
+	}
+}

@@ -388,6 +388,21 @@ func TestHomeOfAnotherUserIsRefused(t *testing.T) {
 	if _, err := Unlock(home, keyFile(t)); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Error(err)
 	}
+	// Where nobody can give a file away, the root folder is another user's.
+	file := "/"
+	if os.Geteuid() == 0 {
+		file = keyFile(t).File
+		if err := os.Chown(file, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Lstat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkPrivate(info); err == nil || !strings.Contains(err.Error(), "another user") {
+		t.Errorf("what another user owns: %v", err)
+	}
 }
 
 func TestEveryDamageOfTheKeysetFileIsTold(t *testing.T) {
