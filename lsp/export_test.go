@@ -24,3 +24,6 @@ func ServeProbed(ctx context.Context, cfg Config, probes map[string]func(context
 	s.table["test/prompt"] = decode(func(s *server, ctx context.Context, p *executor.Prompt) (any, error) { return s.prompt(ctx, *p) })
 	return s.serve()
 }
+
+// CardParams is what an editor is sent of a plan.
+type CardParams = cardParams

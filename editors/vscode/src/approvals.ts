@@ -6,7 +6,7 @@
 // Rejecting comes first in each, so that a stray Enter does not run anything.
 import * as vscode from 'vscode';
 import type { Client } from './client';
-import { Card, Decided, type Execution } from './protocol';
+import { type Card, type Execution, executionDecide, prompt } from './protocol.gen';
 
 /** The answer to a card. */
 export interface Answer {
@@ -38,7 +38,7 @@ export class Approvals {
   readonly onDecided = this.decided.event;
 
   constructor(private readonly client: Client) {
-    client.onRequest('cloudops/prompt', Card, (card, token) => this.answer(card, token));
+    client.onRequest(prompt, (card, token) => this.answer(card, token));
   }
 
   /** Shows cards here where it can. */
@@ -56,7 +56,7 @@ export class Approvals {
   }
 
   private async ask(plan: string): Promise<Execution> {
-    const { execution } = await this.client.request('cloudops/execution/decide', { plan, decision: 'ask' }, Decided);
+    const { execution } = await this.client.request(executionDecide, { plan, decision: 'ask' });
     this.decided.fire(execution);
     return execution;
   }

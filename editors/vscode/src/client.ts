@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Connection } from './connection';
+import type { Incoming, Outgoing } from './protocol.gen';
 import { find, fits, intact, NoServer, program } from './server';
 import { notice, visible } from './text';
 
@@ -84,31 +85,30 @@ export class Client implements vscode.Disposable {
   }
 
   /** Handles a notification of the server; what does not fit its schema is dropped. */
-  onNote<S extends v.GenericSchema>(method: string, schema: S, handler: (params: v.InferOutput<S>) => void): void {
+  onNote<S extends v.GenericSchema>(note: Incoming<S>, handler: (params: v.InferOutput<S>) => void): void {
     this.notes.push({
-      method,
+      method: note.method,
       handler: (params) => {
-        const parsed = v.safeParse(schema, params);
+        const parsed = v.safeParse(note.params, params);
         if (parsed.success) handler(parsed.output);
-        else this.output.warn(`${method} is malformed`);
+        else this.output.warn(`${note.method} is malformed`);
       },
     });
   }
 
   /** Handles a request of the server. */
   onRequest<S extends v.GenericSchema>(
-    method: string,
-    schema: S,
+    question: Incoming<S>,
     handler: (params: v.InferOutput<S>, t: vscode.CancellationToken) => Promise<unknown>,
   ): void {
+    const { method, params: schema } = question;
     this.requests.push({ method, handler: (params, t) => handler(v.parse(schema, params), t) });
   }
 
   /** Sends a request and checks its answer. Throws ServerError. */
-  async request<S extends v.GenericSchema>(
-    method: string,
-    params: object,
-    schema: S,
+  async request<P extends object, S extends v.GenericSchema>(
+    { method, result: schema }: Outgoing<P, S>,
+    params: NoInfer<P>,
     token?: vscode.CancellationToken,
   ): Promise<v.InferOutput<S>> {
     const client = this.client;

@@ -5,7 +5,7 @@ import { ChatView } from './chat/view';
 import { Client } from './client';
 import { Details } from './details';
 import { Estate } from './estate';
-import { Progress } from './protocol';
+import { type ProgressNote, progress } from './protocol.gen';
 import { StatusItem } from './status';
 import { ExecutionsView } from './views/executions';
 import { ResourcesView } from './views/resources';
@@ -19,7 +19,7 @@ export class Ctx {
   readonly resources: ResourcesView;
   readonly executions: ExecutionsView;
   /** Who is told the steps of long work, by its token. */
-  readonly progress = new Map<string, (p: Progress) => void>();
+  readonly progress = new Map<string, (p: ProgressNote) => void>();
 
   constructor(context: vscode.ExtensionContext) {
     this.client = new Client(context.extensionUri);
@@ -37,7 +37,7 @@ export class Ctx {
     );
     this.resources = new ResourcesView(this.client, this.estate);
     this.executions = new ExecutionsView(this.client);
-    this.client.onNote('cloudops/progress', Progress, (p) => this.progress.get(p.token)?.(p));
+    this.client.onNote(progress, (p) => this.progress.get(p.token)?.(p));
     const status = new StatusItem(this.client, this.estate);
     context.subscriptions.push(status, this.executions, this.resources, this.chat, this.details, this.estate);
     this.client.onState((state) => {

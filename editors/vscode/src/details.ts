@@ -2,12 +2,13 @@
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import { type Client, words } from './client';
-import { type Execution, list } from './protocol';
+import { type Execution, estateGet } from './protocol.gen';
 import { lines, visible } from './text';
 
 const scheme = 'cloudops';
 
-const Whole = v.object({ resources: list(v.record(v.string(), v.unknown())) });
+// All that the server says of a resource, in its order.
+const whole = { ...estateGet, result: v.object({ resources: v.array(v.record(v.string(), v.unknown())) }) };
 
 export class Details implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly registration: vscode.Disposable;
@@ -32,7 +33,7 @@ export class Details implements vscode.TextDocumentContentProvider, vscode.Dispo
   /** Opens every resource that the identifier names. */
   async open(identifier: string): Promise<void> {
     try {
-      const { resources } = await this.client.request('cloudops/estate/get', { identifier }, Whole);
+      const { resources } = await this.client.request(whole, { identifier });
       const text = resources.map((r) => lines(r).join('\n')).join('\n\n');
       await this.show(identifier.split(/[:/|]/).at(-1) ?? identifier, `resource ${identifier}`, text, 'yaml');
     } catch (e) {

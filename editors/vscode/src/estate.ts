@@ -1,9 +1,15 @@
 // What the extension knows of the estate: its state and the chosen profile,
 // asked anew when the server says that something changed.
-import * as v from 'valibot';
 import * as vscode from 'vscode';
 import { type Client, logged } from './client';
-import { Found, Profiles, type Resource, Status } from './protocol';
+import {
+  estateChanged,
+  estateSearch,
+  estateStatus,
+  profileList,
+  type ResourceRecord,
+  type StatusResult,
+} from './protocol.gen';
 
 export interface Filter {
   account_id?: string;
@@ -15,13 +21,13 @@ export class Estate implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   /** Fires when status or profile were read anew. */
   readonly onChange = this.changed.event;
-  status: Status | undefined;
+  status: StatusResult | undefined;
   profile: { name: string; region: string } | undefined;
   private reading: Promise<void> | undefined;
   private again = false;
 
   constructor(private readonly client: Client) {
-    client.onNote('cloudops/estate/changed', v.unknown(), () => void this.refresh());
+    client.onNote(estateChanged, () => void this.refresh());
     client.onState((state) => {
       if (state === 'ready') void this.refresh();
     });
@@ -45,8 +51,8 @@ export class Estate implements vscode.Disposable {
   private async read(): Promise<void> {
     if (this.client.state !== 'ready') return;
     try {
-      this.status = await this.client.request('cloudops/estate/status', {}, Status);
-      const { profiles } = await this.client.request('cloudops/profile/list', {}, Profiles);
+      this.status = await this.client.request(estateStatus, {});
+      const { profiles } = await this.client.request(profileList, {});
       const selected = profiles.find((p) => p.selected);
       this.profile = selected && { name: selected.name, region: selected.region };
     } catch (e) {
@@ -58,7 +64,7 @@ export class Estate implements vscode.Disposable {
 
   /** Looks for resources by words and filter. */
   async search(query: string, filter: Filter, limit: number, token?: vscode.CancellationToken) {
-    return this.client.request('cloudops/estate/search', { query, ...filter, limit }, Found, token);
+    return this.client.request(estateSearch, { query, ...filter, limit }, token);
   }
 
   dispose(): void {
@@ -67,6 +73,6 @@ export class Estate implements vscode.Disposable {
 }
 
 /** The text that names a resource to the server. */
-export function identifier(r: Resource): string {
+export function identifier(r: ResourceRecord): string {
   return r.arn === '' ? r.identifier : r.arn;
 }

@@ -8,7 +8,7 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
-import { PROTOCOL, Version } from './protocol';
+import { PROTOCOL } from './limits.gen';
 
 /** Why there is no server, in words for the person. */
 export class NoServer extends Error {
@@ -80,6 +80,9 @@ export async function intact(path: string, sha256: string): Promise<void> {
     false,
   );
 }
+
+/** What `version --json` prints. */
+const Version = v.object({ version: v.string(), protocol: v.number() });
 
 /** Asks a program for its version; throws NoServer if it does not fit. */
 export async function fits(path: string, patience = 15_000): Promise<string> {

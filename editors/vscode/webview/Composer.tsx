@@ -1,7 +1,7 @@
 // Where the next message is written. Enter sends, Shift+Enter breaks the line,
 // Escape stops the answer under way.
 import { useEffect, useRef } from 'react';
-import { longest } from '../src/chat/messages';
+import { LONGEST_PROMPT } from '../src/limits.gen';
 import { send } from './host';
 import { usePanel } from './store';
 
@@ -23,7 +23,7 @@ export function Composer() {
     if (focus > 0) box.current?.focus();
   }, [focus]);
 
-  const surplus = new TextEncoder().encode(draft).length - longest;
+  const surplus = new TextEncoder().encode(draft).length - LONGEST_PROMPT;
   const sendable = !busy && ready && draft.trim() !== '' && surplus <= 0;
   const go = () => {
     if (!sendable) return;

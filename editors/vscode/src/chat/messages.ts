@@ -2,11 +2,10 @@
 // what arrives. The panel decides nothing: of a plan it can only say which one,
 // with the digest that it showed, and run, reject or stop.
 import * as v from 'valibot';
+import { LONGEST_PROMPT } from '../limits.gen';
 
 const short = v.pipe(v.string(), v.maxLength(4096));
-/** The longest message that the server takes, in bytes; see agent.Send. */
-export const longest = 32 << 10;
-const long = v.pipe(v.string(), v.maxBytes(longest));
+const long = v.pipe(v.string(), v.maxBytes(LONGEST_PROMPT));
 
 export const FromPanel = v.variant('type', [
   /** The panel is drawn; conversation is the one that it showed before. */

@@ -7,19 +7,21 @@ import type { Approvals, Surface } from '../approvals';
 import { type Client, logged, ServerError, words } from '../client';
 import type { Estate } from '../estate';
 import {
-  Answer,
+  type Answer,
   type Card,
-  Conversations,
-  Created,
+  conversationCreate,
+  conversationList,
+  conversationMessages,
+  conversationSend,
+  conversationText,
   type Execution,
-  Executions,
-  Messages,
-  Pending,
-  Resolved,
-  Risk,
-  RunNote,
-  TextNote,
-} from '../protocol';
+  estateResolve,
+  executionChanged,
+  executionDecide,
+  executionList,
+  executionOutput,
+  executionPending,
+} from '../protocol.gen';
 import { ago, visible, visibleLines } from '../text';
 import { type Chip, type Entry, FromPanel, type PanelCard, type ToPanel } from './messages';
 
@@ -32,7 +34,7 @@ const latest = 50;
 /** How much of a command's output is shown; the Executions view has the rest. */
 const mostOutput = 200_000;
 
-/** The server's code for what is not there; see lsp/daemon/protocol.go. */
+/** The server's code for what is not there; see docs/protocol.md. */
 const notFound = -32011;
 /** The code for a plan that nobody decided on, and that goes on waiting. */
 const undecided = -32018;
@@ -79,15 +81,15 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     this.current = memory.get('conversation', '');
     approvals.use(this);
     approvals.onDecided((x) => this.outcome(x));
-    client.onNote('cloudops/conversation/text', TextNote, (n) => {
+    client.onNote(conversationText, (n) => {
       if (n.token !== this.turn?.token) return;
       this.turn.text += n.text;
       this.post({ type: 'text', text: n.text });
     });
-    client.onNote('cloudops/execution/output', RunNote, (n) => {
+    client.onNote(executionOutput, (n) => {
       if (this.running) this.post({ type: 'run', plan: this.running.plan, kind: n.kind, text: visible(n.text) });
     });
-    client.onNote('cloudops/execution/changed', v.unknown(), () => {
+    client.onNote(executionChanged, () => {
       this.follow().catch((e: unknown) => client.output.warn(`following commands: ${logged(e)}`));
     });
     client.onState((state) => {
@@ -219,7 +221,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     try {
       if (id !== '') {
         const params = { conversation_id: id, limit: most };
-        const { messages } = await this.client.request('cloudops/conversation/messages', params, Messages);
+        const { messages } = await this.client.request(conversationMessages, params);
         const chips = await this.chips(messages.flatMap((m) => m.metadata.resources_mentioned));
         entries = messages.map((m) => ({
           id: m.id,
@@ -271,7 +273,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     for (const id of conversations) {
       if (this.client.state !== 'ready') return;
       const params = { conversation_id: id, limit: latest };
-      const { executions } = await this.client.request('cloudops/execution/list', params, Executions);
+      const { executions } = await this.client.request(executionList, params);
       this.followed(executions, id !== '' && id === this.conversation);
     }
   }
@@ -296,7 +298,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   private async revive(): Promise<void> {
     if (this.conversation === '' || this.turn !== undefined) return;
     try {
-      const { plans } = await this.client.request('cloudops/execution/pending', {}, Pending);
+      const { plans } = await this.client.request(executionPending, {});
       for (const p of plans) {
         if (p.origin.conversation === this.conversation && !this.waiting.has(p.id)) await this.put(p.id);
       }
@@ -313,7 +315,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
 
   /** Offers the latest conversations. */
   private async offer(): Promise<void> {
-    const { conversations } = await this.client.request('cloudops/conversation/list', {}, Conversations);
+    const { conversations } = await this.client.request(conversationList, {});
     this.post({
       type: 'recent',
       conversations: conversations.slice(0, recent).map((c) => ({
@@ -329,13 +331,9 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     const tokens = new Map([...new Set(keys)].map((key) => [key, chipOf(key).identifier]));
     const found = new Map<string, Chip>();
     if (tokens.size === 0) return found;
-    const { records } = await this.client.request(
-      'cloudops/estate/resolve',
-      { tokens: [...new Set(tokens.values())] },
-      Resolved,
-    );
+    const { records } = await this.client.request(estateResolve, { tokens: [...new Set(tokens.values())] });
     for (const [key, token] of tokens) {
-      const r = records?.[token]?.find(
+      const r = records[token]?.find(
         (r) => r.arn === key || [r.account_id, r.region, r.resource_type, r.identifier].join('|') === key,
       );
       if (r === undefined) continue;
@@ -357,12 +355,12 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
     try {
       // Known before the turn, so that one whose answer is lost is found again.
       if (this.conversation === '') {
-        const created = await this.client.request('cloudops/conversation/create', {}, Created, turn.cancel.token);
+        const created = await this.client.request(conversationCreate, {}, turn.cancel.token);
         if (this.turn !== turn) return;
         this.conversation = created.conversation_id;
       }
       const params = { conversation_id: this.conversation, prompt: text, token: turn.token };
-      const a = await this.client.request('cloudops/conversation/send', params, Answer, turn.cancel.token);
+      const a = await this.client.request(conversationSend, params, turn.cancel.token);
       if (this.turn !== turn) return;
       this.turn = undefined;
       this.answered(a);
@@ -462,11 +460,11 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
         line: c.line,
         risk: c.risk,
         grave: c.grave,
-        fields: c.fields,
+        fields: c.fields.map((f) => ({ ...f, more: f.more ?? false })),
         created: c.created_ms,
         expires: c.expires_ms,
         arm: c.arm_after_ms,
-        others: c.waiting,
+        others: c.waiting ?? 0,
       },
       sent,
     });
@@ -486,7 +484,7 @@ export class ChatView implements vscode.WebviewViewProvider, Surface, vscode.Dis
   /** Has the server stop what was approved. Its answer is an error that says whether that came in time. */
   private async stop(plan: string): Promise<void> {
     try {
-      await this.client.request('cloudops/execution/decide', { plan, decision: 'stop' }, v.unknown());
+      await this.client.request(executionDecide, { plan, decision: 'stop' });
     } catch (e) {
       this.post({ type: 'stopped', plan, text: words(e) });
     }
@@ -544,13 +542,12 @@ function chipOf(key: string): Chip {
 
 /** A card for what runs, as far as its record tells. */
 function cardOf(x: Execution): PanelCard {
-  const risk = v.safeParse(Risk, x.risk);
   return {
     plan: x.plan_id,
     digest: '',
     title: visible(x.targets.map((t) => t.name || t.identifier).join(', ')),
     line: visible(x.line),
-    risk: risk.success ? risk.output : 'high',
+    risk: x.risk,
     grave: false,
     fields: [{ name: 'decision', text: visible(x.decision), more: false }],
     created: Date.parse(x.planned_at) || 0,

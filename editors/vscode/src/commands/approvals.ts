@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
-import { Pending } from '../protocol';
+import { executionPending } from '../protocol.gen';
 import { label, notice } from '../text';
 
 /** Lists the plans that wait, and puts the one that is picked before the person. */
 export async function approvals(ctx: Ctx): Promise<void> {
-  const { plans } = await ctx.client.request('cloudops/execution/pending', {}, Pending);
+  const { plans } = await ctx.client.request(executionPending, {});
   const items = plans.map((p) => ({ label: label(p.title), detail: label(p.line), plan: p }));
   const placeHolder = items.length === 0 ? 'Nothing waits for you' : 'Commands that wait for you';
   const picked = await vscode.window.showQuickPick(items, { placeHolder });

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
-import { Conversations } from '../protocol';
+import { conversationList } from '../protocol.gen';
 import { ago, label } from '../text';
 
 export async function chatNew(ctx: Ctx): Promise<void> {
@@ -10,7 +10,7 @@ export async function chatNew(ctx: Ctx): Promise<void> {
 
 /** Lists the conversations and opens the one that is picked. */
 export async function chatHistory(ctx: Ctx): Promise<void> {
-  const { conversations } = await ctx.client.request('cloudops/conversation/list', {}, Conversations);
+  const { conversations } = await ctx.client.request(conversationList, {});
   const items = conversations.map((c) => ({
     label: label(c.title === '' ? 'Untitled' : c.title),
     description: `${c.messages} messages, ${ago(new Date(c.updated_at), new Date())}`,

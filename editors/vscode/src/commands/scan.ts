@@ -1,21 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import * as v from 'valibot';
 import * as vscode from 'vscode';
 import { words } from '../client';
 import type { Ctx } from '../ctx';
-import { list, Profiles, text } from '../protocol';
+import { estateScan, profileList, type ScanResult } from '../protocol.gen';
 import { notice, visible } from '../text';
-
-const Result = v.object({
-  resources: v.number(),
-  changed: v.number(),
-  removed: v.number(),
-  problems: list(v.object({ message: v.string(), hint: text })),
-});
 
 /** Scans AWS, with its steps as native progress that can be cancelled, and tells what it brought. */
 export async function scan(ctx: Ctx): Promise<void> {
-  let r: v.InferOutput<typeof Result>;
+  let r: ScanResult;
   try {
     r = await run(ctx);
   } catch (e) {
@@ -37,7 +29,7 @@ export async function scan(ctx: Ctx): Promise<void> {
 /** Whether there is a profile that could be switched to. */
 async function switchable(ctx: Ctx): Promise<boolean> {
   try {
-    const { profiles } = await ctx.client.request('cloudops/profile/list', {}, Profiles);
+    const { profiles } = await ctx.client.request(profileList, {});
     return profiles.some((p) => !p.selected);
   } catch {
     return false; // the error that is told says enough
@@ -71,7 +63,7 @@ async function follow(choice: string | undefined): Promise<void> {
   if (command !== undefined) await vscode.commands.executeCommand(command);
 }
 
-function run(ctx: Ctx): Thenable<v.InferOutput<typeof Result>> {
+function run(ctx: Ctx): Thenable<ScanResult> {
   const where = { location: vscode.ProgressLocation.Notification, title: 'CloudOps: scanning AWS', cancellable: true };
   return vscode.window.withProgress(where, async (progress, cancel) => {
     const token = randomBytes(12).toString('hex');
@@ -83,7 +75,7 @@ function run(ctx: Ctx): Thenable<v.InferOutput<typeof Result>> {
       percent = now;
     });
     try {
-      return await ctx.client.request('cloudops/estate/scan', { token }, Result, cancel);
+      return await ctx.client.request(estateScan, { token }, cancel);
     } finally {
       ctx.progress.delete(token);
       void ctx.estate.refresh();

@@ -2,12 +2,12 @@ import * as vscode from 'vscode';
 import { words } from '../client';
 import type { Ctx } from '../ctx';
 import { identifier } from '../estate';
-import type { Resource } from '../protocol';
+import type { ResourceRecord } from '../protocol.gen';
 import { ago, label, visible } from '../text';
 import { stateIcon } from '../views/resources';
 
 interface Item extends vscode.QuickPickItem {
-  resource?: Resource;
+  resource?: ResourceRecord;
 }
 
 /** Looks for resources while the person types, and shows the one that is picked. */
@@ -50,7 +50,7 @@ export async function searchResources(ctx: Ctx): Promise<void> {
   await look('');
 }
 
-function item(r: Resource): Item {
+function item(r: ResourceRecord): Item {
   return {
     label: label(r.name === '' ? r.identifier : r.name),
     description: label([r.resource_type, r.state, r.region].filter((s) => s !== '').join(' · ')),

@@ -1,14 +1,13 @@
-import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
-import { Profiles } from '../protocol';
+import { profileList, profileSelect } from '../protocol.gen';
 import { label } from '../text';
 
 const scan = 'Scan AWS';
 
 /** Asks for a profile, for this window; says how to set one up where there is none. */
 export async function switchProfile(ctx: Ctx): Promise<void> {
-  const { profiles } = await ctx.client.request('cloudops/profile/list', {}, Profiles);
+  const { profiles } = await ctx.client.request(profileList, {});
   if (profiles.length === 0) {
     const said =
       'CloudOps: your AWS files have no profile. Set one up with `aws configure` or `aws configure sso`, then scan.';
@@ -24,6 +23,6 @@ export async function switchProfile(ctx: Ctx): Promise<void> {
   }));
   const picked = await vscode.window.showQuickPick(items, { placeHolder: 'The AWS profile of this window' });
   if (picked === undefined) return;
-  await ctx.client.request('cloudops/profile/select', { name: picked.name }, v.unknown());
+  await ctx.client.request(profileSelect, { name: picked.name });
   await ctx.estate.refresh();
 }

@@ -1,8 +1,7 @@
 // The Executions view: what was proposed, decided and run, the newest first.
-import * as v from 'valibot';
 import * as vscode from 'vscode';
 import { type Client, words } from '../client';
-import { type Execution, Executions } from '../protocol';
+import { type Execution, executionChanged, executionList } from '../protocol.gen';
 import { ago, visible } from '../text';
 
 const most = 200;
@@ -27,7 +26,7 @@ export class ExecutionsView implements vscode.TreeDataProvider<Node>, vscode.Dis
 
   constructor(private readonly client: Client) {
     this.tree = vscode.window.createTreeView('cloudops.executions', { treeDataProvider: this });
-    client.onNote('cloudops/execution/changed', v.unknown(), () => this.refresh());
+    client.onNote(executionChanged, () => this.refresh());
     client.onState(() => this.refresh());
   }
 
@@ -39,7 +38,7 @@ export class ExecutionsView implements vscode.TreeDataProvider<Node>, vscode.Dis
     if (node !== undefined) return 'execution' in node ? details(node.execution) : [];
     if (this.client.state !== 'ready') return [];
     try {
-      const { executions } = await this.client.request('cloudops/execution/list', { limit: most }, Executions);
+      const { executions } = await this.client.request(executionList, { limit: most });
       return executions.map((execution) => ({ execution }));
     } catch (e) {
       return [{ problem: words(e) }];

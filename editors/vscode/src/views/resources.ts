@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { type Client, words } from '../client';
 import { type Estate, type Filter, identifier } from '../estate';
-import type { Resource, Shard } from '../protocol';
+import type { ResourceRecord, ShardState } from '../protocol.gen';
 import { ago, visible } from '../text';
 
 /** How many resources of one type and region are listed. */
@@ -13,11 +13,11 @@ interface Group {
   level: 'account' | 'region' | 'type';
   label: string;
   filter: Filter;
-  shards: Shard[];
+  shards: ShardState[];
 }
 export interface ResourceNode {
   kind: 'resource';
-  resource: Resource;
+  resource: ResourceRecord;
 }
 interface Message {
   kind: 'message';
@@ -97,7 +97,7 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
     }
   }
 
-  private list(resources: Resource[], total: number): Node[] {
+  private list(resources: ResourceRecord[], total: number): Node[] {
     const nodes: Node[] = resources.map((resource) => ({ kind: 'resource', resource }));
     if (total > resources.length) {
       nodes.push({
@@ -148,8 +148,8 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
 }
 
 /** Groups shards that hold something, or could not be read, by a key. */
-function groups(shards: Shard[], level: Group['level'], by: (s: Shard) => string, filter: Filter): Group[] {
-  const of = new Map<string, Shard[]>();
+function groups(shards: ShardState[], level: Group['level'], by: (s: ShardState) => string, filter: Filter): Group[] {
+  const of = new Map<string, ShardState[]>();
   for (const s of shards) {
     if (s.count > 0 || s.state === 'denied' || s.state === 'failed') {
       of.set(by(s), [...(of.get(by(s)) ?? []), s]);
@@ -182,7 +182,7 @@ export function stateIcon(state: string): vscode.ThemeIcon {
   return new vscode.ThemeIcon('sync', new vscode.ThemeColor('charts.yellow'));
 }
 
-function resourceItem(r: Resource): vscode.TreeItem {
+function resourceItem(r: ResourceRecord): vscode.TreeItem {
   const item = new vscode.TreeItem(visible(r.name === '' ? r.identifier : r.name));
   const facts = [r.name !== '' && r.name !== r.identifier ? r.identifier : '', r.state, r.summary].filter(
     (s) => s !== '',

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Answer, Approvals, type Surface } from '../../src/approvals';
 import type { Client } from '../../src/client';
-import type { Card } from '../../src/protocol';
+import type { Card } from '../../src/protocol.gen';
 import { CancellationTokenSource, window } from './vscode';
 
 vi.mock('../../src/client', () => ({}));
@@ -31,7 +31,7 @@ const no: Answer = { title: '', digest: 'd1' };
 async function ask(card: Card, panel?: Surface['ask'], token = new CancellationTokenSource().token): Promise<Answer> {
   let prompt: ((card: Card, token: unknown) => Promise<Answer>) | undefined;
   const client = {
-    onRequest: (_: string, __: unknown, handler: typeof prompt) => {
+    onRequest: (_: unknown, handler: typeof prompt) => {
       prompt = handler;
     },
   };

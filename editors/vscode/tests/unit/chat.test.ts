@@ -5,7 +5,7 @@ import type { ToPanel } from '../../src/chat/messages';
 import { ChatView, page } from '../../src/chat/view';
 import type { Client } from '../../src/client';
 import type { Estate } from '../../src/estate';
-import type { Card } from '../../src/protocol';
+import type { Card } from '../../src/protocol.gen';
 import { CancellationTokenSource, commands, EventEmitter } from './vscode';
 
 vi.mock('../../src/client', () => ({ words: String, logged: String, ServerError: class extends Error {} }));
@@ -57,7 +57,9 @@ let options: vscode.WebviewOptions;
 let notes: Map<string, () => void>;
 const warn = vi.fn();
 const none = { messages: [], conversations: [], plans: [], resources: [], executions: [] };
-const request = vi.fn(async (_method: string, _params?: { conversation_id?: string }): Promise<object> => none);
+const request = vi.fn(
+  async (_request: { method: string }, _params?: { conversation_id?: string }): Promise<object> => none,
+);
 
 beforeEach(() => {
   for (const f of [warn, request, commands.executeCommand]) f.mockClear();
@@ -67,7 +69,7 @@ beforeEach(() => {
   const client = {
     state: 'ready',
     problem: '',
-    onNote: (method: string, _: unknown, handler: () => void) => notes.set(method, handler),
+    onNote: (note: { method: string }, handler: () => void) => notes.set(note.method, handler),
     onState: nothing,
     output: { warn, error: warn },
     request,
@@ -185,7 +187,7 @@ describe('a card', () => {
         state_after: '',
         error: '',
       });
-      request.mockImplementation(async (method, params) => {
+      request.mockImplementation(async ({ method }, params) => {
         if (method !== 'cloudops/execution/list') return none;
         return { executions: [ended(params?.conversation_id === 'c' ? 'p1' : 'p2')] };
       });
