@@ -27,14 +27,23 @@ func CollectorOf(typ string) (Collector, bool) {
 	return collectors[i], true
 }
 
+// known is all types, those that are read first: one that is read has no need of
+// its row among those that are not.
+func known() []kind.Kind {
+	var all []kind.Kind
+	for _, c := range collectors {
+		all = append(all, *c.Kind)
+	}
+	return append(all, slices.DeleteFunc(unread(), func(k kind.Kind) bool {
+		_, read := CollectorOf(k.Type)
+		return read
+	})...)
+}
+
 // Kinds is all types that are known, read or not. That no type contradicts
 // itself or another is tested, so that it never fails here.
 var Kinds = sync.OnceValue(func() *kind.Set {
-	var read []kind.Kind
-	for _, c := range collectors {
-		read = append(read, *c.Kind)
-	}
-	set, err := kind.New(append(read, unread()...)...)
+	set, err := kind.New(known()...)
 	if err != nil {
 		panic("the table of types is wrong: " + err.Error())
 	}
