@@ -17,7 +17,7 @@ import (
 func help() string {
 	objects := []string{"pg-main", "web-1 and web-2", "i-0123456789abcdef0 in us-west-2"}
 	var acts []string
-	for _, v := range kind.Verbs() {
+	for _, v := range verbsOfAny() {
 		if v.Changes && len(acts) < len(objects) {
 			acts = append(acts, fmt.Sprintf("“%s %s”", v.Is, objects[len(acts)]))
 		}
@@ -30,6 +30,13 @@ func help() string {
 - **An AWS command line**: “%s”
 
 A name with spaces, or one that is a plain word, goes in "quotes".`, strings.Join(acts, ", "), exampleLine())
+}
+
+// verbsOfAny are the verbs that can be done to resources of some type.
+func verbsOfAny() []*kind.Verb {
+	return slices.DeleteFunc(kind.Verbs(), func(v *kind.Verb) bool {
+		return !slices.ContainsFunc(aws.Kinds().All(), func(k *kind.Kind) bool { _, ok := k.Action(v.Is); return ok })
+	})
 }
 
 // exampleLine is a command line of the AWS CLI that changes something called pg-main.
@@ -272,7 +279,7 @@ func (t *turn) unsupported(p *plan, c clause, subjects []thing) {
 	}
 	if len(subjects) == 0 {
 		var verbs []string
-		for _, v := range kind.Verbs() {
+		for _, v := range verbsOfAny() {
 			verbs = append(verbs, v.Is)
 		}
 		p.say("It can %s %s.", enumerate(verbs, "and"), typesThat(func(k *kind.Kind) bool { return len(k.Actions) > 0 }))
