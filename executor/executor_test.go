@@ -518,6 +518,39 @@ func TestAChangeVoidsTheApproval(t *testing.T) {
 	}
 }
 
+// Who runs a command is asked again before it runs, also where no resource tells
+// the difference: other keys of the same profile void the approval.
+func TestAnotherCallerVoidsTheApproval(t *testing.T) {
+	w := newWorld(t, Config{}, "prod", "")
+	keys, err := os.ReadFile(w.env.CredentialsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env.CredentialsFile = filepath.Join(t.TempDir(), "credentials")
+	write := func(keys string) {
+		t.Helper()
+		if err := os.WriteFile(w.env.CredentialsFile, []byte(keys), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(string(keys))
+	a := w.approve(w.plan("rds", "describe-db-instances"))
+	write(strings.NewReplacer("[prod]", "[before]", "[staging]", "[prod]").Replace(string(keys)))
+	_, err = w.Run(t.Context(), a, nil)
+	if !errors.Is(err, ErrVoid) {
+		t.Errorf("it ran as somebody else: %v", err)
+		return
+	}
+	for _, says := range []string{
+		fmt.Sprintf("the account was %q and is %q", awstest.ProdAccount, awstest.StagingAccount),
+		"the caller was", "operator", "developer",
+	} {
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("%s is not said: %v", says, err)
+		}
+	}
+}
+
 // Whatever the card shows is what was approved.
 func TestWhatTheCardShowsIsBound(t *testing.T) {
 	e := theAWS(t)
