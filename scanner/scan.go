@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/sync/errgroup"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
@@ -280,7 +278,7 @@ func (s *scan) units(ctx context.Context, accounts []*scanned) ([]unit, error) {
 // else all that are enabled, else the profile's own.
 func (s *scan) regionsOf(ctx context.Context, a *scanned) []string {
 	s.ledger.asked(a.identity.AccountID, s.regions)
-	enabled, err := services.Regions(ctx, s.client(a, a.Region), a.identity.Partition)
+	enabled, err := services.Regions(ctx, a.Patiently(scanAttempts, s.calls), a.identity.Partition)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -343,31 +341,6 @@ func (s *scan) possible(a *scanned) []string {
 	return chosen
 }
 
-// client is a configuration that retries patiently and keeps to the bound on
-// calls under way.
-func (s *scan) client(a *scanned, region string) aws.Config {
-	cfg := a.In(region).Config()
-	cfg.HTTPClient = bounded{cfg.HTTPClient, s.calls}
-	cfg.Retryer = func() aws.Retryer { return session.Retryer(scanAttempts) }
-	return cfg
-}
-
-// bounded is an HTTP client that has at most cap(calls) calls under way.
-type bounded struct {
-	next  aws.HTTPClient
-	calls chan struct{}
-}
-
-func (b bounded) Do(r *http.Request) (*http.Response, error) {
-	select {
-	case b.calls <- struct{}{}:
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
-	defer func() { <-b.calls }()
-	return b.next.Do(r)
-}
-
 // storeError is an error of the store, which ends the scan.
 type storeError struct{ error }
 
@@ -394,7 +367,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 			before := len(seen)
 			for i := range page {
 				if strings.TrimSpace(page[i].ID) == "" {
-					return &services.FalseAnswer{What: "a resource without its id", Status: http.StatusOK}
+					return services.NotAWS("a resource without its id")
 				}
 				seen[page[i].Key().Canonical()] = true
 				if err := s.keep(ctx, u.collector, &page[i]); err != nil {
@@ -424,7 +397,7 @@ func (s *scan) unit(ctx context.Context, u unit) error {
 			s.add(p, "some details are unknown ("+action+")")
 		},
 	}
-	err := u.collector.List(ctx, s.client(u.account, u.region), target, sink)
+	err := u.collector.List(ctx, u.account.In(u.region).Patiently(scanAttempts, s.calls), target, sink)
 	var store storeError
 	switch {
 	case ctx.Err() != nil:

@@ -3,8 +3,13 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +34,8 @@ var onlyIn = []struct {
 	{"crypto/cipher", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"crypto/aes", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
 	{"github.com/zalando/go-keyring", "keys and ciphers stay in storage/seal", []string{"storage/seal"}},
-	{"net/http", "only AWS is called, and only there", []string{"executor/runner", "scanner", "scanner/session", "scanner/aws", "scanner/awstest"}},
+	{"net/http", "only AWS is called, and only there", []string{"executor/runner", "scanner/session", "scanner/aws", "scanner/awstest"}},
+	{"github.com/aws/aws-sdk-go-v2/service", "only there are requests made of AWS", []string{"executor/runner", "scanner/session", "scanner/aws", "scanner/awstest", "cmd/demo"}},
 	{"go.etcd.io/bbolt", "the engine owns its files", []string{"storage/engine"}},
 }
 
@@ -55,6 +61,54 @@ func TestImportChain(t *testing.T) {
 	}
 	if packages < len(chain) {
 		t.Fatalf("only %d packages listed", packages)
+	}
+}
+
+// What a client's variables say of AWS becomes a session.Client at the daemon's
+// edge: nothing below it takes the environment.
+func TestOnlyTheEdgeTakesTheEnvironment(t *testing.T) {
+	edge := []string{"cmd/cloudops", "lsp/daemon", "scanner/session", "scanner/awstest"}
+	named := 0
+	look := func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		called := ""
+		for _, imp := range file.Imports {
+			switch {
+			case imp.Path.Value != `"`+module+`scanner/session"`:
+			case imp.Name != nil:
+				called = imp.Name.Name
+			default:
+				called = "session"
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			of, ok := n.(*ast.SelectorExpr)
+			if !ok || of.Sel.Name != "Environment" {
+				return true
+			}
+			if pkg, ok := of.X.(*ast.Ident); ok && pkg.Name == called {
+				named++
+				if dir := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../../"); !slices.Contains(edge, dir) {
+					t.Errorf("%s takes session.Environment; let it take a *session.Client", path)
+				}
+			}
+			return true
+		})
+		return nil
+	}
+	for _, top := range chain {
+		if err := filepath.WalkDir(filepath.Join("..", "..", top), look); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if named == 0 {
+		t.Error("nobody names the environment: this test looks for the wrong thing")
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -201,11 +200,11 @@ func about(targets []string, items any) error {
 	}
 	for _, id := range targets {
 		if !slices.ContainsFunc(named, same(id)) {
-			return &services.FalseAnswer{What: "one that is not about " + id, Status: http.StatusOK}
+			return services.NotAWS("one that is not about " + id)
 		}
 	}
 	if len(targets) > 0 && len(named) != len(targets) {
-		return &services.FalseAnswer{What: "one about other resources too", Status: http.StatusOK}
+		return services.NotAWS("one about other resources too")
 	}
 	return nil
 }

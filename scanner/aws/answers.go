@@ -28,6 +28,9 @@ type FalseAnswer struct {
 	cut bool
 }
 
+// NotAWS is a FalseAnswer that came as a success; what says what came instead.
+func NotAWS(what string) error { return &FalseAnswer{What: what, Status: http.StatusOK} }
+
 func (e *FalseAnswer) Error() string {
 	s := "the answer is not AWS's: " + e.What
 	if e.Status != http.StatusOK {

@@ -12,7 +12,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -115,11 +114,11 @@ func only(found []storage.Resource, id string) (storage.Resource, error) {
 	i := slices.IndexFunc(found, func(r storage.Resource) bool { return strings.EqualFold(r.ID, id) })
 	switch {
 	case len(found) == 0:
-		return storage.Resource{}, &FalseAnswer{What: "one about nothing, where AWS says in an error that there is no such resource", Status: http.StatusOK}
+		return storage.Resource{}, NotAWS("one about nothing, where AWS says in an error that there is no such resource")
 	case i < 0:
-		return storage.Resource{}, &FalseAnswer{What: "one about another resource", Status: http.StatusOK}
+		return storage.Resource{}, NotAWS("one about another resource")
 	case found[i].State == "":
-		return storage.Resource{}, &FalseAnswer{What: "one without the resource's state", Status: http.StatusOK}
+		return storage.Resource{}, NotAWS("one without the resource's state")
 	}
 	return found[i], nil
 }

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,7 +28,7 @@ func Regions(ctx context.Context, cfg aws.Config, partition string) ([]string, e
 	}
 	if len(names) == 0 { // a few can't be switched off
 		return nil, fmt.Errorf("listing the enabled regions: %w",
-			&FalseAnswer{What: "a list of regions with none of " + partition, Status: http.StatusOK})
+			NotAWS("a list of regions with none of "+partition))
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil

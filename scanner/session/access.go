@@ -192,7 +192,7 @@ func (m *Manager) newAccess(env Environment, files sharedFiles, name string) (*a
 		HTTPClient: client,
 		APIOptions: []func(*middleware.Stack) error{services.Genuine},
 		AppID:      application,
-		Retryer:    func() aws.Retryer { return Retryer(3) },
+		Retryer:    func() aws.Retryer { return retryer(3) },
 		// Only what the profile says about endpoints is left for the clients to look up.
 		ConfigSources: []any{a.endpoints, v},
 	}

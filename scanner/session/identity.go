@@ -63,7 +63,7 @@ func (m *Manager) ask(ctx context.Context, a *access) (Identity, error) {
 // ask calls sts:GetCallerIdentity, which needs no permission.
 func (id *Identity) ask(ctx context.Context, cfg aws.Config) error {
 	cfg = cfg.Copy()
-	cfg.Retryer = func() aws.Retryer { return Retryer(2) }
+	cfg.Retryer = func() aws.Retryer { return retryer(2) }
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return fmt.Errorf("asking AWS who the caller is: %w", err)

@@ -152,9 +152,34 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// Retryer is the SDK's standard one, for reads: it repeats what was cut off,
+// Patiently is Config for work in the background: it makes a call up to a number
+// of times, and has at most cap(calls) under way at once.
+func (s *Session) Patiently(attempts int, calls chan struct{}) aws.Config {
+	cfg := s.Config()
+	cfg.HTTPClient = bounded{cfg.HTTPClient, calls}
+	cfg.Retryer = func() aws.Retryer { return retryer(attempts) }
+	return cfg
+}
+
+// bounded is an HTTP client that has at most cap(calls) calls under way.
+type bounded struct {
+	next  aws.HTTPClient
+	calls chan struct{}
+}
+
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	select {
+	case b.calls <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	defer func() { <-b.calls }()
+	return b.next.Do(r)
+}
+
+// retryer is the SDK's standard one, for reads: it repeats what was cut off,
 // and not what a server leaves unanswered or whose certificate is wrong.
-func Retryer(attempts int) aws.Retryer {
+func retryer(attempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = attempts
 		o.MaxBackoff = 5 * time.Second
