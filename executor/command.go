@@ -16,6 +16,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
@@ -465,9 +466,13 @@ func list(value any) ([]string, bool) {
 // For is the command that does a verb (start, stop, reboot, describe) to a
 // resource type, or ErrRefused if there is none.
 func For(verb, resourceType, id string) (Command, error) {
-	op, ok := catalog.For(verb, resourceType)
+	d, ok := aws.Kinds().Action(resourceType, verb)
 	if !ok {
 		return Command{}, refuse("there is no command to %s a resource of type %s; %s", show(verb), show(resourceType), known)
+	}
+	op, err := operation(Command{Service: d.Service, Operation: d.Operation})
+	if err != nil {
+		return Command{}, err
 	}
 	var v any = id
 	if p, _ := op.Parameter(op.Target); p.Kind == catalog.List {
@@ -476,40 +481,31 @@ func For(verb, resourceType, id string) (Command, error) {
 	return Vet(Command{Service: op.Service, Operation: op.Name, Parameters: map[string]any{op.Target: v}})
 }
 
-// Verbs lists the verbs that For knows for a resource type, such as
-// start, stop, reboot, describe; nil for types without commands.
-func Verbs(resourceType string) []string {
-	var verbs []string
-	for _, op := range catalog.All() {
-		if op.Type == resourceType {
-			verbs = append(verbs, op.Verb)
-		}
-	}
-	return verbs
+// call is the operation of a command and what it does to its targets.
+type call struct {
+	*catalog.Operation
+	does kind.Doing
 }
 
 // operation finds a command's operation, or says what is known instead.
-func operation(c Command) (catalog.Operation, error) {
-	if op, ok := catalog.Find(c.Service, c.Operation); ok {
-		return op, nil
+func operation(c Command) (call, error) {
+	op, ok := catalog.Find(c.Service, c.Operation)
+	does, reviewed := aws.Kinds().Doing(c.Service, c.Operation)
+	if ok && reviewed {
+		return call{op, does}, nil
 	}
-	var names []string
-	for _, op := range catalog.All() {
-		if op.Service == c.Service {
-			names = append(names, op.Name)
-		}
-	}
+	names := catalog.Names(c.Service)
 	switch {
 	case c.Service == "" || c.Operation == "":
-		return catalog.Operation{}, refuse("the command names no operation; %s", known)
+		return call{}, refuse("the command names no operation; %s", known)
 	case names == nil:
-		return catalog.Operation{}, refuse("service %s is not known; %s", show(c.Service), known)
+		return call{}, refuse("service %s is not known; %s", show(c.Service), known)
 	default:
-		return catalog.Operation{}, refuse("operation %s of %s is not known; %s: %s", show(c.Operation), c.Service, known, strings.Join(names, ", "))
+		return call{}, refuse("operation %s of %s is not known; %s: %s", show(c.Operation), c.Service, known, strings.Join(names, ", "))
 	}
 }
 
-func unknownParameter(op catalog.Operation, name string) error {
+func unknownParameter(op call, name string) error {
 	var names []string
 	for _, p := range op.Parameters {
 		names = append(names, "--"+p.Name)

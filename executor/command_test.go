@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 func TestParseReadsWhatPeopleType(t *testing.T) {
@@ -299,7 +301,11 @@ func TestParseIsTheInverseOfArgv(t *testing.T) {
 func TestForAndVerbs(t *testing.T) {
 	all := []string{"start", "stop", "reboot", "describe"}
 	for typ, id := range map[string]string{"ec2_instance": "i-0123abcd", "rds_instance": "pg-1", "rds_cluster": "c-1"} {
-		if got := Verbs(typ); !slices.Equal(got, all) {
+		var got []string
+		for _, p := range Possible(typ, kind.View{}) {
+			got = append(got, p.Verb)
+		}
+		if !slices.Equal(got, all) {
 			t.Errorf("%s: %v", typ, got)
 		}
 		for _, verb := range all {
@@ -312,7 +318,7 @@ func TestForAndVerbs(t *testing.T) {
 			}
 		}
 	}
-	if Verbs("s3_bucket") != nil {
+	if Possible("s3_bucket", kind.View{}) != nil {
 		t.Error("S3 buckets have no commands")
 	}
 	if _, err := For("stop", "s3_bucket", "b"); !errors.Is(err, ErrRefused) {
@@ -344,7 +350,8 @@ func TestWhatUndoesACommandCanBeRun(t *testing.T) {
 				t.Fatalf("%s --%s: %v", op.Name, with.Name, err)
 			}
 			undo, ok := c.Inverse()
-			if ok != (op.Inverse != "") {
+			does := called(t, op.Service, op.Name).does
+			if ok != (does.Undo != nil) {
 				t.Errorf("%s: that something undoes it is %t", c, ok)
 			}
 			if !ok {
@@ -357,7 +364,7 @@ func TestWhatUndoesACommandCanBeRun(t *testing.T) {
 			back, err := Parse(words)
 			if err != nil {
 				t.Errorf("%s is undone with %s: %v", c, undo, err)
-			} else if back.Operation != op.Inverse || back.Region != c.Region || !reflect.DeepEqual(back.Parameters[op.Target], c.Parameters[op.Target]) {
+			} else if d, _ := aws.Kinds().Doing(back.Service, back.Operation); d.Verb != does.Undo || back.Region != c.Region || !reflect.DeepEqual(back.Parameters[op.Target], c.Parameters[op.Target]) {
 				t.Errorf("%s is undone with %s", c, undo)
 			}
 			if _, given := c.Parameters[with.Name]; !given {

@@ -24,7 +24,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
@@ -469,14 +468,14 @@ func (e *Executor) PolicyProblem() string {
 }
 
 // forbids is why the policy keeps an operation from running, nil if it does not.
-func forbids(policy Config, why error, op catalog.Operation) error {
+func forbids(policy Config, why error, name string, changes bool) error {
 	switch {
-	case !policy.ReadOnly || !op.Changes():
+	case !policy.ReadOnly || !changes:
 		return nil
 	case why != nil:
-		return refuse("%s changes AWS, and nothing does until config.yaml can be read again, since its policy is not known: %v", op.Name, why)
+		return refuse("%s changes AWS, and nothing does until config.yaml can be read again, since its policy is not known: %v", name, why)
 	}
-	return refuse("read_only is set in config.yaml, and %s changes AWS", op.Name)
+	return refuse("read_only is set in config.yaml, and %s changes AWS", name)
 }
 
 // AuditProblem is why the audit log does not hold, so that nothing runs; "" where

@@ -27,7 +27,6 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
@@ -617,7 +616,7 @@ func TestProtectionIsReadBeforeACard(t *testing.T) {
 	}
 	stop := []string{"ec2", "stop-instances", "--instance-ids", id}
 	p := w.plan(stop...)
-	if f := p.Targets[0].Facts; f["stop_protection"] != "false" || f["termination_protection"] != "false" || f["can_stop"] != "true" {
+	if f := p.Targets[0].Facts; f["stop_protection"] != "false" || f["termination_protection"] != "false" {
 		t.Errorf("%+v", f)
 	}
 	if _, err := ec2.NewFromConfig(e.Config(awstest.West)).ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{
@@ -1503,7 +1502,7 @@ func runUntilKilled(home string) error {
 
 func TestSensible(t *testing.T) {
 	force := map[string]any{"force": true}
-	protected := map[string]string{"cannot_stop_because": "it is protected"}
+	protected := map[string]string{"stop_protection": "true"}
 	for _, c := range []struct {
 		service, op string
 		params      map[string]any
@@ -1543,10 +1542,7 @@ func TestSensible(t *testing.T) {
 		{"rds", "reboot-db-cluster", nil, "available", map[string]string{"engine": "mysql"}, ""},
 		{"rds", "stop-db-cluster", nil, "available", map[string]string{"engine": "aurora-mysql"}, ""},
 	} {
-		op, ok := catalog.Find(c.service, c.op)
-		if !ok {
-			t.Fatal(c.op)
-		}
+		op := called(t, c.service, c.op)
 		err := sensible(op, Command{Parameters: c.params}, Target{Key: storage.Key{ID: "it"}, State: c.state, Facts: c.facts})
 		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\x1b")) {
 			t.Errorf("%s with %v of what is %q with %v: %v, want %q", c.op, c.params, c.state, c.facts, err, c.says)
@@ -1591,10 +1587,7 @@ func TestProgress(t *testing.T) {
 		{"ec2", "start-instances", "stopped", []string{"unknown", "stopped"}, false, ""},
 		{"rds", "reboot-db-instance", "available", []string{"unknown", "available"}, false, ""},
 	} {
-		op, ok := catalog.Find(c.service, c.op)
-		if !ok {
-			t.Fatal(c.op)
-		}
+		op := called(t, c.service, c.op)
 		p := progress{began: c.began}
 		for _, s := range c.states {
 			p.see(op, s)

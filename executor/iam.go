@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/cloudops/cloudops/executor/catalog"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
@@ -18,9 +19,11 @@ import (
 // far as known. Whether the caller may is not computed, so all are unknown.
 func IAM(resourceType string, who session.Identity) *storage.IAM {
 	actions := []string{}
-	for _, op := range catalog.All() {
-		if op.Type == resourceType {
-			actions = append(actions, op.Actions...)
+	if k := aws.Kinds().Of(resourceType); k != nil {
+		for _, a := range k.Actions {
+			if op, ok := catalog.Find(k.Service, a.Operation); ok {
+				actions = append(actions, op.Actions...)
+			}
 		}
 	}
 	slices.Sort(actions)
@@ -38,8 +41,8 @@ func userContext(who session.Identity) (u storage.UserContext) {
 	if err != nil {
 		return u
 	}
-	kind, name, _ := strings.Cut(a.Resource, "/")
-	switch role, session, _ := strings.Cut(name, "/"); kind {
+	sort, name, _ := strings.Cut(a.Resource, "/")
+	switch role, session, _ := strings.Cut(name, "/"); sort {
 	case "assumed-role":
 		u.Username = session
 		u.RoleARN = arn.ARN{Partition: a.Partition, Service: "iam", AccountID: a.AccountID, Resource: "role/" + role}.String()

@@ -3,7 +3,6 @@ package executor
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +28,7 @@ const (
 // Executor.pending owns it.
 type pending struct {
 	plan  Plan
-	op    catalog.Operation
+	op    call
 	who   *session.Client
 	bound bound
 	exec  Execution
@@ -67,7 +66,7 @@ func (e *Executor) Plan(ctx context.Context, who *session.Client, c Command, o O
 		return Plan{}, err
 	}
 	policy, why := e.rules()
-	if err := forbids(policy, why, op); err != nil {
+	if err := forbids(policy, why, op.Name, op.Changes()); err != nil {
 		return Plan{}, err
 	}
 	build, err := runner.Build()
@@ -88,10 +87,10 @@ func (e *Executor) Plan(ctx context.Context, who *session.Client, c Command, o O
 		}
 	}
 	now := e.times.clock.now()
-	p := &pending{op: op, who: who, bound: bound{runner.Name, build, catalog.Version(), policy.hash()}, expires: now.add(e.times.validity), gone: make(chan struct{})}
+	p := &pending{op: op, who: who, bound: bound{runner.Name, build, catalog.Version() + aws.Kinds().Version(), policy.hash()}, expires: now.add(e.times.validity), gone: make(chan struct{})}
 	p.plan = Plan{
 		ID: random(16), Command: c, Line: c.String(), Title: title(op, targets), Targets: targets,
-		Access: string(op.Access), Actions: actions(op, c), Effect: op.Effect,
+		Access: string(op.Access), Actions: actions(op, c), Effect: op.does.Effect,
 		Identity: id, Endpoint: id.Endpoint, Origin: o, Created: now.wall, Expires: p.expires.wall,
 	}
 	if undo, ok := c.Inverse(); ok {
@@ -162,7 +161,7 @@ func (e *Executor) identify(ctx context.Context, who *session.Client, c Command)
 
 // describe reads the targets of a command from AWS, in the command's order: who
 // runs the command looks at its targets too.
-func (e *Executor) describe(ctx context.Context, from *session.Session, op catalog.Operation, c Command) ([]Target, error) {
+func (e *Executor) describe(ctx context.Context, from *session.Session, op call, c Command) ([]Target, error) {
 	ids, _ := c.Parameters[op.Target].([]string)
 	if id, ok := c.Parameters[op.Target].(string); ok {
 		ids = []string{id}
@@ -172,7 +171,7 @@ func (e *Executor) describe(ctx context.Context, from *session.Session, op catal
 	g.SetLimit(8)
 	for i, id := range ids {
 		g.Go(func() error {
-			r, err := e.scanner.Describe(ctx, from, storage.Key{Type: op.Type, ID: id, AccountID: c.AccountID, Region: c.Region})
+			r, err := e.scanner.Describe(ctx, from, storage.Key{Type: op.does.Type, ID: id, AccountID: c.AccountID, Region: c.Region})
 			if errors.Is(err, session.ErrGone) {
 				return e.missing(op, c, id)
 			}
@@ -187,44 +186,37 @@ func (e *Executor) describe(ctx context.Context, from *session.Session, op catal
 }
 
 // missing says where a resource was looked for, and where it may be instead.
-func (e *Executor) missing(op catalog.Operation, c Command, id string) error {
+func (e *Executor) missing(op call, c Command, id string) error {
 	hint := ""
 	for _, r := range e.estate.Find(id) {
 		switch {
-		case r.Type == op.Type && (r.AccountID != c.AccountID || r.Region != c.Region):
+		case r.Type == op.does.Type && (r.AccountID != c.AccountID || r.Region != c.Region):
 			hint = fmt.Sprintf("; the last scan saw one in %s of account %s", r.Region, r.AccountID)
-		case r.Type != op.Type && r.AccountID == c.AccountID && hint == "":
+		case r.Type != op.does.Type && r.AccountID == c.AccountID && hint == "":
 			hint = fmt.Sprintf("; the last scan saw %s of that name in %s", show(aws.Kinds().Label(r.Type).Article()), r.Region)
 		}
 	}
 	return fmt.Errorf("%w: no %s %s in %s of account %s%s", session.ErrGone,
-		aws.Kinds().Label(op.Type).One, id, c.Region, c.AccountID, hint)
+		aws.Kinds().Label(op.does.Type).One, id, c.Region, c.AccountID, hint)
 }
 
-// boundFacts are the metadata that an approval is bound to, besides all
-// constraints.
-var boundFacts = []string{"instance_type", "instance_class", "lifecycle", "root_device_type", "cluster", "members", "read_replicas"}
-
+// target is what a plan keeps of a resource: what its card shows and its
+// approval is bound to.
 func target(r storage.Resource) Target {
-	facts := map[string]string{}
-	put := func(name string, v any) {
-		if b, err := json.Marshal(v); err == nil {
-			facts[name] = strings.Trim(string(b), `"`)
+	all := r.Facts()
+	facts := kind.Facts(r.Constraints)
+	if k := aws.Kinds().Of(r.Type); k != nil {
+		for _, name := range k.Bound() {
+			if v, ok := all[name]; ok {
+				facts[name] = v
+			}
 		}
-	}
-	for name, v := range r.Constraints {
-		put(name, v)
-	}
-	for _, name := range boundFacts {
-		if v, ok := r.Metadata[name]; ok {
-			put(name, v)
-		}
-	}
-	if r.Engine != "" {
-		put("engine", r.Engine)
 	}
 	return Target{Key: r.Key(), Name: r.Name, State: r.State, Tags: r.Tags, ImmutableID: r.ImmutableID, CreatedAt: r.CreatedAt, Facts: facts}
 }
+
+// view is what rules ask for.
+func (t Target) view() kind.View { return kind.View{State: t.State, Tags: t.Tags, Facts: t.Facts} }
 
 // states is the state of one target, or of each.
 func states(targets []Target) string {
@@ -239,35 +231,30 @@ func states(targets []Target) string {
 }
 
 // sensible refuses early what AWS would refuse, or what would do nothing.
-func sensible(op catalog.Operation, c Command, t Target) error {
+func sensible(op call, c Command, t Target) error {
 	if !op.Changes() {
 		return nil
 	}
 	where := fmt.Sprintf("%s in %s of account %s", t.ID, t.Region, t.AccountID)
 	force, _ := c.Parameters["force"].(bool)
-	if force && op.Verb == "stop" && t.State == "stopping" {
+	if force && op.does.Verb == kind.Stop && t.State == "stopping" {
 		return nil // it hangs, and this is the way out
 	}
-	if slices.Contains(op.Already, t.State) {
+	p := possible(op.does.Kind, op.does.Action, t.view())
+	switch {
+	case p.already:
 		return refuse("%s is already %s; there is nothing to do", where, t.State)
-	}
-	if cluster := t.Facts["cluster"]; cluster != "" && op.Type == "rds_instance" && op.Inverse != "" {
-		return refuse("%s is a member of a cluster, which starts and stops as a whole: use %s-db-cluster with cluster %s", where, op.Verb, show(cluster))
-	}
-	// The words are the scanner's own, one of a few sentences.
-	if why := t.Facts["cannot_"+op.Verb+"_because"]; why != "" {
-		return refuse("AWS would not %s %s: %s", op.Verb, where, why)
-	}
-	if op.Name == "reboot-db-cluster" && strings.HasPrefix(t.Facts["engine"], "aurora") {
-		return refuse("%s is an Aurora cluster, which AWS does not reboot as a whole: reboot its instances with reboot-db-instance", where)
-	}
-	if !slices.Contains(op.From, t.State) {
-		return refuse("%s is %s; AWS can %s it only when it is %s", where, show(t.State), op.Verb, strings.Join(op.From, " or "))
+	case p.Can == No && p.Instead != "":
+		return refuse("AWS would not %s %s: %s: %s", p.Verb, where, p.Why, p.Instead)
+	case p.Can == No:
+		return refuse("AWS would not %s %s: %s", p.Verb, where, p.Why)
+	case op.does.From != nil && !slices.Contains(op.does.From, t.State):
+		return refuse("%s: its state is not known, and AWS can %s it only when it is %s", where, p.Verb, strings.Join(op.does.From, " or "))
 	}
 	return nil
 }
 
-func actions(op catalog.Operation, c Command) []string {
+func actions(op call, c Command) []string {
 	all := slices.Clone(op.Actions)
 	for _, p := range op.Parameters {
 		if _, given := c.Parameters[p.Name]; given {
@@ -279,12 +266,16 @@ func actions(op catalog.Operation, c Command) []string {
 
 // Inverse is the command that undoes this one, if one does.
 func (c Command) Inverse() (Command, bool) {
-	op, ok := catalog.Find(c.Service, c.Operation)
-	if !ok || op.Inverse == "" {
+	op, err := operation(c)
+	if err != nil || op.does.Undo == nil {
+		return Command{}, false
+	}
+	back, ok := op.does.Kind.Action(op.does.Undo.Is)
+	if !ok {
 		return Command{}, false
 	}
 	undo := c
-	undo.Operation = op.Inverse
+	undo.Operation = back.Operation
 	undo.Parameters = maps.Clone(c.Parameters)
 	maps.DeleteFunc(undo.Parameters, func(name string, _ any) bool { return name != op.Target })
 	return undo, true
@@ -429,9 +420,9 @@ func (e *Executor) forget(p *pending) {
 
 // title says in a few words what a plan does. Only ids stand in it: names are
 // for anybody to choose.
-func title(op catalog.Operation, targets []Target) string {
-	if op.Verb == "" || len(targets) != 1 {
+func title(op call, targets []Target) string {
+	if len(targets) != 1 {
 		return op.Name
 	}
-	return strings.ToUpper(op.Verb[:1]) + op.Verb[1:] + " " + targets[0].ID
+	return op.does.Verb.Title() + " " + targets[0].ID
 }

@@ -2,11 +2,8 @@ package executor
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
@@ -15,12 +12,12 @@ const many = 10
 
 // judge says how much a plan could hurt, and why, in words. It is pure, and its
 // words carry no foreign text.
-func judge(op catalog.Operation, params map[string]any, targets []Target) (Risk, []string) {
+func judge(op call, params map[string]any, targets []Target) (Risk, []string) {
 	if !op.Changes() {
 		return RiskLow, []string{"it only reads"}
 	}
 	level, reasons := 1, []string{"it changes AWS"}
-	if op.Disrupts {
+	if op.does.Verb.Disrupts {
 		reasons = []string{"what runs there stops answering"}
 	}
 	raise := func(to int, why string) {
@@ -39,7 +36,7 @@ func judge(op catalog.Operation, params map[string]any, targets []Target) (Risk,
 			production++
 		}
 	}
-	if op.Disrupts {
+	if op.does.Verb.Disrupts {
 		switch {
 		case production > 1:
 			raise(3, fmt.Sprintf("%d of the resources are tagged as production", production))
@@ -78,52 +75,17 @@ type note struct {
 }
 
 // notes are what a person should know of one target.
-func notes(op catalog.Operation, t Target) []note {
+func notes(op call, t Target) []note {
 	var list []note
 	say := func(raises bool, text string) { list = append(list, note{text, raises}) }
 	if !isProduction(t) && (strings.Contains(strings.ToLower(t.Name), "prod") || strings.Contains(t.ID, "prod")) {
 		say(false, `"prod" is part of its name, though no tag says so`)
 	}
-	if t.Facts["deletion_protection"] == "true" {
-		say(false, "it is protected from deletion")
-	}
-	if t.Facts["termination_protection"] == "true" {
-		say(false, "it is protected from termination")
-	}
-	if op.Verb == "stop" && t.Facts["stop_protection"] == "unknown" {
-		say(false, "whether it is protected from being stopped could not be read")
-	}
 	if t.ImmutableID == "" && t.CreatedAt == nil {
 		say(true, "the approval cannot be bound to its state: AWS names neither an immutable id nor when it was made")
 	}
-	if !op.Disrupts {
-		return list
-	}
-	if t.Tags["aws:autoscaling:groupName"] != "" {
-		say(true, "it belongs to an Auto Scaling group, which may replace it and delete it with its data")
-	}
-	if t.Tags["eks:cluster-name"] != "" || slices.ContainsFunc(slices.Collect(maps.Keys(t.Tags)), func(k string) bool {
-		return strings.HasPrefix(k, "kubernetes.io/cluster/")
-	}) {
-		say(true, "it is a node of a Kubernetes cluster")
-	}
-	if t.Tags["aws:cloudformation:stack-name"] != "" {
-		say(false, "a CloudFormation stack manages it")
-	}
-	if t.Facts["lifecycle"] == "spot" {
-		say(true, "it is a spot instance, which may not come back")
-	}
-	if t.Facts["root_device_type"] == "instance-store" {
-		say(true, "its root device is an instance store")
-	}
-	if t.Facts["has_read_replicas"] == "true" {
-		say(false, "it has read replicas")
-	}
-	if m := t.Facts["members"]; m != "" {
-		say(false, fmt.Sprintf("all its %d instances are affected", strings.Count(m, ",")+1))
-	}
-	if t.State == "incompatible-parameters" || t.State == "incompatible-option-group" || t.State == "storage-full" {
-		say(false, "its state is "+t.State)
+	for _, f := range op.does.Find(op.does.Verb, t.view(), show) {
+		say(f.Effect == kind.Raises, f.Why)
 	}
 	return list
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -74,11 +73,8 @@ func TestRiskDecisions(t *testing.T) {
 		{"ec2", "start-instances", nil, repeat(1, asg), RiskMedium, "changes AWS"},
 		{"ec2", "reboot-instances", nil, repeat(1, node), RiskHigh, "Kubernetes"},
 	} {
-		op, ok := catalog.Find(c.service, c.op)
-		if !ok {
-			t.Fatal(c.op)
-		}
-		risk, reasons := judge(op, c.params, someTargets(op.Type, c.targets...))
+		op := called(t, c.service, c.op)
+		risk, reasons := judge(op, c.params, someTargets(op.does.Type, c.targets...))
 		if risk != c.want {
 			t.Errorf("%s of %v with %v: %s, want %s (%v)", c.op, c.targets, c.params, risk, c.want, reasons)
 		}
@@ -136,26 +132,23 @@ func TestRiskNotes(t *testing.T) {
 		{"rds", "reboot-db-instance", state("incompatible-parameters"), RiskMedium, "its state is incompatible-parameters"},
 		{"rds", "reboot-db-instance", state("incompatible-option-group"), RiskMedium, "its state is incompatible-option-group"},
 	} {
-		op, ok := catalog.Find(c.service, c.op)
-		if !ok {
-			t.Fatal(c.op)
-		}
-		ts := one(op.Type, c.target)
+		op := called(t, c.service, c.op)
+		ts := one(op.does.Type, c.target)
 		risk, reasons := judge(op, nil, ts)
 		if risk != c.want || c.says == "" && len(reasons) != 1 || !strings.Contains(strings.Join(reasons, "\n"), c.says) {
 			t.Errorf("%s of %+v: %s %q, want %s and %q", c.op, ts[0], risk, reasons, c.want, c.says)
 		}
 	}
 	// Of several targets it says which one it means.
-	ec2stop, _ := catalog.Find("ec2", "stop-instances")
+	ec2stop := called(t, "ec2", "stop-instances")
 	two := someTargets("ec2_instance", nil, map[string]string{"aws:cloudformation:stack-name": "x"})
 	if _, reasons := judge(ec2stop, nil, two); !slices.Contains(reasons, "tb: a CloudFormation stack manages it") {
 		t.Errorf("two targets: %q", reasons)
 	}
 
-	stop, _ := catalog.Find("rds", "stop-db-instance")
+	stop := called(t, "rds", "stop-db-instance")
 	const hostile = "prod \x1b[31m[x](command:y)"
-	ts := one(stop.Type, func(t *Target) {
+	ts := one(stop.does.Type, func(t *Target) {
 		t.Name = hostile
 		t.Tags = map[string]string{"env": hostile, hostile: hostile, "aws:cloudformation:stack-name": hostile}
 		t.Facts = map[string]string{"lifecycle": hostile, "members": "1"}

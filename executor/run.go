@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/executor/runner"
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/session"
@@ -135,7 +134,7 @@ func (e *Executor) check(ctx context.Context, p *pending) (*session.Session, err
 		return nil, errors.New("it expired before it ran; ask for a new plan")
 	}
 	policy, why := e.rules()
-	if err := forbids(policy, why, p.op); err != nil {
+	if err := forbids(policy, why, p.op.Name, p.op.Changes()); err != nil {
 		return nil, err
 	}
 	if policy.hash() != p.bound.policy {
@@ -254,7 +253,7 @@ func (r *run) do(ctx context.Context) {
 	e, p := r.e, r.p
 	// A client that goes away must not make the outcome of the call unknown.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.times.call)
-	out, err := runner.Call(call, r.from.Config(), p.op, p.plan.Command.Parameters)
+	out, err := runner.Call(call, r.from.Config(), p.op.Operation, p.plan.Command.Parameters)
 	cancel()
 	if err != nil {
 		r.failed(ctx, err)
@@ -343,18 +342,18 @@ type progress struct {
 }
 
 // see takes in a state that was read.
-func (p *progress) see(op catalog.Operation, state string) {
+func (p *progress) see(op call, state string) {
 	p.state = state
 	switch {
 	case state == services.StateUnknown:
 		// It says nothing of where the target is.
-	case slices.Contains(op.Done, state) || op.Settles && state == p.began:
+	case slices.Contains(op.does.Done, state) || op.does.Settles && state == p.began:
 		p.settled++
-		p.done = !op.Settles || p.settled > 1 || p.moved
+		p.done = !op.does.Settles || p.settled > 1 || p.moved
 		return
-	case slices.Contains(op.Failed, state):
+	case slices.Contains(op.does.Failed, state):
 		p.failed = "it is " + state
-	case slices.Contains(op.From, state):
+	case slices.Contains(op.does.From, state):
 		if p.moved {
 			p.failed = "it went back to " + state
 		}
@@ -368,7 +367,7 @@ func (p *progress) see(op catalog.Operation, state string) {
 // returns their states. What keeps one from getting there goes into r.x.
 func (r *run) wait(ctx context.Context) string {
 	op, targets := r.p.op, r.p.plan.Targets
-	if op.Done == nil {
+	if op.does.Done == nil {
 		return r.look(ctx)
 	}
 	limit, cancel := context.WithTimeout(ctx, r.e.times.wait)
@@ -427,7 +426,7 @@ func (r *run) wait(ctx context.Context) string {
 	for i, t := range targets {
 		if at[i].failed != "" {
 			r.x.Status = "failed"
-			r.note(fmt.Sprintf("AWS took the command, but %s did not get to %s: %s", t.ID, strings.Join(op.Done, " or "), at[i].failed))
+			r.note(fmt.Sprintf("AWS took the command, but %s did not get to %s: %s", t.ID, strings.Join(op.does.Done, " or "), at[i].failed))
 		}
 	}
 	return r.look(ctx)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
 )
@@ -92,19 +91,12 @@ func within(kind, of protocol.CodeActionKind) bool {
 // verbs are what may be offered for a resource now.
 func verbs(r storage.Record, readOnly bool) []string {
 	verbs := []string{verbDetails}
-	for _, v := range executor.Verbs(r.Type) {
-		op, ok := catalog.For(v, r.Type)
-		if ok && fits(op, r.State) && !(op.Changes() && readOnly) {
-			verbs = append(verbs, v)
+	for _, p := range executor.Possible(r.Type, r.View()) {
+		if p.Can != executor.No && !(p.Changes && readOnly) {
+			verbs = append(verbs, p.Verb)
 		}
 	}
 	return verbs
-}
-
-// fits says whether an operation can start in a state. Where the state is not
-// known AWS has the last word.
-func fits(op catalog.Operation, state string) bool {
-	return state == "" || len(op.From) == 0 || slices.Contains(op.From, state)
 }
 
 // action is one entry of the menu. Its command stands in it: some editors say

@@ -15,9 +15,9 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/scanner"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -120,7 +120,7 @@ func get(s *server, ctx context.Context, argument []byte, _ protocol.ProgressTok
 	}
 	if p.Show {
 		for _, r := range res.Resources {
-			s.show(protocol.MessageTypeInfo, details(r))
+			s.show(protocol.MessageTypeInfo, details(r.Resource))
 		}
 	}
 	return encode(res)
@@ -262,7 +262,7 @@ func (s *server) showExecution(x executor.Execution) {
 		said += " · " + x.Error
 	}
 	said = render.Notification("CloudOps: " + said)
-	if op, ok := catalog.Find(x.Command.Service, x.Command.Operation); ok && !op.Changes() && x.Output != "" {
+	if does, ok := aws.Kinds().Doing(x.Command.Service, x.Command.Operation); ok && !does.Verb.Changes && x.Output != "" {
 		said += "\n" + notificationLines(x.Output)
 	}
 	s.show(t, said)

@@ -143,11 +143,10 @@ func TestStoredResourcesCarryFactsAndNoSecrets(t *testing.T) {
 		id, constraint string
 		want           any
 	}{
-		{awstest.MainDB, "can_stop", true}, {awstest.MainDB, "has_read_replicas", false}, {awstest.MainDB, "multi_az", true},
-		{awstest.OrdersDB, "can_stop", false}, {awstest.OrdersDB, "has_read_replicas", true},
-		{awstest.OrdersReplica, "can_stop", false}, {awstest.OrdersReplica, "is_read_replica", true},
-		{awstest.ClusterHead, "can_stop", false}, {awstest.Cluster, "can_stop", true}, {awstest.Cluster, "deletion_protection", true},
-		{e.WebWest, "can_stop", true}, {e.Stopped, "can_stop", false}, {e.Stopped, "can_start", true},
+		{awstest.MainDB, "has_read_replicas", false}, {awstest.MainDB, "multi_az", true},
+		{awstest.OrdersDB, "has_read_replicas", true},
+		{awstest.OrdersReplica, "is_read_replica", true},
+		{awstest.Cluster, "deletion_protection", true},
 	} {
 		if got := byID[c.id].Constraints[c.constraint]; got != c.want {
 			t.Errorf("%s of %s is %v, want %v", c.constraint, c.id, got, c.want)

@@ -33,7 +33,7 @@ address or a DNS name. --live asks AWS instead of the store.`,
 					if i > 0 {
 						fmt.Fprintln(w)
 					}
-					fmt.Fprintln(w, render.ResourceTerminal(x))
+					fmt.Fprintln(w, render.ResourceTerminal(x.Resource))
 				}
 			})
 		},

@@ -1,8 +1,9 @@
 // Package catalog is what each AWS operation is: its parameters, access level,
-// IAM actions, the states it leads from and to, its inverse and its effect.
+// IAM actions and what is kept of its result. What it does to a resource, from
+// which states and how it is undone, is said by the resource's kind.
 //
-// Its entry points are Find, For and All. What the table (operations.go) does
-// not hold does not run.
+// Its entry points are Find and Names. What the table (operations.go) does not
+// hold does not run.
 //
 // Invariants: names are exact, as the AWS CLI spells them; a parameter's
 // pattern admits nothing that a CLI would read as an option, a file or a URL;
@@ -13,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -66,44 +68,24 @@ func (p Parameter) Match(value string) bool {
 type Operation struct {
 	// Service and Name are the CLI's: rds, stop-db-instance. API is AWS's: StopDBInstance.
 	Service, Name, API string
-	Verb               string
 	Access             Access
 	// Reviewed: a harmless metadata read that policy may allow without asking.
 	Reviewed bool
 	// Actions are the IAM actions needed.
 	Actions []string
-	// Type is the storage resource type of the targets.
-	Type string
 	// Target is the parameter that names the targets.
 	Target     string
 	Parameters []Parameter
-	// Inverse is the operation of the same service that undoes it; "" if none does.
-	Inverse string
-	// Effect says in a sentence what the person will notice.
-	Effect string
-	// Disrupts: what runs on the target stops answering.
-	Disrupts bool
-	// From are the states it can start from; nil means any.
-	From []string
-	// Already are the states in which there is nothing left to do.
-	Already []string
-	// Done are the states that end the wait; nil means no wait.
-	Done []string
-	// Settles: the state before and after is the same, so that the wait must see
-	// it twice in a row.
-	Settles bool
-	// Failed are the states from which Done is not reached any more.
-	Failed []string
 	// Output are the paths of the result that are kept; Items is its list.
 	Items  string
 	Output []string
 }
 
 // Changes reports whether the operation changes AWS.
-func (o Operation) Changes() bool { return o.Access != AccessList }
+func (o *Operation) Changes() bool { return o.Access != AccessList }
 
 // Parameter finds a parameter by its exact name.
-func (o Operation) Parameter(name string) (Parameter, bool) {
+func (o *Operation) Parameter(name string) (Parameter, bool) {
 	i := slices.IndexFunc(o.Parameters, func(p Parameter) bool { return p.Name == name })
 	if i < 0 {
 		return Parameter{}, false
@@ -111,26 +93,34 @@ func (o Operation) Parameter(name string) (Parameter, bool) {
 	return o.Parameters[i], true
 }
 
-// All lists the operations.
-func All() []Operation { return slices.Clone(operations()) }
-
-// Find finds an operation by its exact names.
-func Find(service, name string) (Operation, bool) {
-	return find(func(o Operation) bool { return o.Service == service && o.Name == name })
-}
-
-// For finds the operation that does a verb to a resource type.
-func For(verb, resourceType string) (Operation, bool) {
-	return find(func(o Operation) bool { return o.Verb == verb && o.Type == resourceType })
-}
-
-func find(match func(Operation) bool) (Operation, bool) {
+var byName = sync.OnceValue(func() map[[2]string]*Operation {
+	m := map[[2]string]*Operation{}
 	all := operations()
-	i := slices.IndexFunc(all, match)
-	if i < 0 {
-		return Operation{}, false
+	for i := range all {
+		m[[2]string{all[i].Service, all[i].Name}] = &all[i]
 	}
-	return all[i], true
+	return m
+})
+
+// Find finds an operation by its exact names. It is not the caller's to change.
+func Find(service, name string) (*Operation, bool) {
+	o, ok := byName()[[2]string{service, name}]
+	return o, ok
+}
+
+// All lists the operations, which are not the caller's to change.
+func All() []*Operation { return slices.Collect(maps.Values(byName())) }
+
+// Names lists the operations of a service, sorted; none of one that is not known.
+func Names(service string) []string {
+	var names []string
+	for name := range byName() {
+		if name[0] == service {
+			names = append(names, name[1])
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Version identifies the content of the table.

@@ -14,7 +14,7 @@ const maxOutput = 64 << 10
 // output is the kept part of a result as indented JSON, in the AWS CLI's shape;
 // "" when there is nothing to keep. Of a list too long, the first elements that
 // fit are kept.
-func output(op catalog.Operation, items any, more bool) string {
+func output(op *catalog.Operation, items any, more bool) string {
 	if op.Items == "" {
 		return ""
 	}

@@ -25,7 +25,7 @@ import (
 	services "github.com/cloudops/cloudops/scanner/aws"
 )
 
-func operation(t *testing.T, service, name string) catalog.Operation {
+func operation(t *testing.T, service, name string) *catalog.Operation {
 	t.Helper()
 	op, ok := catalog.Find(service, name)
 	if !ok {
@@ -130,7 +130,7 @@ func TestErrorsSayWhetherAWSActed(t *testing.T) {
 	})
 	t.Run("unknown operation", func(t *testing.T) {
 		cfg, calls := fake(t, 200, "")
-		_, err := Call(t.Context(), cfg, catalog.Operation{Service: "ec2", API: "TerminateInstances", Access: catalog.AccessWrite}, nil)
+		_, err := Call(t.Context(), cfg, &catalog.Operation{Service: "ec2", API: "TerminateInstances", Access: catalog.AccessWrite}, nil)
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != Unsent || calls.Load() != 0 {
 			t.Errorf("%v, %d calls", err, calls.Load())

@@ -64,7 +64,7 @@ var Build = sync.OnceValues(func() (string, error) {
 // Call performs an operation with vetted parameters (string, bool, []string)
 // and returns the kept part of the result as indented JSON. Its error is an
 // *Error.
-func Call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[string]any) (string, error) {
+func Call(ctx context.Context, cfg aws.Config, op *catalog.Operation, params map[string]any) (string, error) {
 	cfg = cfg.Copy()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	if !op.Changes() {
@@ -83,7 +83,7 @@ func Call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 
 // call returns what stands under op.Items in the result, and whether pages
 // were left unread.
-func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[string]any) (items any, more bool, err error) {
+func call(ctx context.Context, cfg aws.Config, op *catalog.Operation, params map[string]any) (items any, more bool, err error) {
 	text := func(name string) *string {
 		if s, ok := params[name].(string); ok {
 			return &s
@@ -157,7 +157,7 @@ func call(ctx context.Context, cfg aws.Config, op catalog.Operation, params map[
 }
 
 // targets are the ids that a call names; none for a list of all.
-func targets(op catalog.Operation, params map[string]any) []string {
+func targets(op *catalog.Operation, params map[string]any) []string {
 	if id, ok := params[op.Target].(string); ok {
 		return []string{id}
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/scanner"
+	services "github.com/cloudops/cloudops/scanner/aws"
 	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 const (
@@ -23,9 +25,37 @@ const (
 var NoteEstateChanged = note[storage.Change]("cloudops/estate/changed",
 	"The estate is another: what was remembered of it counts no more.")
 
+// Doable is what a state means, whatever the type, and what may be done now.
+type Doable struct {
+	Phase   kind.Phase             `json:"phase,omitempty"`
+	Actions []executor.Possibility `json:"actions,omitempty"`
+}
+
+func doable(p *Parts, typ string, v kind.View) Doable {
+	k := services.Kinds().Of(typ)
+	if k == nil {
+		return Doable{}
+	}
+	return Doable{k.Phase(v.State), p.Executor.Possible(typ, v)}
+}
+
+// Listed is a resource as memory knows it, and what its state means.
+type Listed struct {
+	storage.Record
+	Phase kind.Phase `json:"phase,omitempty"`
+}
+
+// Whole is all that is known of a resource.
+type Whole struct {
+	storage.Resource
+	Doable
+}
+
 // ResolveParams asks which tokens name resources.
 type ResolveParams struct {
 	Tokens []string `json:"tokens"`
+	// Actions asks for what may be done to them as well.
+	Actions bool `json:"actions,omitempty"`
 }
 
 // ResolveResult has no entry for tokens that name nothing.
@@ -35,6 +65,9 @@ type ResolveResult struct {
 	// Gaps say of a token where others that it names could hide: shards denied,
 	// failed or never listed. What is unique has none.
 	Gaps map[string][]string `json:"gaps,omitempty"`
+	// Doable has, where it was asked for, an entry for each resource by its ARN,
+	// else account|region|type|id.
+	Doable map[string]Doable `json:"doable,omitempty"`
 }
 
 var EstateResolve = request("cloudops/estate/resolve", reads|forwarded, needStore|needScanner,
@@ -49,6 +82,15 @@ func estateResolve(ctx context.Context, x *session, p *Parts, params ResolvePara
 	r := ResolveResult{Generation: generation, Records: make(map[string][]storage.Record, len(found)), Gaps: p.Scanner.GapsOf(found)}
 	for token, rs := range found {
 		r.Records[token] = aged(p.Scanner, rs)
+		if !params.Actions {
+			continue
+		}
+		if r.Doable == nil {
+			r.Doable = map[string]Doable{}
+		}
+		for _, rec := range rs {
+			r.Doable[rec.Canonical()] = doable(p, rec.Type, rec.View())
+		}
 	}
 	return r, nil
 }
@@ -71,9 +113,9 @@ type SearchParams struct {
 
 // SearchResult says how it searched; Mode is "words" until vectors come.
 type SearchResult struct {
-	Mode      string           `json:"mode"`
-	Total     int              `json:"total"`
-	Resources []storage.Record `json:"resources"`
+	Mode      string   `json:"mode"`
+	Total     int      `json:"total"`
+	Resources []Listed `json:"resources"`
 	// Gaps say, when nothing was found, where it could hide.
 	Gaps []string `json:"gaps,omitempty"`
 }
@@ -89,7 +131,13 @@ func estateSearch(ctx context.Context, x *session, p *Parts, params SearchParams
 		return SearchResult{}, err
 	}
 	found, total := p.Store.Estate.Search(params.Query, filter, params.Limit)
-	r := SearchResult{Mode: "words", Total: total, Resources: aged(p.Scanner, found)}
+	r := SearchResult{Mode: "words", Total: total, Resources: make([]Listed, len(found))}
+	for i, rec := range aged(p.Scanner, found) {
+		r.Resources[i] = Listed{Record: rec}
+		if k := services.Kinds().Of(rec.Type); k != nil {
+			r.Resources[i].Phase = k.Phase(rec.State)
+		}
+	}
 	if total == 0 {
 		r.Gaps = p.Scanner.GapsFor(params.Query, filter)
 	}
@@ -105,7 +153,7 @@ type GetParams struct {
 
 // GetResult holds every resource that carries the identifier.
 type GetResult struct {
-	Resources []storage.Resource `json:"resources"`
+	Resources []Whole `json:"resources"`
 }
 
 var EstateGet = request("cloudops/estate/get", reads|forwarded|command, needStore|needScanner,
@@ -134,7 +182,7 @@ func estateGet(ctx context.Context, x *session, p *Parts, params GetParams) (Get
 		case err != nil:
 			return GetResult{}, err
 		default:
-			out.Resources = append(out.Resources, r)
+			out.Resources = append(out.Resources, Whole{r, doable(p, r.Type, r.View())})
 		}
 	}
 	if len(out.Resources) == 0 {
@@ -159,6 +207,7 @@ func readResource(ctx context.Context, p *Parts, who *aws.Client, rec storage.Re
 	}
 	id, _ := who.Known(rec.AccountID)
 	r.IAM = executor.IAM(r.Type, id)
+	r.Constraints = executor.Constraints(r)
 	return r, nil
 }
 

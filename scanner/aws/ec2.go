@@ -146,10 +146,6 @@ func protection(ctx context.Context, cfg aws.Config, r storage.Resource) {
 	c := facts(r.Constraints)
 	c["stop_protection"] = read(types.InstanceAttributeNameDisableApiStop)
 	c["termination_protection"] = read(types.InstanceAttributeNameDisableApiTermination)
-	if c["stop_protection"] == true {
-		c["can_stop"] = false
-		c["cannot_stop_because"] = "it is protected from being stopped; switch its stop protection off first"
-	}
 }
 
 // instance keeps what is allow-listed of an EC2 instance.
@@ -206,21 +202,6 @@ func instance(t Target, i types.Instance) storage.Resource {
 	m.list("volumes", distinct(volumes...))
 	if i.LaunchTime != nil {
 		m["launched_at"] = moment(i.LaunchTime)
-	}
-
-	c := facts(r.Constraints)
-	c["can_start"] = i.State != nil && i.State.Name == types.InstanceStateNameStopped
-	c["can_reboot"] = i.State != nil && i.State.Name == types.InstanceStateNameRunning
-	switch {
-	case i.State == nil || i.State.Name != types.InstanceStateNameRunning:
-		c["can_stop"] = false
-	case i.RootDeviceType == types.DeviceTypeInstanceStore:
-		c["can_stop"] = false
-		c["cannot_stop_because"] = "its root device is an instance store"
-	case i.InstanceLifecycle == types.InstanceLifecycleTypeSpot:
-		// A one-time spot request can't be stopped, and a list doesn't tell: it is left unsaid.
-	default:
-		c["can_stop"] = true
 	}
 
 	r.Aliases = addresses(i)

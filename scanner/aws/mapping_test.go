@@ -13,6 +13,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
@@ -39,8 +40,8 @@ func TestStopRulesOfDatabases(t *testing.T) {
 			c.i.DBInstanceStatus = aws.String("available")
 		}
 		r := dbInstance(target, c.i)
-		if r.Constraints["can_stop"] != c.stop {
-			t.Errorf("%s: can_stop is %v, want %v", name, r.Constraints["can_stop"], c.stop)
+		if got := stoppable(&rdsInstance, r); got != c.stop {
+			t.Errorf("%s: that it can be stopped is %t, want %t", name, got, c.stop)
 		}
 		if r.ARN != "arn:aws-cn:rds:cn-north-1:123456789012:db:db" {
 			t.Errorf("without an ARN in the answer it is %s", r.ARN)
@@ -57,8 +58,8 @@ func TestStopRulesOfDatabases(t *testing.T) {
 		"replicated": {rdstypes.DBCluster{ReadReplicaIdentifiers: []string{"x"}}, false},
 	} {
 		c.d.Status = aws.String("available")
-		if r := dbCluster(target, c.d); r.Constraints["can_stop"] != c.stop {
-			t.Errorf("cluster %s: can_stop is %v, want %v", name, r.Constraints["can_stop"], c.stop)
+		if got := stoppable(&rdsCluster, dbCluster(target, c.d)); got != c.stop {
+			t.Errorf("cluster %s: that it can be stopped is %t, want %t", name, got, c.stop)
 		}
 	}
 }
@@ -67,30 +68,17 @@ func TestStopRulesOfDatabases(t *testing.T) {
 func TestAStateThatEC2HasNotIsUnknown(t *testing.T) {
 	for said, want := range map[string]string{"running": "running", "terminated": "terminated", "": "", "Running": "unknown", "ok": "unknown", "running stopped": "unknown"} {
 		r := instance(target, ec2types.Instance{InstanceId: aws.String("i-1"), State: &ec2types.InstanceState{Name: ec2types.InstanceStateName(said)}})
-		if can := r.Constraints["can_start"] == true || r.Constraints["can_reboot"] == true || r.Constraints["can_stop"] == true; r.State != want || can != (want == "running") {
+		if r.State != want || stoppable(&ec2Instance, r) != (want == "running") {
 			t.Errorf("%q is told as %q: %v", said, r.State, r.Constraints)
 		}
 	}
 }
 
-// Only what is stopped can be started, and only what is available stopped or
-// rebooted; AWS refuses it in every other state that it documents.
-func TestStatesOfDatabases(t *testing.T) {
-	for _, state := range []string{
-		"available", "stopped", "starting", "stopping", "deleting", "creating", "failed", "modifying", "rebooting", "backing-up", "upgrading",
-		"storage-full", "storage-optimization", "maintenance", "incompatible-network", "inaccessible-encryption-credentials", "", "a-state-of-tomorrow",
-	} {
-		for name, c := range map[string]map[string]any{
-			"instance": dbInstance(target, rdstypes.DBInstance{DBInstanceStatus: &state}).Constraints,
-			"cluster":  dbCluster(target, rdstypes.DBCluster{Status: &state}).Constraints,
-		} {
-			for can, in := range map[string]string{"can_start": "stopped", "can_stop": "available", "can_reboot": "available"} {
-				if c[can] != (state == in) {
-					t.Errorf("%s %q: %s is %v", name, state, can, c[can])
-				}
-			}
-		}
-	}
+// stoppable says whether rules and states let a resource be stopped.
+func stoppable(k *kind.Kind, r storage.Resource) bool {
+	d, _ := Kinds().Action(k.Type, kind.Stop.Is)
+	forbids := slices.ContainsFunc(d.Find(kind.Stop, r.View(), func(s string) string { return s }), func(f kind.Finding) bool { return f.Effect == kind.Forbids })
+	return slices.Contains(d.From, r.State) && !forbids
 }
 
 // Whatever address leads to an instance, on whichever interface, finds it.
@@ -126,16 +114,16 @@ func TestStopRulesOfInstances(t *testing.T) {
 	running := &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning}
 	for name, c := range map[string]struct {
 		i    ec2types.Instance
-		stop any
+		stop bool
 	}{
 		"running":        {ec2types.Instance{State: running, RootDeviceType: ec2types.DeviceTypeEbs}, true},
 		"instance store": {ec2types.Instance{State: running, RootDeviceType: ec2types.DeviceTypeInstanceStore}, false},
-		"spot":           {ec2types.Instance{State: running, InstanceLifecycle: ec2types.InstanceLifecycleTypeSpot}, nil},
+		"spot":           {ec2types.Instance{State: running, InstanceLifecycle: ec2types.InstanceLifecycleTypeSpot}, true},
 		"stopped":        {ec2types.Instance{State: &ec2types.InstanceState{Name: ec2types.InstanceStateNameStopped}}, false},
 		"without state":  {ec2types.Instance{}, false},
 	} {
-		if got := instance(target, c.i).Constraints["can_stop"]; got != c.stop {
-			t.Errorf("%s: can_stop is %v, want %v", name, got, c.stop)
+		if got := stoppable(&ec2Instance, instance(target, c.i)); got != c.stop {
+			t.Errorf("%s: that it can be stopped is %t, want %t", name, got, c.stop)
 		}
 	}
 }

@@ -301,7 +301,6 @@ func dbInstance(t Target, i types.DBInstance) storage.Resource {
 		m.number("port", i.Endpoint.Port)
 	}
 
-	inCluster := aws.ToString(i.DBClusterIdentifier) != ""
 	isReplica := aws.ToString(i.ReadReplicaSourceDBInstanceIdentifier) != "" || aws.ToString(i.ReadReplicaSourceDBClusterIdentifier) != ""
 	hasReplicas := len(i.ReadReplicaDBInstanceIdentifiers) > 0 || len(i.ReadReplicaDBClusterIdentifiers) > 0
 	c := facts(r.Constraints)
@@ -309,20 +308,6 @@ func dbInstance(t Target, i types.DBInstance) storage.Resource {
 	c["has_read_replicas"] = hasReplicas
 	c["is_read_replica"] = isReplica
 	c.flag("deletion_protection", i.DeletionProtection)
-	// The rules of rds:StopDBInstance.
-	why := ""
-	switch {
-	case inCluster:
-		why = "it is a member of a cluster, which is stopped as a whole"
-	case isReplica:
-		why = "it is a read replica"
-	case hasReplicas:
-		why = "it has read replicas"
-	case aws.ToBool(i.MultiAZ) && strings.HasPrefix(r.Engine, "sqlserver"):
-		why = "SQL Server in a Multi-AZ deployment can't be stopped"
-	}
-	stoppable(c, r.State, why)
-	c["can_reboot"] = r.State == "available"
 
 	r.Aliases = distinct(r.ImmutableID, address)
 	summarise(&rdsInstance, &r)
@@ -381,34 +366,10 @@ func dbCluster(t Target, d types.DBCluster) storage.Resource {
 	c["has_read_replicas"] = hasReplicas
 	c["is_read_replica"] = isReplica
 	c.flag("deletion_protection", d.DeletionProtection)
-	// The rules of rds:StopDBCluster.
-	why := ""
-	switch {
-	case aws.ToString(d.EngineMode) == "serverless":
-		why = "Aurora Serverless v1 pauses by itself"
-	case aws.ToString(d.GlobalClusterIdentifier) != "":
-		why = "it is part of a global database"
-	case isReplica:
-		why = "it replicates another cluster"
-	case hasReplicas:
-		why = "it has read replicas"
-	}
-	stoppable(c, r.State, why)
-	c["can_reboot"] = r.State == "available"
 
 	r.Aliases = distinct(append([]string{r.ImmutableID, aws.ToString(d.Endpoint), aws.ToString(d.ReaderEndpoint)}, d.CustomEndpoints...)...)
 	summarise(&rdsCluster, &r)
 	return r
-}
-
-// stoppable says whether a database can be started or stopped now; why is the
-// rule that forbids stopping it in any state.
-func stoppable(c facts, state, why string) {
-	c["can_start"] = state == "stopped"
-	c["can_stop"] = state == "available" && why == ""
-	if why != "" {
-		c["cannot_stop_because"] = why
-	}
 }
 
 func rdsTags(list []types.Tag) map[string]string {

@@ -351,6 +351,16 @@ func (s *Set) Doing(service, operation string) (Doing, bool) {
 	return d, ok
 }
 
+// Action is what a verb does to a type.
+func (s *Set) Action(typ, verb string) (Doing, bool) {
+	k := s.byType[typ]
+	if k == nil {
+		return Doing{}, false
+	}
+	a, ok := k.Action(verb)
+	return Doing{k, a}, ok
+}
+
 // Called lists the types that a word of people means alone, and all that it may
 // mean beside a name or another such word; plurals are understood. Both are nil
 // for a word that means none.
