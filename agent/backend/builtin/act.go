@@ -9,6 +9,7 @@ import (
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage/kind"
 )
 
@@ -322,7 +323,7 @@ func able(verb string, ths []thing, out outcome) ([]thing, outcome) {
 	if out != several && out != all {
 		return ths, out
 	}
-	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := action(verb, th.Type); return !ok })
+	can := slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { _, ok := aws.Kinds().Action(th.Type, verb); return !ok })
 	if len(can) == 0 {
 		return ths, out
 	}
@@ -342,27 +343,24 @@ func living(ths []thing) []thing {
 	return out
 }
 
-// cannot says why a verb is not proposed for a resource in its stored state.
+// cannot says why a verb is not proposed for a resource, by what is known of it.
 func (t *turn) cannot(verb string, th thing, anyway bool) string {
-	a, ok := action(verb, th.Type)
-	state := strings.ToLower(th.State)
+	p, ok := executor.CanDo(th.Type, verb, th.View())
 	switch {
 	case !ok:
 		return fmt.Sprintf("%s is %s: cloudops can't %s it. %s", called(th), aKind(th.Type), verb, abilities(th.Type))
-	case anyway || state == "" || !a.Verb.Changes:
+	case anyway || p.Can != executor.No:
 		return ""
-	case slices.Contains(a.Already, state):
-		word := "already " + state
-		return fmt.Sprintf("%s, is %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
-			placed(th), render.Markdown(word), t.confirmed(th), render.Markdown(t.write([]part{{verb, t.target(th)}})))
-	case len(a.From) > 0 && !slices.Contains(a.From, state):
-		return fmt.Sprintf("%s, is %s (%s); it can't be %s from that state. If that changed since, say “%s anyway” and AWS is asked.",
-			placed(th), render.Markdown(state), t.confirmed(th), participle(verb), render.Markdown(t.write([]part{{verb, t.target(th)}})))
 	}
-	return ""
+	why := p.Why
+	if p.Instead != "" {
+		why += "; " + p.Instead
+	}
+	return fmt.Sprintf("%s, can't be %s: %s (%s). If that changed since, say “%s anyway” and AWS is asked.",
+		placed(th), participle(verb), render.Markdown(why), t.confirmed(th), render.Markdown(t.write([]part{{verb, t.target(th)}})))
 }
 
-// ready keeps the resources that a verb can be done to in their stored state.
+// ready keeps the resources that a verb can be done to, as far as is known.
 func (t *turn) ready(verb string, ths []thing) []thing {
 	return slices.DeleteFunc(slices.Clone(ths), func(th thing) bool { return t.cannot(verb, th, false) != "" })
 }
@@ -389,7 +387,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 			p.say("%s", t.nothingFits(ph.q))
 			return
 		}
-		if _, ok := action(verb, ths[0].Type); !ok {
+		if _, ok := aws.Kinds().Action(ths[0].Type, verb); !ok {
 			p.say("%s", t.cannot(verb, ths[0], false))
 			return
 		}
@@ -418,7 +416,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 		}
 		p.say("Nothing fits “%s”. There is %s.", render.Markdown(ph.said), strings.Join(lines, "; "))
 		for _, th := range living(ths)[:min(len(living(ths)), mostChoices)] {
-			if _, ok := action(verb, th.Type); ok {
+			if _, ok := aws.Kinds().Action(th.Type, verb); ok {
 				p.suggest = append(p.suggest, step{verb, th})
 			}
 		}
@@ -429,7 +427,7 @@ func (t *turn) trouble(p *plan, verb string, ph phrase, ths []thing, out outcome
 	case unclear:
 		p.say("I did not understand “%s”, so nothing was proposed for it.", render.Markdown(ph.said))
 		for _, th := range ths {
-			if _, ok := action(verb, th.Type); ok {
+			if _, ok := aws.Kinds().Action(th.Type, verb); ok {
 				p.wishes = append(p.wishes, step{verb, th})
 			}
 		}
@@ -452,7 +450,7 @@ func (t *turn) unknownName(p *plan, verb string, ph phrase) {
 		near = parts
 	}
 	for _, th := range near[:min(len(near), mostChoices)] {
-		if _, ok := action(verb, th.Type); ok {
+		if _, ok := aws.Kinds().Action(th.Type, verb); ok {
 			p.suggest = append(p.suggest, step{verb, th})
 		}
 	}

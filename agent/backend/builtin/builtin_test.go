@@ -18,6 +18,7 @@ import (
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
@@ -440,6 +441,49 @@ func TestConversations(t *testing.T) {
 				t.Errorf("%q: a hostile name kept its power: %q", turn.prompt, a.Text)
 			}
 		}
+	}
+}
+
+// What chat proposes, and what it refuses and why, is what the executor says.
+func TestChatProposesWhatIsPossible(t *testing.T) {
+	of := func(id, state string, metadata, constraints map[string]any) storage.Resource {
+		r := database("rds_instance", id, prod, "us-west-2", state, "production")
+		r.Metadata, r.Constraints = metadata, constraints
+		return r
+	}
+	protected := instance("i-0abababababababab", "kept-1", prod, "us-west-2", "running", "production")
+	protected.Constraints = map[string]any{"stop_protection": true}
+	rs := []storage.Resource{
+		of("full-1", "storage-full", nil, nil), of("optimising-1", "storage-optimization", nil, nil), of("resting-1", "stopped", nil, nil),
+		of("moving-1", "modifying", nil, nil), of("odd-1", "", nil, nil), of("member-1", "available", map[string]any{"cluster": "main"}, nil),
+		of("copy-1", "available", nil, map[string]any{"is_read_replica": true}), protected,
+	}
+	c := newChat(t, rs)
+	proposed, refused := 0, 0
+	for _, r := range rs {
+		for _, verb := range kind.Verbs() {
+			can, ok := executor.CanDo(r.Type, verb.Is, r.View())
+			if !ok || !verb.Changes {
+				continue
+			}
+			c.id = ""
+			reply := c.say(t, verb.Is+" "+r.Name).Reply
+			if can.Can != executor.No {
+				proposed++
+				if len(reply.Commands) != 1 || reply.Commands[0].Operation != can.Operation {
+					t.Errorf("%s %s is possible, chat says %+v", verb.Is, r.Name, reply)
+				}
+				continue
+			}
+			refused++
+			plain := strings.NewReplacer(`\`, "", "​", "").Replace(reply.Information)
+			if len(reply.Commands) > 0 || !strings.Contains(plain, can.Why) || !strings.Contains(plain, can.Instead) {
+				t.Errorf("%s %s is not possible because %s, chat says %+v", verb.Is, r.Name, can.Why, reply)
+			}
+		}
+	}
+	if proposed < 8 || refused < 8 {
+		t.Errorf("%d are proposed and %d refused", proposed, refused)
 	}
 }
 

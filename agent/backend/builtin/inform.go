@@ -523,7 +523,7 @@ func (t *turn) past(subjects []thing) string {
 func (t *turn) consequences(verb string, subjects []thing) string {
 	var out []string
 	for _, th := range subjects[:min(len(subjects), mostChoices)] {
-		a, ok := action(verb, th.Type)
+		a, ok := aws.Kinds().Action(th.Type, verb)
 		if !ok {
 			out = append(out, t.cannot(verb, th, true))
 			continue

@@ -10,6 +10,7 @@ import (
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/prompt"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/kind"
 )
 
 // thing is a resource, and when it was last known to be so.
@@ -25,10 +26,12 @@ type thing struct {
 
 func identified(r agent.IdentifiedResource) thing {
 	text := func(key string) string { s, _ := r.Metadata[key].(string); return s }
+	constraints, _ := r.Metadata["constraints"].(map[string]any)
 	th := thing{Record: storage.Record{
 		Key:  storage.Key{Type: r.Type, ID: r.ID, AccountID: r.Account, Region: r.Region, ARN: r.ARN},
 		Name: r.Name, State: r.CurrentState, Tags: r.Tags,
 		Service: text("service"), AccountName: text("account_name"), Summary: text("summary"),
+		Facts: kind.Facts(r.Metadata, constraints),
 	}}
 	th.age, _ = time.Parse(time.RFC3339, r.LastSynced)
 	th.live, th.unasked = r.Live, r.NotAsked

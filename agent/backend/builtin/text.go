@@ -57,15 +57,6 @@ func participle(verb string) string {
 	return verb
 }
 
-// action is what a verb does to a type, if there is such a thing.
-func action(verb, typ string) (kind.Action, bool) {
-	k := aws.Kinds().Of(typ)
-	if k == nil {
-		return kind.Action{}, false
-	}
-	return k.Action(verb)
-}
-
 func stateOf(th thing) string {
 	if th.State == "" {
 		return "state unknown"
