@@ -166,3 +166,22 @@ func TestAnActThatCannotBeRecordedIsNotDone(t *testing.T) {
 		t.Errorf("it was done (%v) without a record", err)
 	}
 }
+
+// A list that is drawn from a log that does not hold says so.
+func TestADamagedAuditLogIsToldWithTheList(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	client := dialing(t, ClientConfig{Home: home})
+	if list := call[ExecutionListResult](t, client, ExecutionList.Name, ExecutionListParams{}); list.Problem != "" {
+		t.Errorf("of a log that holds: %s", list.Problem)
+	}
+	if err := os.WriteFile(filepath.Join(home, "audit.log"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list := call[ExecutionListResult](t, client, ExecutionList.Name, ExecutionListParams{}); !strings.Contains(list.Problem, "cloudops audit verify") {
+		t.Errorf("of a log that was changed: %q", list.Problem)
+	}
+	if r := call[executor.Report](t, client, ExecutionVerify.Name, nil); r.OK || len(r.Problems) == 0 {
+		t.Errorf("verified: %+v", r)
+	}
+}

@@ -120,6 +120,40 @@ func TestARotationGoesOnAtTheNextStart(t *testing.T) {
 	}
 }
 
+// What does not open may come back from a backup, and needs its key then: nothing
+// is let go while one value is left, and it is said.
+func TestAValueThatDoesNotOpenKeepsItsKey(t *testing.T) {
+	home := testHome(t)
+	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.File("note").Save([]byte("what was said")); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := os.ReadFile(filepath.Join(home, "note"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed[len(sealed)-1] ^= 1
+	if err := os.WriteFile(filepath.Join(home, "note"), sealed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home})
+	var r KeyStatusResult
+	eventually(t, "it is said what keeps the key", func() bool {
+		r = call[KeyStatusResult](t, c, KeyStatus.Name, nil)
+		return r.Resealing != nil && strings.Contains(r.Resealing.Problem, "1 values can't be read, so the earlier keys are kept")
+	})
+	if got := uses(r); len(got) != 2 || slices.Contains(got, "audit") {
+		t.Errorf("the keys are %q", got)
+	}
+}
+
 func TestKeysAreGivenAwayToAPersonAtATerminalOnly(t *testing.T) {
 	_, home := seeded(t)
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
