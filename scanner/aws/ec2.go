@@ -18,7 +18,7 @@ import (
 const StateUnknown = "unknown"
 
 var ec2Instance = kind.Kind{
-	Type: "ec2_instance", Service: "ec2", Label: kind.Noun{One: "EC2 instance", Many: "EC2 instances"},
+	Type: "ec2_instance", Service: "ec2", Label: kind.Regular("EC2 instance"),
 	Words: []string{"server", "instance", "host", "node", "machine", "vm", "box", "ec2"},
 	Reads: "ec2:DescribeInstances", ARN: "instance/",
 	Forms: []kind.Form{kind.ID("i"), kind.Addresses, kind.Host(".internal"), kind.Host(".compute.amazonaws.com"),

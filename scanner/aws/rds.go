@@ -51,7 +51,7 @@ var (
 const rdsNamed = `[A-Za-z](?:-?[A-Za-z0-9]){0,62}`
 
 var rdsInstance = kind.Kind{
-	Type: "rds_instance", Service: "rds", Label: kind.Noun{One: "RDS instance", Many: "RDS instances"},
+	Type: "rds_instance", Service: "rds", Label: kind.Regular("RDS instance"),
 	Words: []string{"database", "db", "sql", "rds"}, Also: []string{"server", "instance", "host", "node"},
 	Reads: "rds:DescribeDBInstances", ARN: "db:", Named: rdsNamed,
 	Forms: append([]kind.Form{{Pattern: `db-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),
@@ -125,7 +125,7 @@ var rdsInstance = kind.Kind{
 }
 
 var rdsCluster = kind.Kind{
-	Type: "rds_cluster", Service: "rds", Label: kind.Noun{One: "RDS cluster", Many: "RDS clusters"},
+	Type: "rds_cluster", Service: "rds", Label: kind.Regular("RDS cluster"),
 	Words: []string{"cluster", "database", "db", "sql", "rds"},
 	Reads: "rds:DescribeDBClusters", ARN: "cluster:", Named: rdsNamed,
 	Forms: append([]kind.Form{{Pattern: `cluster-[A-Z0-9]{20,}`, Case: true}}, rdsHosts...),

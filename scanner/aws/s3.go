@@ -19,7 +19,7 @@ import (
 )
 
 var s3Bucket = kind.Kind{
-	Type: "s3_bucket", Service: "s3", Label: kind.Noun{One: "S3 bucket", Many: "S3 buckets"},
+	Type: "s3_bucket", Service: "s3", Label: kind.Regular("S3 bucket"),
 	Words: []string{"bucket", "s3"}, Global: true, Reads: "s3:ListAllMyBuckets",
 	Named: `[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]`, UniqueName: true, TagsApart: true,
 	Forms: []kind.Form{{Pattern: `s3://.+`}, {Pattern: `.*\.s3[.-].*`}},

@@ -52,11 +52,7 @@ func unread() []kind.Kind {
 		{"efs_filesystem", "EFS file system", "efs filesystem file-system"},
 	} {
 		service, _, _ := strings.Cut(t.typ, "_")
-		many := t.one + "s"
-		if strings.HasSuffix(t.one, "y") {
-			many = strings.TrimSuffix(t.one, "y") + "ies"
-		}
-		all = append(all, kind.Kind{Type: t.typ, Service: service, Label: kind.Noun{One: t.one, Many: many}, Words: strings.Fields(t.words), Unread: true})
+		all = append(all, kind.Kind{Type: t.typ, Service: service, Label: kind.Regular(t.one), Words: strings.Fields(t.words), Unread: true})
 	}
 	return all
 }

@@ -71,6 +71,18 @@ type Kind struct {
 // capitals: "RDS instance" and "RDS instances".
 type Noun struct{ One, Many string }
 
+// Regular is a noun with the plural that the rules of English give it.
+func Regular(one string) Noun {
+	many := one + "s"
+	switch {
+	case strings.HasSuffix(one, "s"), strings.HasSuffix(one, "x"), strings.HasSuffix(one, "ch"):
+		many = one + "es"
+	case strings.HasSuffix(one, "y") && !strings.HasSuffix(one, "ey") && !strings.HasSuffix(one, "ay"):
+		many = strings.TrimSuffix(one, "y") + "ies"
+	}
+	return Noun{one, many}
+}
+
 // Article is the noun for one, behind "a" or "an".
 func (n Noun) Article() string {
 	first, _, _ := strings.Cut(n.One, " ")
@@ -341,8 +353,7 @@ func (s *Set) Label(typ string) Noun {
 	if k := s.byType[typ]; k != nil {
 		return k.Label
 	}
-	one := strings.ReplaceAll(typ, "_", " ")
-	return Noun{one, one + "s"}
+	return Regular(strings.ReplaceAll(typ, "_", " "))
 }
 
 // Doing is the action of an operation by the AWS CLI's names.

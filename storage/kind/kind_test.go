@@ -81,6 +81,11 @@ func TestAKindSaysWhatItIs(t *testing.T) {
 			t.Errorf("%s is %q", typ, got)
 		}
 	}
+	for one, want := range map[string]string{"queue": "queues", "address": "addresses", "box": "boxes", "key": "keys", "gateway": "gateways", "policy": "policies", "branch": "branches"} {
+		if got := Regular(one).Many; got != want {
+			t.Errorf("two of %s are %s", one, got)
+		}
+	}
 	for one, want := range map[string]string{"EC2 instance": "an EC2 instance", "VPC": "a VPC", "SQS queue": "an SQS queue", "KMS key": "a KMS key", "Auto Scaling group": "an Auto Scaling group"} {
 		if got := (Noun{One: one}).Article(); got != want {
 			t.Errorf("%s is %q", one, got)

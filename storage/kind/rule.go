@@ -191,3 +191,12 @@ func fits(value, pattern string) bool {
 	}
 	return value == pattern
 }
+
+// String is the condition for people.
+func (c Condition) String() string {
+	of := strings.TrimPrefix(c.Of, factPrefix)
+	if len(c.Is) == 0 {
+		return of + " is there"
+	}
+	return of + " is " + strings.Join(c.Is, " or ")
+}
