@@ -51,7 +51,7 @@ func overPipes(tb testing.TB) (s *server, toServer, fromServer *os.File) {
 	s = newServer(context.Background(), Config{In: in, Out: out, Dial: func(context.Context, daemon.ClientConfig) (*daemon.Client, error) {
 		return nil, errors.New("no daemon")
 	}})
-	s.records.known[remembered] = &named{records: []storage.Record{{
+	s.records.known[remembered] = answered{named: &named{records: []storage.Record{{
 		Key: storage.Key{
 			Type: "ec2_instance", ID: remembered, AccountID: "123456789012", Region: "us-west-2",
 			ARN: "arn:aws:ec2:us-west-2:123456789012:instance/" + remembered,
@@ -59,7 +59,7 @@ func overPipes(tb testing.TB) (s *server, toServer, fromServer *os.File) {
 		Name: "web-1", State: "running", AccountName: "prod",
 		Summary: "t3.medium · vpc-0123456789abcdef0", LastSynced: time.Now(),
 		Tags: map[string]string{"env": "production", "app": "web", "owner": "team-backend"},
-	}}}
+	}}}}
 	s.documents.put(newDocument(mainTF, 1, strings.Repeat("  instance = \""+remembered+"\" # web\n", 1000)))
 	return s, toServer, fromServer
 }

@@ -9,6 +9,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/storage"
 )
 
 // maxNotes bounds what waits for an editor that doesn't read.
@@ -73,7 +74,11 @@ func (n *notes) run(ctx context.Context) {
 // note takes a notification from the daemon.
 func (s *server) note(method string, params []byte) {
 	if method == daemon.NoteEstateChanged.Name {
-		s.records.drop()
+		var c storage.Change
+		if json.Unmarshal(params, &c) != nil {
+			c = storage.Change{} // of anything
+		}
+		s.records.change(c)
 	}
 	switch method {
 	case daemon.NoteEstateChanged.Name, daemon.NoteExecutionChanged.Name, daemon.NoteExecutionOutput.Name:

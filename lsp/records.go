@@ -15,21 +15,34 @@ const (
 	maxTokens = 4096
 	// maxKnown bounds the cache; beyond it begins anew.
 	maxKnown = 1 << 17
+	// maxChanged bounds the resources that are known to have changed.
+	maxChanged = 1 << 12
 	// prefetchPause is the least time between two looks at the documents.
 	prefetchPause = 200 * time.Millisecond
 )
 
 // records remembers what tokens of the documents name, so that a hover needs
-// no hop. A token that names nothing is remembered too. All of it is dropped
-// when the estate changes.
+// no hop. When the estate changes, what is told to have changed is forgotten, and
+// that a token names nothing. The rest is answered on, and asked again in the
+// background: a token may have come to name one more.
 type records struct {
 	resolve func(ctx context.Context, tokens []string) (daemon.ResolveResult, error)
 	changed chan struct{}
 
 	mu sync.Mutex // guards what follows
-	// epoch counts the drops: what was asked before one is not kept after it.
+	// generation is that of the last change that was told.
+	generation uint64
+	// epoch counts what was told: what was asked before is not kept after it.
 	epoch uint64
-	known map[string]*named
+	known map[string]answered
+	// changed are resources by the epoch in which they did.
+	changedIn map[storage.Key]uint64
+}
+
+// answered is what a token was said to name, and in which epoch.
+type answered struct {
+	*named
+	in uint64
 }
 
 // named is what a token names; nil where that is nothing. It never changes.
@@ -40,20 +53,51 @@ type named struct {
 }
 
 func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, error)) *records {
-	return &records{
-		resolve: resolve,
-		changed: make(chan struct{}, 1),
-		known:   map[string]*named{},
-	}
+	r := &records{resolve: resolve, changed: make(chan struct{}, 1)}
+	r.forget()
+	return r
 }
 
-// drop forgets everything.
-func (r *records) drop() {
+// forget forgets everything. The caller holds mu.
+func (r *records) forget() {
+	r.known, r.changedIn = map[string]answered{}, map[storage.Key]uint64{}
+}
+
+// drop forgets everything, and has the documents looked at again.
+func (r *records) drop() { r.change(storage.Change{}) }
+
+// change takes note of a change of the estate.
+func (r *records) change(c storage.Change) {
 	r.mu.Lock()
 	r.epoch++
-	r.known = map[string]*named{}
+	missed := c.Since != r.generation || c.Generation == 0
+	unnamed := c.Since != c.Generation && len(c.Shards) == 0
+	if missed || unnamed || len(r.changedIn)+len(c.Keys) > maxChanged {
+		r.forget()
+	}
+	for _, k := range c.Keys {
+		r.changedIn[k] = r.epoch
+	}
+	r.generation = c.Generation
 	r.mu.Unlock()
 	r.wake()
+}
+
+// recalled is what is known of a token without asking. The caller holds mu.
+func (r *records) recalled(token string) (*named, bool) {
+	a, ok := r.known[token]
+	switch {
+	case !ok || a.in == r.epoch:
+		return a.named, ok
+	case a.named == nil:
+		return nil, false
+	}
+	for _, rec := range a.records {
+		if r.changedIn[rec.Key] > a.in {
+			return nil, false
+		}
+	}
+	return a.named, true
 }
 
 // wake has the documents looked at again.
@@ -65,20 +109,30 @@ func (r *records) wake() {
 func (r *records) recall(places [][]index.Token) (found []mention, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return mentions(places, func(token string) (*named, bool) {
-		n, ok := r.known[token]
-		return n, ok
-	})
+	return mentions(places, r.recalled)
 }
 
 // lookup returns what the tokens name, asking the daemon for those not known.
 func (r *records) lookup(ctx context.Context, tokens []string) (map[string]*named, error) {
+	return r.ask(ctx, tokens, r.recalled)
+}
+
+// renew is lookup that also asks for what was known before the last change.
+func (r *records) renew(ctx context.Context, tokens []string) error {
+	_, err := r.ask(ctx, tokens, func(token string) (*named, bool) {
+		a, ok := r.known[token]
+		return a.named, ok && a.in == r.epoch
+	})
+	return err
+}
+
+func (r *records) ask(ctx context.Context, tokens []string, recalled func(token string) (*named, bool)) (map[string]*named, error) {
 	found := make(map[string]*named, len(tokens))
 	var missing []string
 	r.mu.Lock()
 	epoch := r.epoch
 	for _, t := range tokens {
-		if n, ok := r.known[t]; ok {
+		if n, ok := recalled(t); ok {
 			found[t] = n
 		} else {
 			missing = append(missing, t)
@@ -96,7 +150,7 @@ func (r *records) lookup(ctx context.Context, tokens []string) (map[string]*name
 	defer r.mu.Unlock()
 	keep := r.epoch == epoch
 	if keep && len(r.known)+len(missing) > maxKnown {
-		r.known = map[string]*named{}
+		r.forget()
 	}
 	for _, t := range missing {
 		var n *named
@@ -105,7 +159,7 @@ func (r *records) lookup(ctx context.Context, tokens []string) (map[string]*name
 		}
 		found[t] = n
 		if keep {
-			r.known[t] = n
+			r.known[t] = answered{n, epoch}
 		}
 	}
 	return found, nil
@@ -138,7 +192,7 @@ func (s *server) prefetch(ctx context.Context) {
 				ts = index.Tokens(d.text(), maxTokens)
 			}
 			tokens[d] = ts
-			if _, err := s.records.lookup(ctx, ts); err != nil && ctx.Err() == nil {
+			if err := s.records.renew(ctx, ts); err != nil && ctx.Err() == nil {
 				s.log.Debug("looking ahead", "error", err)
 			}
 		}

@@ -37,6 +37,53 @@ func TestRecordsAskOnce(t *testing.T) {
 	}
 }
 
+// A change takes away what it names and what was nothing; the rest is answered
+// as before, and asked anew behind that.
+func TestRecordsForgetWhatAChangeNames(t *testing.T) {
+	key := func(id string) storage.Key { return storage.Key{Type: "ec2_instance", ID: id} }
+	for _, c := range []struct {
+		name   string
+		change storage.Change
+		asked  string // of web, other and none, when all are looked up again
+	}{
+		{"of one", storage.Change{Since: 1, Generation: 2, Shards: make([]storage.Shard, 1), Keys: []storage.Key{key("web")}}, "[web none]"},
+		{"of one that nothing mentions", storage.Change{Since: 1, Generation: 2, Shards: make([]storage.Shard, 1), Keys: []storage.Key{key("x")}}, "[none]"},
+		{"of many", storage.Change{Since: 1, Generation: 9, Shards: make([]storage.Shard, 1)}, "[none]"},
+		{"of no resource", storage.Change{Since: 1, Generation: 1}, "[none]"},
+		{"of anything", storage.Change{Since: 1, Generation: 2}, "[web other none]"},
+		{"after one that was missed", storage.Change{Since: 5, Generation: 6, Shards: make([]storage.Shard, 1), Keys: []storage.Key{key("x")}}, "[web other none]"},
+		{"after a reconnect", storage.Change{}, "[web other none]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked []string
+			r := newRecords(func(_ context.Context, tokens []string) (answers, error) {
+				asked = tokens
+				return answers{Records: map[string][]storage.Record{"web": {{Key: key("web")}}, "other": {{Key: key("other")}}}}, nil
+			})
+			r.change(storage.Change{Since: 1, Generation: 1})
+			all := []string{"web", "other", "none"}
+			lookup := func() {
+				asked = nil
+				if _, err := r.lookup(t.Context(), all); err != nil {
+					t.Fatal(err)
+				}
+			}
+			lookup()
+			r.change(c.change)
+			if lookup(); fmt.Sprint(asked) != c.asked {
+				t.Errorf("%v was asked for, want %s", asked, c.asked)
+			}
+			r.change(storage.Change{Since: c.change.Generation, Generation: c.change.Generation})
+			if err := r.renew(t.Context(), all); err != nil || len(asked) != 3 {
+				t.Errorf("behind that %v was asked for (%v), want all", asked, err)
+			}
+			if lookup(); asked != nil {
+				t.Errorf("what is new is asked for again: %v", asked)
+			}
+		})
+	}
+}
+
 // An answer that was under way when the estate changed may be old, so it is
 // used and not kept.
 func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {

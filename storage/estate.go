@@ -158,7 +158,7 @@ func (e *Estate) reconnected(ctx context.Context) error {
 	err := e.agree(ctx)
 	e.writing.Unlock()
 	if err == nil {
-		e.notify()
+		e.notify(Change{})
 	}
 	return err
 }
@@ -199,18 +199,19 @@ func (e *Estate) Upsert(ctx context.Context, r Resource) error {
 func (e *Estate) BulkUpsert(ctx context.Context, rs []Resource) (changed int, err error) {
 	damaged := e.faults.points()
 	var errs []error
+	var written []Key
 	for batch := range slices.Chunk(rs, pagesAtOnce*pageSize) {
-		n, err := e.upsertBatch(ctx, batch, damaged)
-		changed += n
+		keys, err := e.upsertBatch(ctx, batch, damaged)
+		written = append(written, keys...)
 		errs = append(errs, err)
 		if ctx.Err() != nil || errors.As(err, &unwritten{}) {
 			break
 		}
 	}
-	if changed > 0 {
-		e.notify()
+	if len(written) > 0 {
+		e.notify(changeOf(written))
 	}
-	return changed, errors.Join(errs...)
+	return len(written), errors.Join(errs...)
 }
 
 // unwritten is the error of a whole batch, which the next one would share.
@@ -218,7 +219,7 @@ type unwritten struct{ error }
 
 func (u unwritten) Unwrap() error { return u.error }
 
-func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[string]bool) (int, error) {
+func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[string]bool) ([]Key, error) {
 	type change struct {
 		id       string
 		resource Resource
@@ -278,11 +279,11 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 		return false
 	})
 	if len(order) == 0 {
-		return 0, errors.Join(errs...)
+		return nil, errors.Join(errs...)
 	}
 	errs = append(errs, e.addVectors(ctx, points, written))
 	if err := e.begin(shards); err != nil {
-		return 0, errors.Join(append(errs, err)...)
+		return nil, errors.Join(append(errs, err)...)
 	}
 	// One page is sealed and sent while another is being synced.
 	pages := slices.Collect(slices.Chunk(points, pageSize))
@@ -292,7 +293,7 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 		sending.Go(func() { failed[i] = upsert(ctx, e.client, e.name, page) })
 	}
 	sending.Wait()
-	stored := 0
+	var stored []Key
 	for i, page := range slices.Collect(slices.Chunk(order, pageSize)) {
 		if failed[i] != nil {
 			e.cache.doubtful = true
@@ -305,10 +306,10 @@ func (e *Estate) upsertBatch(ctx context.Context, batch []Resource, damaged map[
 			}
 			e.digests.add(c.record)
 			e.index.Put(c.record)
+			stored = append(stored, c.record.Key)
 		}
-		stored += len(page)
 	}
-	if stored > 0 {
+	if len(stored) > 0 {
 		e.cache.changed()
 	}
 	for _, err := range failed {
@@ -476,20 +477,23 @@ func (e *Estate) Resolve(tokens []string) map[string][]Record { return e.index.R
 
 // Delete removes resources; absent keys are no error.
 func (e *Estate) Delete(ctx context.Context, ks ...Key) error {
-	deleted := 0
+	var deleted []Key
+	var err error
 	for page := range slices.Chunk(ks, pageSize) {
-		n, err := e.deletePage(ctx, page)
-		if deleted += n; err != nil {
-			return err
+		var keys []Key
+		keys, err = e.deletePage(ctx, page)
+		if deleted = append(deleted, keys...); err != nil {
+			break
 		}
 	}
-	if deleted > 0 {
-		e.notify()
+	if len(deleted) > 0 {
+		e.notify(changeOf(deleted))
 	}
-	return nil
+	return err
 }
 
-func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
+// deletePage returns what was there and is not any more.
+func (e *Estate) deletePage(ctx context.Context, page []Key) ([]Key, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	var ids []*qdrant.PointId
@@ -503,10 +507,10 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 		}
 	}
 	if len(ids) == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	if err := e.begin(shards); err != nil {
-		return 0, err
+		return nil, err
 	}
 	ctx, cancel := whole(ctx)
 	defer cancel()
@@ -515,15 +519,17 @@ func (e *Estate) deletePage(ctx context.Context, page []Key) (int, error) {
 	})
 	if err := completed(result, err); err != nil {
 		e.cache.doubtful = true
-		return 0, wrap("deleting resources", err)
+		return nil, wrap("deleting resources", err)
 	}
+	var deleted []Key
 	for i, r := range known {
 		e.faults.mended(ids[i].GetUuid())
 		e.digests.remove(r)
 		e.index.Delete(r.Key)
+		deleted = append(deleted, r.Key)
 	}
 	e.cache.changed()
-	return len(known), nil
+	return deleted, nil
 }
 
 // ByAccount lists everything of one account.

@@ -380,8 +380,21 @@ func TestWatchTellsOfTheNewestChange(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c := <-changes; c.Generation != 5 {
-		t.Errorf("a slow reader sees generation %d, want 5", c.Generation)
+	c := <-changes
+	if c.Since != 0 || c.Generation != 5 || len(c.Keys) != 5 || c.Keys[4] != instance(4).Key() || len(c.Shards) != 1 {
+		t.Errorf("a slow reader sees %+v, want generation 5 and what the five changes named", c)
+	}
+	if _, err := s.Estate.BulkUpsert(ctx, instances(maxNamed+10)); err != nil {
+		t.Fatal(err)
+	}
+	if c := <-changes; c.Since != 5 || len(c.Keys) != 0 || len(c.Shards) == 0 {
+		t.Errorf("a change of more than can be named is %+v", c)
+	}
+	if err := s.Estate.Delete(ctx, instance(1).Key()); err != nil {
+		t.Fatal(err)
+	}
+	if c := <-changes; c.Since != 6 || len(c.Keys) != 1 || c.Keys[0] != instance(1).Key() {
+		t.Errorf("a deletion is told as %+v", c)
 	}
 	stop()
 	stop()

@@ -23,7 +23,7 @@ const (
 )
 
 var NoteEstateChanged = note[storage.Change]("cloudops/estate/changed",
-	"The estate is another: what was remembered of it counts no more.")
+	"The estate is another: what was remembered of what this names counts no more.")
 
 // Doable is what a state means, whatever the type, and what may be done now.
 type Doable struct {

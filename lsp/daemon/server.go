@@ -487,14 +487,26 @@ func (s *server) watch(p *Parts) {
 		changes, stop := p.Store.Estate.Watch()
 		s.users.Go(func() {
 			defer stop()
+			var told [changesASecond]time.Time // oldest first
 			for {
+				// What changes meanwhile is told as one.
 				select {
 				case <-s.work.Done():
 					return
-				case c := <-changes:
+				case <-time.After(time.Until(told[0].Add(time.Second))):
+				}
+				select {
+				case <-s.work.Done():
+					return
+				case c, open := <-changes:
+					if !open {
+						return
+					}
 					s.generation.Store(c.Generation)
 					broadcast(s, NoteEstateChanged, c)
 				}
+				copy(told[:], told[1:])
+				told[changesASecond-1] = time.Now()
 			}
 		})
 	}
@@ -515,8 +527,13 @@ func (s *server) watch(p *Parts) {
 	s.estateChanged()
 }
 
+// changesASecond is how many changes of the estate are told in a second at most.
+const changesASecond = 4
+
+// estateChanged tells of what changed besides the resources.
 func (s *server) estateChanged() {
-	broadcast(s, NoteEstateChanged, storage.Change{Generation: s.generation.Load()})
+	now := s.generation.Load()
+	broadcast(s, NoteEstateChanged, storage.Change{Since: now, Generation: now})
 }
 
 // broadcast tells every session that shook hands, and waits for none. Of news

@@ -144,7 +144,7 @@ export const StatusResult = v.object({
 });
 export type StatusResult = v.InferOutput<typeof StatusResult>;
 
-export const ResourceRecord = v.object({
+export const Listed = v.object({
   resource_type: v.string(),
   identifier: v.string(),
   account_id: v.string(),
@@ -159,13 +159,14 @@ export const ResourceRecord = v.object({
   facts: map(v.string()),
   aliases: list(v.string()),
   last_synced: v.string(),
+  phase: text,
 });
-export type ResourceRecord = v.InferOutput<typeof ResourceRecord>;
+export type Listed = v.InferOutput<typeof Listed>;
 
 export const SearchResult = v.object({
   mode: v.string(),
   total: v.number(),
-  resources: list(ResourceRecord),
+  resources: list(Listed),
   gaps: list(v.string()),
 });
 export type SearchResult = v.InferOutput<typeof SearchResult>;
@@ -185,7 +186,19 @@ export const IAM = v.object({
 });
 export type IAM = v.InferOutput<typeof IAM>;
 
-export const Resource = v.object({
+export const Possibility = v.object({
+  verb: v.string(),
+  title: v.string(),
+  icon: v.string(),
+  operation: v.string(),
+  changes: flag,
+  can: v.string(),
+  why: text,
+  instead: text,
+});
+export type Possibility = v.InferOutput<typeof Possibility>;
+
+export const Whole = v.object({
   resource_type: v.string(),
   identifier: v.string(),
   arn: text,
@@ -206,18 +219,45 @@ export const Resource = v.object({
   created_at: text,
   last_synced: v.string(),
   iam: maybe(IAM),
+  phase: text,
+  actions: list(Possibility),
 });
-export type Resource = v.InferOutput<typeof Resource>;
+export type Whole = v.InferOutput<typeof Whole>;
 
 export const GetResult = v.object({
-  resources: list(Resource),
+  resources: list(Whole),
 });
 export type GetResult = v.InferOutput<typeof GetResult>;
+
+export const ResourceRecord = v.object({
+  resource_type: v.string(),
+  identifier: v.string(),
+  account_id: v.string(),
+  region: v.string(),
+  arn: text,
+  service: v.string(),
+  name: text,
+  account_name: text,
+  state: text,
+  tags: map(v.string()),
+  summary: text,
+  facts: map(v.string()),
+  aliases: list(v.string()),
+  last_synced: v.string(),
+});
+export type ResourceRecord = v.InferOutput<typeof ResourceRecord>;
+
+export const Doable = v.object({
+  phase: text,
+  actions: list(Possibility),
+});
+export type Doable = v.InferOutput<typeof Doable>;
 
 export const ResolveResult = v.object({
   generation: v.number(),
   records: map(list(ResourceRecord)),
   gaps: map(list(v.string())),
+  doable: map(Doable),
 });
 export type ResolveResult = v.InferOutput<typeof ResolveResult>;
 
@@ -572,8 +612,18 @@ export const Card = v.object({
 });
 export type Card = v.InferOutput<typeof Card>;
 
+export const Shard = v.object({
+  account_id: v.string(),
+  region: v.string(),
+  resource_type: v.string(),
+});
+export type Shard = v.InferOutput<typeof Shard>;
+
 export const EstateChange = v.object({
+  since: v.number(),
   generation: v.number(),
+  shards: list(Shard),
+  keys: list(ResourceKey),
 });
 export type EstateChange = v.InferOutput<typeof EstateChange>;
 
@@ -660,6 +710,7 @@ export const estateGet: Outgoing<GetParams, typeof GetResult> = {
 
 export interface ResolveParams {
   tokens: string[];
+  actions?: boolean;
 }
 /** Says which tokens of a text name resources, from memory. */
 export const estateResolve: Outgoing<ResolveParams, typeof ResolveResult> = {
@@ -813,7 +864,7 @@ export const prompt: Incoming<typeof Card> = {
   params: Card,
 };
 
-/** The estate is another: what was remembered of it counts no more. */
+/** The estate is another: what was remembered of what this names counts no more. */
 export const estateChanged: Incoming<typeof EstateChange> = {
   method: 'cloudops/estate/changed',
   params: EstateChange,
