@@ -121,21 +121,14 @@ func (m *Manager) ready(key accessKey, files sharedFiles) *access {
 	return nil
 }
 
-// current says whether an access is made of these files, unchanged.
+// current says whether an access is made of these files, unchanged. Behind them
+// it has those that its profile names.
 func (a *access) current(files sharedFiles) bool {
-	if len(a.files) < len(files.states) {
-		return false
+	now := slices.Clone(files.states)
+	for _, f := range a.files[min(len(now), len(a.files)):] {
+		now = append(now, stateOf(f.path))
 	}
-	for i, f := range a.files {
-		if i < len(files.states) {
-			if f != files.states[i] {
-				return false
-			}
-		} else if f != stateOf(f.path) {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(a.files, now)
 }
 
 // newAccess reads a profile without the help of config.LoadDefaultConfig, which

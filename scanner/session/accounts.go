@@ -55,12 +55,6 @@ func (a *Accounts) Get(id string) (Account, bool) {
 	return one, met
 }
 
-// Profiles are those that were seen to belong to an account, the latest first.
-func (a *Accounts) Profiles(id string) []string {
-	one, _ := a.Get(id)
-	return slices.Clone(one.Profiles)
-}
-
 // of is the account that a profile was last seen to belong to.
 func (a *Accounts) of(profile string) string {
 	a.mu.Lock()
@@ -108,8 +102,7 @@ func (a *Accounts) met(by *access, id string) error {
 		known.ID, known.Name = id, by.profile
 	}
 	if len(known.Profiles) == 0 || known.Profiles[0] != by.profile {
-		others := slices.DeleteFunc(slices.Clone(known.Profiles), func(p string) bool { return p == by.profile })
-		known.Profiles = append([]string{by.profile}, others...)
+		known.Profiles = append([]string{by.profile}, without(known.Profiles, by.profile)...)
 	}
 	if before := a.all[id]; before.Name != known.Name || !slices.Equal(before.Profiles, known.Profiles) {
 		a.all[id], a.unsaved = known, true
@@ -127,6 +120,10 @@ func (a *Accounts) met(by *access, id string) error {
 		a.unsaved = true
 	}
 	return err
+}
+
+func without(profiles []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(profiles), func(p string) bool { return p == one })
 }
 
 func plain(profile string) bool { return profile == defaultProfile || profile == environmentProfile }

@@ -14,9 +14,18 @@ import (
 // identityLasts is how long an identity is taken as known for reads.
 const identityLasts = 5 * time.Minute
 
+// Identity is who the credentials belong to. It may be a few minutes old.
+func (s *Session) Identity(ctx context.Context) (Identity, error) {
+	return s.identify(ctx, identityLasts)
+}
+
+// IdentityNow is who the credentials belong to, asked just now.
+func (s *Session) IdentityNow(ctx context.Context) (Identity, error) { return s.identify(ctx, 0) }
+
 // identify asks AWS who the caller is, unless that is known and younger than
 // maxAge. The first answer binds the home to the endpoint.
-func (m *Manager) identify(ctx context.Context, a *access, maxAge time.Duration) (Identity, error) {
+func (s *Session) identify(ctx context.Context, maxAge time.Duration) (Identity, error) {
+	a := s.access
 	select {
 	case a.asking <- struct{}{}:
 		defer func() { <-a.asking }()
@@ -26,11 +35,11 @@ func (m *Manager) identify(ctx context.Context, a *access, maxAge time.Duration)
 	if id, asked := a.known(); !asked.IsZero() && time.Since(asked) < maxAge {
 		return id, nil
 	}
-	id, err := m.ask(ctx, a)
+	id, err := s.Ask(ctx)
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := m.accounts.met(a, id.AccountID); err != nil {
+	if err := s.manager.accounts.met(a, id.AccountID); err != nil {
 		return Identity{}, err
 	}
 	a.mu.Lock()
@@ -39,9 +48,10 @@ func (m *Manager) identify(ctx context.Context, a *access, maxAge time.Duration)
 	return id, nil
 }
 
-// ask gets credentials and asks AWS whose they are.
-func (m *Manager) ask(ctx context.Context, a *access) (Identity, error) {
-	asking, cancel := context.WithTimeout(ctx, m.Patience.Identity)
+// Ask is IdentityNow that remembers nothing, so that a check changes nothing.
+func (s *Session) Ask(ctx context.Context) (Identity, error) {
+	a := s.access
+	asking, cancel := context.WithTimeout(ctx, s.manager.Patience.Identity)
 	defer cancel()
 	id := Identity{Profile: a.profile, Source: a.source, Endpoint: a.endpoints.shown()}
 	creds, err := a.config.Credentials.Retrieve(asking)

@@ -31,7 +31,7 @@ func (c *Client) Profiles() ([]Profile, error) {
 	}
 	list := all.list(c.env)
 	for i := range list {
-		list[i].AccountID = c.accounts.of(list[i].Name)
+		list[i].AccountID = c.manager.accounts.of(list[i].Name)
 	}
 	return list, nil
 }

@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -150,8 +149,8 @@ func NewManager(cfg Config, known *Accounts) *Manager {
 // Client is the AWS side of one client of the daemon, such as an editor. What
 // its files say is looked at each time, so that edited files count at once.
 type Client struct {
-	*Manager
-	env Environment
+	manager *Manager
+	env     Environment
 }
 
 // Client is the AWS side that an environment describes. It reads nothing yet.
@@ -169,7 +168,7 @@ func (c *Client) Check() error {
 			return err
 		}
 	}
-	_, err := c.config.endpoints(c.env, shared{}, profile{})
+	_, err := c.manager.config.endpoints(c.env, shared{}, profile{})
 	return err
 }
 
@@ -191,11 +190,11 @@ func (c *Client) Open(profile, region string) (*Session, error) {
 			return nil, err
 		}
 	}
-	a, err := c.access(c.env, profile)
+	a, err := c.manager.access(c.env, profile)
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Profile: a.profile, Region: cmp.Or(region, a.region), manager: c.Manager, access: a}, nil
+	return &Session{Profile: a.profile, Region: cmp.Or(region, a.region), manager: c.manager, access: a}, nil
 }
 
 // ForAccount opens the profile to use for an account, at that profile's region:
@@ -230,7 +229,8 @@ func (c *Client) ForAccount(ctx context.Context, accountID string) (*Session, er
 // first, then those that did.
 func (c *Client) profilesFor(accountID string) []string {
 	own := c.env.selected()
-	return append([]string{own}, slices.DeleteFunc(c.accounts.Profiles(accountID), func(p string) bool { return p == own })...)
+	known, _ := c.manager.accounts.Get(accountID)
+	return append([]string{own}, without(known.Profiles, own)...)
 }
 
 // Known is who the client last was in an account, from memory: false when no
@@ -245,7 +245,7 @@ func (c *Client) Known(accountID string) (Identity, bool) {
 		if err != nil {
 			continue
 		}
-		a := c.ready(key, files)
+		a := c.manager.ready(key, files)
 		if a == nil {
 			continue
 		}
@@ -286,19 +286,6 @@ func (s *Session) Config() aws.Config {
 
 // Endpoint is where a service is reached, by the SDK's id; "" means AWS.
 func (s *Session) Endpoint(service string) string { return s.access.endpoints.of(service) }
-
-// Identity is who the credentials belong to. It may be a few minutes old.
-func (s *Session) Identity(ctx context.Context) (Identity, error) {
-	return s.manager.identify(ctx, s.access, identityLasts)
-}
-
-// IdentityNow is who the credentials belong to, asked just now.
-func (s *Session) IdentityNow(ctx context.Context) (Identity, error) {
-	return s.manager.identify(ctx, s.access, 0)
-}
-
-// Ask is IdentityNow that remembers nothing, so that a check changes nothing.
-func (s *Session) Ask(ctx context.Context) (Identity, error) { return s.manager.ask(ctx, s.access) }
 
 // Explain says what an error of a call means, and names the endpoint, profile
 // or region that it is about. To a denial it adds the action to ask for.
