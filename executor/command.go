@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,8 +33,6 @@ type Command struct {
 }
 
 const (
-	// known says what the catalog holds, for refusals.
-	known = "this version runs start, stop, reboot and describe of EC2 and RDS"
 	// Longer command lines than these are never one of ours.
 	maxArguments = 256
 	maxLine      = 32 << 10
@@ -173,7 +172,7 @@ func Parse(argv []string) (Command, error) {
 		size += len(a)
 	}
 	if len(argv) > maxArguments || size > maxLine {
-		return Command{}, refuse("the command is too long; %s", known)
+		return Command{}, refuse("the command is too long; %s", known())
 	}
 	if len(argv) == 0 || argv[0] != "aws" {
 		return Command{}, refuse(`a command begins with "aws", such as: aws rds stop-db-instance --db-instance-identifier my-database`)
@@ -468,7 +467,7 @@ func list(value any) ([]string, bool) {
 func For(verb, resourceType, id string) (Command, error) {
 	d, ok := aws.Kinds().Action(resourceType, verb)
 	if !ok {
-		return Command{}, refuse("there is no command to %s a resource of type %s; %s", show(verb), show(resourceType), known)
+		return Command{}, refuse("there is no command to %s a resource of type %s; %s", show(verb), show(resourceType), known())
 	}
 	op, err := operation(Command{Service: d.Service, Operation: d.Operation})
 	if err != nil {
@@ -487,6 +486,33 @@ type call struct {
 	does kind.Doing
 }
 
+// known says what the types can do, for refusals: "this version runs start and
+// stop of EC2 and RDS".
+var known = sync.OnceValue(func() string {
+	var verbs, services []string
+	for _, v := range kind.Verbs() {
+		for _, k := range aws.Kinds().All() {
+			if _, ok := k.Action(v.Is); !ok {
+				continue
+			}
+			if !slices.Contains(verbs, v.Is) {
+				verbs = append(verbs, v.Is)
+			}
+			if s := strings.ToUpper(k.Service); !slices.Contains(services, s) {
+				services = append(services, s)
+			}
+		}
+	}
+	return "this version runs " + enumerate(verbs) + " of " + enumerate(services)
+})
+
+func enumerate(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
+}
+
 // operation finds a command's operation, or says what is known instead.
 func operation(c Command) (call, error) {
 	op, ok := catalog.Find(c.Service, c.Operation)
@@ -497,11 +523,11 @@ func operation(c Command) (call, error) {
 	names := catalog.Names(c.Service)
 	switch {
 	case c.Service == "" || c.Operation == "":
-		return call{}, refuse("the command names no operation; %s", known)
+		return call{}, refuse("the command names no operation; %s", known())
 	case names == nil:
-		return call{}, refuse("service %s is not known; %s", show(c.Service), known)
+		return call{}, refuse("service %s is not known; %s", show(c.Service), known())
 	default:
-		return call{}, refuse("operation %s of %s is not known; %s: %s", show(c.Operation), c.Service, known, strings.Join(names, ", "))
+		return call{}, refuse("operation %s of %s is not known; %s: %s", show(c.Operation), c.Service, known(), strings.Join(names, ", "))
 	}
 }
 

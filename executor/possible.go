@@ -46,7 +46,11 @@ type Possibility struct {
 // one answer that hovers, menus, chat, cards and plans share. It goes by what is
 // known of the resource; a plan asks it again with what AWS says then.
 func Possible(typ string, v kind.View) []Possibility {
-	k := aws.Kinds().Of(typ)
+	return among(aws.Kinds(), typ, v)
+}
+
+func among(kinds *kind.Set, typ string, v kind.View) []Possibility {
+	k := kinds.Of(typ)
 	if k == nil || len(k.Actions) == 0 {
 		return nil
 	}

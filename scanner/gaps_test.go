@@ -328,3 +328,24 @@ func TestConfigIsValidated(t *testing.T) {
 		}
 	}
 }
+
+// Questions over a whole estate ask each record for its age.
+func TestTheAgeOfARecordAllocatesNothing(t *testing.T) {
+	s := &Scanner{ledger: &ledger{shards: map[Shard]ShardState{}}}
+	now := time.Now()
+	for _, region := range []string{"us-west-2", globalRegion} {
+		for _, typ := range []string{"rds_instance", "s3_bucket"} {
+			shard := Shard{AccountID: "123456789012", Region: region, Type: typ}
+			s.ledger.shards[shard] = ShardState{Shard: shard, At: now}
+		}
+	}
+	for _, typ := range []string{"rds_instance", "s3_bucket", "house_lamp"} {
+		r := storage.Record{Key: storage.Key{Type: typ, AccountID: "123456789012", Region: "us-west-2"}}
+		if n := testing.AllocsPerRun(100, func() { s.Age(r) }); n > 0 {
+			t.Errorf("the age of a %s allocates %v times", typ, n)
+		}
+		if typ != "house_lamp" && !s.Age(r).Equal(now) {
+			t.Errorf("the age of a %s is %s, want %s", typ, s.Age(r), now)
+		}
+	}
+}

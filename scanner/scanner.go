@@ -148,7 +148,7 @@ func (s *Scanner) Age(r storage.Record) time.Time {
 // shardOf is the shard that lists a resource.
 func shardOf(k storage.Key) Shard {
 	shard := Shard{AccountID: k.AccountID, Region: k.Region, Type: k.Type}
-	if c, ok := services.CollectorOf(k.Type); ok && c.Global {
+	if of := services.Kinds().Of(k.Type); of != nil && of.Global {
 		shard.Region = globalRegion
 	}
 	return shard

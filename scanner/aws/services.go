@@ -20,12 +20,17 @@ func Collectors() []Collector { return collectors }
 
 // CollectorOf is the collector of a type.
 func CollectorOf(typ string) (Collector, bool) {
-	i := slices.IndexFunc(collectors, func(c Collector) bool { return c.Type == typ })
-	if i < 0 {
-		return Collector{}, false
-	}
-	return collectors[i], true
+	c, ok := byType()[typ]
+	return c, ok
 }
+
+var byType = sync.OnceValue(func() map[string]Collector {
+	m := map[string]Collector{}
+	for _, c := range collectors {
+		m[c.Type] = c
+	}
+	return m
+})
 
 // known is all types, those that are read first: one that is read has no need of
 // its row among those that are not.
