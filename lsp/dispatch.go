@@ -3,19 +3,13 @@ package lsp
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 
-	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 // work is what remains of a message once it was read. A call's runs
@@ -65,7 +59,7 @@ func unmarshal[P any](params []byte) (*P, error) {
 		}
 		return nil, invalidParams(errors.New("params are missing"))
 	}
-	if err := protocol.Unmarshal(daemon.WithoutNulls(params), p); err != nil {
+	if err := protocol.Unmarshal(wire.WithoutNulls(params), p); err != nil {
 		return nil, invalidParams(err)
 	}
 	return p, nil
@@ -90,7 +84,7 @@ const (
 func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 	name := strings.Clone(r.Method())
 	if !r.IsCall() {
-		if _, err := guard(s.log, name, func() (any, error) {
+		if _, err := wire.Guard(s.log, name, func() (any, error) {
 			rest, err := s.notification(name, r.Params())
 			if err != nil || rest == nil {
 				return nil, err
@@ -112,16 +106,17 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 	if name == protocol.MethodInitialize || name == protocol.MethodShutdown {
 		// They change what the next message means. The request's own context
 		// must not be derived from in a handler that isn't Async.
-		return guard(s.log, name, func() (any, error) { return rest(s.ctx) })
+		return wire.Guard(s.log, name, func() (any, error) { return rest(s.ctx) })
 	}
 	id := r.ID()
-	cctx, done, err := s.running.start(s.ctx, id)
+	cctx, done, err := s.running.Start(s.ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, jsonrpc2.Errorf(jsonrpc2.Code(protocol.LSPErrorCodesRequestFailed),
+			"%d requests are under way; ask again when some of them are answered", maxCalls)
 	}
 	jsonrpc2.Async(ctx)
 	defer done()
-	res, err := guard(s.log, name, func() (any, error) { return rest(cctx) })
+	res, err := wire.Guard(s.log, name, func() (any, error) { return rest(cctx) })
 	if err != nil && cctx.Err() != nil && !settled(err) {
 		return nil, protocol.ErrRequestCancelled
 	}
@@ -131,10 +126,10 @@ func (s *server) handle(ctx context.Context, r *jsonrpc2.Request) (any, error) {
 // begin does what a call does before the next message is read. The answer, if
 // that is known, is encoded.
 func (s *server) begin(name string, params []byte) (known jsonrpc2.RawMessage, rest work, err error) {
-	_, err = guard(s.log, name, func() (_ any, err error) {
+	_, err = wire.Guard(s.log, name, func() (_ any, err error) {
 		var answer any
 		if answer, rest, err = s.call(name, params); err == nil && rest == nil {
-			known, err = codec{}.Marshal(answer)
+			known, err = codec.Marshal(answer)
 		}
 		return nil, err
 	})
@@ -168,7 +163,8 @@ func (s *server) call(name string, params []byte) (known any, rest work, err err
 // matter, or not yet.
 func (s *server) notification(name string, params []byte) (work, error) {
 	if name == protocol.MethodCancelRequest {
-		return nil, s.cancelRequest(params)
+		s.running.Cancel(params)
+		return nil, nil
 	}
 	if name != protocol.MethodExit && s.life() != running {
 		return nil, nil
@@ -180,94 +176,11 @@ func (s *server) notification(name string, params []byte) (work, error) {
 	return nil, nil
 }
 
-// cancelRequest cancels a call under way. An id that is none is no error: the
-// answer may have crossed it.
-func (s *server) cancelRequest(params []byte) error {
-	var p struct {
-		ID json.RawMessage `json:"id"`
-	}
-	if err := json.Unmarshal(params, &p); err != nil {
-		return invalidParams(errors.New("they name no call"))
-	}
-	if id, ok := daemon.ParseID(p.ID); ok {
-		s.running.cancel(id)
-	}
-	return nil
-}
-
-// calls are those under way, by id.
-type calls struct {
-	mu   sync.Mutex // guards byID
-	byID map[jsonrpc2.ID]*context.CancelFunc
-}
-
 // maxCalls bounds those under way at once.
 const maxCalls = 1024
 
-func (c *calls) start(parent context.Context, id jsonrpc2.ID) (context.Context, func(), error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.byID) >= maxCalls {
-		return nil, nil, jsonrpc2.Errorf(jsonrpc2.Code(protocol.LSPErrorCodesRequestFailed),
-			"%d requests are under way; ask again when some of them are answered", maxCalls)
-	}
-	ctx, cancel := context.WithCancel(parent)
-	if c.byID == nil {
-		c.byID = map[jsonrpc2.ID]*context.CancelFunc{}
-	}
-	c.byID[id] = &cancel
-	return ctx, func() {
-		cancel()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.byID[id] == &cancel {
-			delete(c.byID, id)
-		}
-	}, nil
-}
-
-func (c *calls) cancel(id jsonrpc2.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cancel := c.byID[id]; cancel != nil {
-		(*cancel)()
-	}
-}
-
-// guard turns a panic into an error of this one message. A panic's value may
-// quote a document, so only errors of the runtime are logged in words.
-func guard(log *slog.Logger, name string, f func() (any, error)) (res any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			what := fmt.Sprintf("%T", p)
-			if e, ok := p.(runtime.Error); ok {
-				what = e.Error()
-			}
-			log.Error("panic", "method", name, "value", what, "stack", string(debug.Stack()))
-			res, err = nil, jsonrpc2.Errorf(jsonrpc2.InternalError, "internal error in %s", name)
-		}
-	}()
-	return f()
-}
-
-// codec decodes results of the editor with protocol's unions, and passes JSON
-// that is ready as it is.
-type codec struct{}
-
-func (codec) Marshal(v any) ([]byte, error) {
-	if raw, ok := v.(jsonrpc2.RawMessage); ok {
-		if raw == nil {
-			return []byte("null"), nil
-		}
-		return raw, nil
-	}
-	return protocol.Marshal(v)
-}
-
-func (codec) Unmarshal(data []byte, v any) error {
-	if raw, ok := v.(*jsonrpc2.RawMessage); ok {
-		*raw = bytes.Clone(data)
-		return nil
-	}
-	return protocol.Unmarshal(daemon.WithoutNulls(data), v)
+// codec decodes results of the editor with protocol's unions.
+var codec = wire.Codec{
+	Encode: func(v any) ([]byte, error) { return protocol.Marshal(v) },
+	Decode: func(data []byte, v any) error { return protocol.Unmarshal(wire.WithoutNulls(data), v) },
 }

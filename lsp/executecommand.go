@@ -16,6 +16,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
@@ -80,7 +81,7 @@ func (s *server) executeCommand(ctx context.Context, p *protocol.ExecuteCommandP
 }
 
 // strict decodes an argument and refuses fields that it doesn't have.
-func strict[P any](argument []byte) (p P, err error) { return p, daemon.DecodeParams(argument, &p) }
+func strict[P any](argument []byte) (p P, err error) { return p, wire.DecodeParams(argument, &p) }
 
 // read is a command that asks the daemon and returns its answer.
 func read(d *daemon.Descriptor) command {

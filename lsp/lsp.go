@@ -22,6 +22,7 @@ import (
 	"go.lsp.dev/protocol"
 
 	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 // Config is one language server.
@@ -56,7 +57,7 @@ type server struct {
 	background sync.WaitGroup
 	spawning   sync.Mutex // makes starting background work and ending exclude each other
 
-	running   calls
+	running   wire.Calls
 	documents documents
 	settings  settings
 	pull      chan struct{} // asks for the settings
@@ -93,6 +94,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 		stream:  newStream(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
 		pull:    make(chan struct{}, 1),
+		running: wire.Calls{Most: maxCalls},
 		client:  newClient("", protocol.ClientCapabilities{}),
 	}
 	if s.log == nil {
@@ -104,7 +106,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 	for _, f := range features() {
 		s.table[f.method] = f.serve
 	}
-	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
+	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec))
 	s.editor = protocol.ClientDispatcher(s.conn)
 	s.stream.answered = s.asked.answered
 	s.records = newRecords(s.resolve)

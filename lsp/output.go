@@ -3,11 +3,12 @@ package lsp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 const (
@@ -71,7 +72,7 @@ func (o *output) read() {
 // send leaves a message to be written. It waits only where too much is unread
 // already; an editor that then takes nothing is given up.
 func (o *output) send(body []byte, answer bool) error {
-	frame := append(fmt.Appendf(make([]byte, 0, len(body)+32), "Content-Length: %d\r\n\r\n", len(body)), body...)
+	frame := wire.Framed(body)
 	if err := o.room(len(frame)); err != nil {
 		return err
 	}

@@ -1,27 +1,23 @@
 package lsp
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 
-	"github.com/cloudops/cloudops/lsp/daemon"
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 const (
 	// maxMessage bounds what one message may make the server allocate.
 	maxMessage = 256 << 20
-	// keepBuffer is the most that the read buffer keeps between messages.
-	keepBuffer = 1 << 20
 	// ownIDs is added to the ids of our calls. There are editors that send a
 	// $/cancelRequest with the id of a call of ours; it must be none of theirs.
 	ownIDs = 1 << 30
@@ -36,8 +32,7 @@ type stream struct {
 	closer io.Closer
 
 	// These belong to the goroutine that reads, and to the handlers that run on it.
-	in  *bufio.Reader
-	buf []byte
+	in *wire.Reader
 	// left ends the input before its end: the editor sent exit.
 	left bool
 	// answered, if set, is told of each answer to a call of ours.
@@ -52,7 +47,8 @@ type stream struct {
 }
 
 func newStream(in io.Reader, out io.Writer) *stream {
-	s := &stream{in: bufio.NewReaderSize(in, 64<<10), out: newOutput(out), abandon: func() {}}
+	s := &stream{out: newOutput(out), abandon: func() {}}
+	s.in = wire.Lenient(in, maxMessage, func(why string) { s.complain(nil, jsonrpc2.ParseError, why) })
 	s.closer, _ = in.(io.Closer)
 	return s
 }
@@ -68,16 +64,15 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 			s.next()
 			s.next = nil
 		}
-		body, err := s.frame()
-		var bad *malformed
-		switch {
-		case errors.As(err, &bad):
+		body, err := s.in.Frame()
+		if bad, ok := errors.AsType[*wire.Malformed](err); ok {
 			s.complain(nil, jsonrpc2.ParseError, bad.Error())
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return nil, 0, s.end(err)
 		}
-		msg, err := daemon.DecodeMessage(body)
+		msg, err := wire.DecodeMessage(body)
 		switch {
 		case errors.Is(err, jsonrpc2.ErrParse):
 			s.complain(nil, jsonrpc2.ParseError, "the message is not JSON")
@@ -110,110 +105,10 @@ func (s *stream) end(err error) error {
 	if !s.out.settle(ctx) {
 		s.abandon()
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return io.EOF
 	}
 	return err
-}
-
-// malformed is input that is not a message, and was skipped.
-type malformed struct{ why string }
-
-func (m *malformed) Error() string { return m.why }
-
-// frame reads one message body. After a wrong length the rest of a body stands
-// before the next header, on one line with it, so a Content-Length is looked
-// for anywhere in a line. A message that is too long is skipped whole.
-func (s *stream) frame() ([]byte, error) {
-	length, bad := int64(-1), ""
-	for {
-		line, err := s.headerLine()
-		if err != nil {
-			return nil, err
-		}
-		if len(line) == 0 {
-			if length >= 0 {
-				return s.body(length)
-			}
-			if bad == "" {
-				bad = "the header has no Content-Length"
-			}
-			return nil, &malformed{bad}
-		}
-		at, value := contentLength(line)
-		if at < 0 {
-			if !bytes.Contains(line, []byte(":")) {
-				bad = "the header is not a list of fields"
-			}
-			continue
-		}
-		if at > 0 {
-			s.complain(nil, jsonrpc2.ParseError, "bytes between two messages were skipped")
-		}
-		length, err = strconv.ParseInt(value, 10, 64)
-		if err != nil || length <= 0 {
-			length, bad = -1, "the Content-Length is not a positive number"
-		}
-	}
-}
-
-// contentLength finds the last Content-Length of a line: where it begins, or
-// -1, and its value.
-func contentLength(line []byte) (at int, value string) {
-	field := []byte("Content-Length:")
-	for at = len(line) - len(field); at >= 0; at-- {
-		if rest := line[at+len(field):]; bytes.EqualFold(line[at:at+len(field)], field) {
-			return at, string(bytes.TrimSpace(rest))
-		}
-	}
-	return -1, ""
-}
-
-// headerLine returns one line without its end, valid until the next read. Of an
-// overlong one only the tail is kept.
-func (s *stream) headerLine() ([]byte, error) {
-	const most = 256
-	line, err := s.in.ReadSlice('\n')
-	var kept []byte
-	for errors.Is(err, bufio.ErrBufferFull) {
-		kept = append(kept[:0], line[len(line)-most:]...)
-		line, err = s.in.ReadSlice('\n')
-	}
-	if err != nil {
-		return nil, err
-	}
-	if kept != nil {
-		line = append(kept, line...)
-	}
-	line = bytes.TrimRight(line, "\r\n")
-	return line[max(0, len(line)-most):], nil
-}
-
-func (s *stream) body(length int64) ([]byte, error) {
-	if length > maxMessage {
-		if _, err := io.CopyN(io.Discard, s.in, length); err != nil {
-			return nil, err
-		}
-		return nil, &malformed{fmt.Sprintf("the message is longer than %d bytes", maxMessage)}
-	}
-	if length <= int64(s.in.Size()) { // as most are: read where it lies
-		body, err := s.in.Peek(int(length))
-		if err != nil {
-			return nil, err
-		}
-		_, err = s.in.Discard(len(body))
-		return body, err
-	}
-	if cap(s.buf) > keepBuffer {
-		s.buf = nil
-	}
-	// Grown as bytes arrive, so that a length alone allocates nothing.
-	b := bytes.NewBuffer(s.buf[:0])
-	if _, err := io.CopyN(b, s.in, length); err != nil {
-		return nil, err
-	}
-	s.buf = b.Bytes()
-	return s.buf, nil
 }
 
 // idOf finds the id of a message that is JSON but no request, so that whoever
@@ -233,16 +128,7 @@ func idOf(body []byte) json.RawMessage {
 }
 
 func (s *stream) complain(id json.RawMessage, code jsonrpc2.Code, why string) {
-	if id == nil {
-		id = json.RawMessage("null")
-	}
-	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": id,
-		"error": map[string]any{"code": code, "message": why},
-	})
-	if err == nil {
-		_ = s.out.send(body, false) // a reader that left is noticed by the next Read
-	}
+	_ = s.out.send(wire.Complaint(id, code, why), false) // a reader that left is noticed by the next Read
 }
 
 // Write sends one message, also for requests that were cancelled.

@@ -41,11 +41,11 @@ func (s *server) admit(x *session) bool {
 	var out *session
 	switch {
 	case len(own) >= maxOfOne:
-		if out = idlest(own, 0, 0); out == nil {
+		if out = idlest(own, s.now(), 0, 0); out == nil {
 			x.refusal = refusef(CodeFull, "end what it no longer needs", "process %d has %d sessions open, and all of them are at work", x.peer.pid, len(own))
 		}
 	case len(open) >= maxSessions:
-		if out = idlest(open, idleAge, silentAge); out == nil {
+		if out = idlest(open, s.now(), idleAge, silentAge); out == nil {
 			x.refusal = refusef(CodeFull, "try again in a moment, or close editors and programs that use cloudops", "%d sessions are open, and all of them are at work", len(open))
 		}
 	}
@@ -54,7 +54,7 @@ func (s *server) admit(x *session) bool {
 	}
 	if out != nil {
 		delete(s.sessions, out)
-		out.conn.close()
+		out.conn.Close()
 		s.log.Info("a session makes way", "session", out.id)
 	}
 	s.sessions[x] = struct{}{}
@@ -64,16 +64,16 @@ func (s *server) admit(x *session) bool {
 
 // idlest is the session that has had nothing to do for longest, and for at least
 // an age; those that did not shake hands come first. Nil where there is none.
-func idlest(sessions []*session, greeted, silent time.Duration) (found *session) {
+func idlest(sessions []*session, now time.Time, greeted, silent time.Duration) (found *session) {
 	var since time.Time
 	ready := true
 	for _, x := range sessions {
-		at, idle := x.conn.idle()
+		at, idle := x.conn.Idle()
 		r, age := x.ready(), silent
 		if r {
 			age = greeted
 		}
-		if !idle || time.Since(at) < age || r && !ready {
+		if !idle || now.Sub(at) < age || r && !ready {
 			continue
 		}
 		if found == nil || ready && !r || at.Before(since) {

@@ -15,6 +15,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
@@ -82,7 +83,7 @@ type Client struct {
 
 	// mu guards what follows.
 	mu      sync.Mutex
-	conn    *conn
+	conn    *wire.Conn
 	hello   HelloResult
 	attempt *attempt
 	greeted bool
@@ -93,7 +94,7 @@ type Client struct {
 type attempt struct {
 	done chan struct{}
 	// conn and err are set when done is closed.
-	conn *conn
+	conn *wire.Conn
 	err  error
 }
 
@@ -157,12 +158,12 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if params == nil {
 		params = struct{}{}
 	}
-	raw, err := codec{}.Marshal(params)
+	raw, err := wire.Plain.Marshal(params)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", method, err)
 	}
 	if len(raw) > maxRequest {
-		return fromWire(toWire(invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
+		return fromWire(toWire(wire.Invalid("%d bytes are over the limit of %d", len(raw), maxRequest)))
 	}
 	d := byName[method]
 	repeatable := d != nil && d.Repeatable()
@@ -196,7 +197,7 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 			return refusef(CodeUnavailable, "", "the connection to the daemon was closed")
 		}
 		// The connection broke; its reader may not have noticed yet.
-		conn.close()
+		conn.Close()
 		if errors.Is(err, errSilent) {
 			return c.silent()
 		}
@@ -226,7 +227,7 @@ func (c *Client) silent() error {
 
 // read is a call for what changes nothing: it gives up when the daemon falls
 // silent. A call that changes something is waited for, as it may be under way.
-func (c *Client) read(ctx context.Context, conn *conn, method string, params, result any) error {
+func (c *Client) read(ctx context.Context, conn *wire.Conn, method string, params, result any) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(c.quiet, func() { c.watch(ctx, conn, cancel) })
@@ -240,7 +241,7 @@ func (c *Client) read(ctx context.Context, conn *conn, method string, params, re
 
 // watch cancels a call once the daemon is silent; one that is at work on it
 // answers other words meanwhile.
-func (c *Client) watch(ctx context.Context, conn *conn, cancel context.CancelCauseFunc) {
+func (c *Client) watch(ctx context.Context, conn *wire.Conn, cancel context.CancelCauseFunc) {
 	for ctx.Err() == nil {
 		asking, done := context.WithTimeout(ctx, c.patience)
 		_ = conn.Call(asking, methodAlive, none{}, nil)
@@ -257,7 +258,7 @@ func (c *Client) watch(ctx context.Context, conn *conn, cancel context.CancelCau
 
 // settle says what became of a plan whose caller went away while it was asked
 // about or was about to run: only the daemon knows whether AWS has it.
-func (c *Client) settle(ctx context.Context, conn *conn, params []byte) error {
+func (c *Client) settle(ctx context.Context, conn *wire.Conn, params []byte) error {
 	var p DecideParams
 	if jsonv2.Unmarshal(params, &p) != nil || p.Decision != "ask" {
 		return ctx.Err()
@@ -312,7 +313,7 @@ func (c *Client) Close() error {
 	}
 	c.cancel()
 	if conn != nil {
-		conn.close()
+		conn.Close()
 	}
 	c.wg.Wait()
 	c.finish()
@@ -320,13 +321,13 @@ func (c *Client) Close() error {
 }
 
 // connected returns the living connection, or waits for the one attempt to make it.
-func (c *Client) connected(ctx context.Context) (*conn, error) {
+func (c *Client) connected(ctx context.Context) (*wire.Conn, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return nil, refusef(CodeUnavailable, "", "the connection to the daemon was closed")
 	}
-	if c.conn != nil && c.conn.ctx.Err() == nil {
+	if c.conn != nil && c.conn.Context().Err() == nil {
 		defer c.mu.Unlock()
 		return c.conn, nil
 	}
@@ -352,7 +353,7 @@ func (c *Client) try(a *attempt) {
 	defer c.mu.Unlock()
 	c.attempt = nil
 	if err == nil && c.closed {
-		conn.close()
+		conn.Close()
 		err = refusef(CodeUnavailable, "", "the connection to the daemon was closed")
 	}
 	a.conn, a.err = conn, err
@@ -364,8 +365,8 @@ func (c *Client) try(a *attempt) {
 }
 
 // mind waits for the connection's end and, for clients that listen, heals it.
-func (c *Client) mind(conn *conn) {
-	<-conn.ctx.Done()
+func (c *Client) mind(conn *wire.Conn) {
+	<-conn.Context().Done()
 	if c.cfg.Note == nil {
 		return
 	}
@@ -379,7 +380,7 @@ func (c *Client) mind(conn *conn) {
 }
 
 // shake dials and shakes hands, outlasting daemons that are about to end.
-func (c *Client) shake() (*conn, HelloResult, error) {
+func (c *Client) shake() (*wire.Conn, HelloResult, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, 500*time.Millisecond
 	broken, full := 0, time.Now().Add(fullTime)
@@ -418,8 +419,8 @@ func (c *Client) shake() (*conn, HelloResult, error) {
 }
 
 // greet opens the session on a fresh connection.
-func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
-	conn := newConn(c.ctx, nc, maxReply, c.cfg.Log)
+func (c *Client) greet(nc net.Conn) (*wire.Conn, HelloResult, error) {
+	conn := wire.New(c.ctx, nc, wire.Limits{Message: maxReply, Calls: maxInFlight}, c.cfg.Log, known)
 	c.mu.Lock()
 	again, env := c.greeted, c.cfg.Environment
 	c.mu.Unlock()
@@ -427,7 +428,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 		// What was remembered of the estate may have changed unseen.
 		c.cfg.Note(NoteEstateChanged.Name, []byte(`{"generation":0}`))
 	}
-	conn.start(c.serve, c.cfg.Note)
+	conn.Start(c.serve, c.cfg.Note)
 	ctx, cancel := context.WithTimeout(c.ctx, c.patience)
 	defer cancel()
 	var hello HelloResult
@@ -442,7 +443,7 @@ func (c *Client) greet(nc net.Conn) (*conn, HelloResult, error) {
 	if err == nil {
 		return conn, hello, nil
 	}
-	conn.close()
+	conn.Close()
 	if wire, ok := errors.AsType[*jsonrpc2.Error](err); ok {
 		return nil, HelloResult{}, fromWire(wire)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -170,7 +171,7 @@ type ConversationLabelParams struct {
 
 func (p ConversationLabelParams) validate() error {
 	if n := len(p.Add) + len(p.Remove); n == 0 || n > maxLabels {
-		return invalid(`"add" and "remove" must have 1 to %d labels`, maxLabels)
+		return wire.Invalid(`"add" and "remove" must have 1 to %d labels`, maxLabels)
 	}
 	return nil
 }

@@ -10,13 +10,14 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
 // CodeCancelled is LSP's RequestCancelled.
-const CodeCancelled = -32800
+const CodeCancelled = wire.CodeCancelled
 
 // Error is the daemon's refusal of a request.
 type Error struct {

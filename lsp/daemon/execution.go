@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -37,11 +38,11 @@ func (p ProposeParams) validate() error {
 	byVerb := p.Verb != "" || p.Identifier != ""
 	switch {
 	case total > maxText:
-		return invalid(`"argv" is too long`)
+		return wire.Invalid(`"argv" is too long`)
 	case len(p.Argv) > 0 && byVerb:
-		return invalid(`"argv" excludes "verb" and "identifier"`)
+		return wire.Invalid(`"argv" excludes "verb" and "identifier"`)
 	case len(p.Argv) == 0 && (p.Verb == "" || p.Identifier == ""):
-		return invalid(`either "argv" or both "verb" and "identifier" are needed`)
+		return wire.Invalid(`either "argv" or both "verb" and "identifier" are needed`)
 	}
 	return nil
 }
@@ -195,7 +196,7 @@ func executionDecide(ctx context.Context, x *session, p *Parts, params DecidePar
 	x.server.enter()
 	defer x.server.leave()
 	defer context.AfterFunc(ctx, func() {
-		if x.conn.ctx.Err() == nil {
+		if x.conn.Context().Err() == nil {
 			_ = p.Executor.Stop(params.Plan, "stopped before AWS was called")
 		}
 	})()

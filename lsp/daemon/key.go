@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage/seal"
 )
@@ -247,7 +248,7 @@ func keyExport(ctx context.Context, x *session, p *Parts, params KeyExportParams
 	}
 	parcel, err := p.Keys.Export(params.Recipient)
 	if err != nil {
-		return KeyExportResult{}, invalid("%v", err)
+		return KeyExportResult{}, wire.Invalid("%v", err)
 	}
 	x.mu.Lock()
 	x.exporting = true

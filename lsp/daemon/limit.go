@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 // Limit bounds a parameter beyond its type: a text in bytes, a number, a list in
@@ -46,7 +48,7 @@ func (l Limit) check(field string, v reflect.Value) error {
 	switch n := 0; v.Kind() {
 	case reflect.Slice:
 		if v.Len() > l.Entries {
-			return invalid("%q has more than %d entries", field, l.Entries)
+			return wire.Invalid("%q has more than %d entries", field, l.Entries)
 		}
 		for i := range v.Len() {
 			if err := l.check(fmt.Sprint(field, "/", i), v.Index(i)); err != nil {
@@ -58,19 +60,19 @@ func (l Limit) check(field string, v reflect.Value) error {
 			return nil
 		}
 		if l.Max == endless {
-			return invalid("%q must not be negative", field)
+			return wire.Invalid("%q must not be negative", field)
 		}
-		return invalid("%q must be %d to %d", field, l.Min, l.Max)
+		return wire.Invalid("%q must be %d to %d", field, l.Min, l.Max)
 	default:
 		switch n = v.Len(); {
 		case l.Among != nil:
 			if !slices.Contains(l.Among, v.String()) {
-				return invalid("%q must be %s", field, l.among())
+				return wire.Invalid("%q must be %s", field, l.among())
 			}
 		case n > l.Max && l.Min == 0:
-			return invalid("%q is longer than %d bytes", field, l.Max)
+			return wire.Invalid("%q is longer than %d bytes", field, l.Max)
 		case n > l.Max || n < l.Min:
-			return invalid("%q must have %d to %d bytes", field, l.Min, l.Max)
+			return wire.Invalid("%q must have %d to %d bytes", field, l.Min, l.Max)
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ type echo struct {
 
 func addTestMethods(s *server) {
 	s.requests[methodHang] = request(methodHang, 0, 0, "", func(ctx context.Context, x *session, p *Parts, _ none) (any, error) {
-		x.conn.notify("cloudops/test/hanging", none{})
+		x.conn.Notify("", "cloudops/test/hanging", none{})
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}).Descriptor

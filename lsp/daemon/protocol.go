@@ -13,18 +13,33 @@
 // opened on an interactive connection.
 package daemon
 
+import (
+	"strings"
+	"time"
+
+	"github.com/cloudops/cloudops/lsp/wire"
+)
+
 // ProtocolVersion is compared in the handshake.
 const ProtocolVersion = 1
 
-// NoteCancel takes back a request by its id, as in LSP.
-const NoteCancel = "$/cancelRequest"
+const (
+	// maxRequest bounds one message to the daemon, in bytes.
+	maxRequest = 16 << 20
+	// maxReply bounds one message to a client: listings may be long.
+	maxReply = 512 << 20
+	// maxInFlight bounds the calls that one peer may have open.
+	maxInFlight = 256
+	// frameTime is how long a peer may take to send one message to the daemon.
+	frameTime = 20 * time.Second
+)
 
 // Error codes beyond those of JSON-RPC; data is an ErrorData.
 const (
 	CodeRefused     = -32010
 	CodeNotFound    = -32011
 	CodeDenied      = -32012
-	CodeUnavailable = -32013
+	CodeUnavailable = wire.CodeUnavailable
 	CodeDegraded    = -32014
 	CodeRejected    = -32015
 	CodeHandover    = -32016
@@ -35,3 +50,12 @@ const (
 	// CodeLate: AWS has, or had, the command that was to be stopped.
 	CodeLate = -32019
 )
+
+// known keeps method names that peers made up out of logs and replies.
+func known(method string) string {
+	if strings.HasPrefix(method, "cloudops/") && len(method) < 64 &&
+		strings.IndexFunc(method, func(r rune) bool { return r != '/' && (r < 'a' || r > 'z') }) < 0 {
+		return method
+	}
+	return "an unknown method"
+}

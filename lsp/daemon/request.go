@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 // trait says what a request does, and who may send it.
@@ -99,7 +101,7 @@ func request[P, R any](
 ) Request[P, R] {
 	bounds := bind(reflect.TypeFor[P](), limits)
 	decode := func(raw []byte) (params P, err error) {
-		if err := DecodeParams(raw, &params); err != nil {
+		if err := wire.DecodeParams(raw, &params); err != nil {
 			return params, err
 		}
 		for _, b := range bounds {
@@ -191,7 +193,7 @@ func (q Question[P, R]) Call(ctx context.Context, to Caller, params P) (R, error
 func (q Question[P, R]) answer(ctx context.Context, params []byte, ask func(context.Context, P) (R, error)) (any, error) {
 	var p P
 	if err := jsonv2.Unmarshal(params, &p); err != nil {
-		return nil, invalid("the question is malformed")
+		return nil, wire.Invalid("the question is malformed")
 	}
 	return ask(ctx, p)
 }
@@ -207,7 +209,7 @@ func note[P any](name, doc string) Note[P] {
 }
 
 // to sends it. Of those with one topic that wait to be sent only the last is.
-func (n Note[P]) to(c *conn, topic string, params P) { c.notifyOf(topic, n.Name, params) }
+func (n Note[P]) to(c *wire.Conn, topic string, params P) { c.Notify(topic, n.Name, params) }
 
 // Notes lists all that the daemon notifies of.
 func Notes() []Message {

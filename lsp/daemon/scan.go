@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/scanner"
 	aws "github.com/cloudops/cloudops/scanner/session"
 )
@@ -121,11 +122,7 @@ func (s *server) joinScan(run scanFunc, who *aws.Client, o scanner.Options, repo
 }
 
 func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
-	job.err = refusef(-32603, "", "internal error in the scan; the log has the details")
 	defer func() {
-		if e := recover(); e != nil {
-			(&conn{log: s.log}).logPanic("cloudops/estate/scan", e)
-		}
 		s.scans.mu.Lock()
 		defer s.scans.mu.Unlock()
 		s.scans.current = nil
@@ -135,16 +132,19 @@ func (s *server) runScan(ctx context.Context, run scanFunc, job *scan) {
 		}
 		close(job.done)
 	}()
-	job.result, job.err = run(ctx, job.who, job.options, func(pr scanner.Progress) {
-		s.scans.mu.Lock()
-		to := make([]*func(scanner.Progress), 0, len(job.listeners))
-		for l := range job.listeners {
-			to = append(to, l)
-		}
-		s.scans.mu.Unlock()
-		for _, l := range to {
-			(*l)(pr)
-		}
+	_, job.err = wire.Guard(s.log, "the scan", func() (_ any, err error) {
+		job.result, err = run(ctx, job.who, job.options, func(pr scanner.Progress) {
+			s.scans.mu.Lock()
+			to := make([]*func(scanner.Progress), 0, len(job.listeners))
+			for l := range job.listeners {
+				to = append(to, l)
+			}
+			s.scans.mu.Unlock()
+			for _, l := range to {
+				(*l)(pr)
+			}
+		})
+		return nil, err
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cloudops/cloudops/agent"
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/scanner"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
@@ -123,8 +124,10 @@ type server struct {
 	// patience is how long a connection may stay without a handshake, writing how
 	// long it may leave unread what it is sent.
 	patience, writing time.Duration
+	// now is time.Now.
+	now func() time.Time
 	// half is what messages may take before they are whole.
-	half budget
+	half wire.Budget
 	// generation is the estate's latest.
 	generation atomic.Uint64
 	// users are the goroutines that use the parts.
@@ -169,7 +172,7 @@ func newServer(cfg ServerConfig) (*server, error) {
 	}
 	s := &server{
 		cfg: cfg, log: cfg.Log, lock: l, requests: maps.Clone(byName),
-		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, writing: writeTimeout, identify: checkPeer,
+		stop: make(chan string, 1), sessions: make(map[*session]struct{}), patience: helloTime, now: time.Now, identify: checkPeer,
 	}
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(cfg.Idle, s.idled)
@@ -260,7 +263,7 @@ func (s *server) adopt(nc net.Conn) {
 	x := newSession(s, nc, who)
 	if !s.admit(x) {
 		s.log.Warn("refusing a connection: the daemon is ending, or too many are open")
-		x.conn.close()
+		x.conn.Close()
 		return
 	}
 	s.enter()
@@ -385,7 +388,7 @@ func (s *server) end(ln *socket) {
 	s.mu.Lock()
 	s.ended = true
 	for x := range s.sessions {
-		go x.conn.finish(endTime)
+		go x.conn.Finish(endTime)
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})

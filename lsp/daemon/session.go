@@ -11,6 +11,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
@@ -53,7 +54,7 @@ func (n need) missing(p *Parts) (all []string) {
 type session struct {
 	id     string
 	server *server
-	conn   *conn
+	conn   *wire.Conn
 	peer   peer
 	// refusal is why nothing is served here, if so.
 	refusal error
@@ -72,8 +73,8 @@ type session struct {
 }
 
 func newSession(s *server, nc net.Conn, who peer) *session {
-	c := newConn(context.Background(), nc, maxRequest, s.log)
-	c.out.timeout, c.in.patience, c.in.half = s.writing, frameTime, &s.half
+	limits := wire.Limits{Message: maxRequest, Calls: maxInFlight, Patience: frameTime, Writing: s.writing, Half: &s.half}
+	c := wire.New(context.Background(), nc, limits, s.log, known)
 	return &session{id: uuid.NewString(), server: s, peer: who, conn: c}
 }
 
@@ -85,13 +86,13 @@ func (x *session) run() {
 	}
 	late := time.AfterFunc(patience, func() {
 		if !x.ready() {
-			x.conn.close()
+			x.conn.Close()
 		}
 	})
 	defer late.Stop()
-	defer x.conn.cancel()
-	x.conn.start(x.serve, nil)
-	x.conn.wait()
+	defer x.conn.Cancel()
+	x.conn.Start(x.serve, nil)
+	x.conn.Wait()
 }
 
 // ready: hello was answered.
@@ -262,7 +263,7 @@ func peekBuild(raw []byte) (HelloParams, error) {
 		Protocol int   `json:"protocol"`
 		Build    Build `json:"build"`
 	}
-	if err := decodeLoosely(raw, &p); err != nil {
+	if err := wire.DecodeLoosely(raw, &p); err != nil {
 		return HelloParams{}, err
 	}
 	return HelloParams{Protocol: p.Protocol, Build: p.Build}, nil

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudops/cloudops/lsp/wire"
 	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
@@ -45,9 +45,8 @@ func stall(t *testing.T, s *server, home string) *session {
 	}
 	r.send(`{"jsonrpc":"2.0","id":2,"method":"cloudops/test/echo","params":{"text":"` + strings.Repeat("x", 8<<20) + `"}}`)
 	eventually(t, "the answer fills the socket", func() bool {
-		x.conn.out.mu.Lock()
-		defer x.conn.out.mu.Unlock()
-		return x.conn.out.writing || x.conn.out.err != nil
+		n, _ := x.conn.Unread()
+		return n > 0 || x.conn.Context().Err() != nil
 	})
 	return x
 }
@@ -63,16 +62,14 @@ func TestAStalledSessionHoldsUpNobody(t *testing.T) {
 	for range 50 {
 		broadcast(s, NoteExecutionChanged, struct{}{})
 		s.estateChanged()
-		stalled.conn.notifyOf("t", NoteProgress.Name, ProgressNote{Token: "t"})
+		stalled.conn.Notify("t", NoteProgress.Name, ProgressNote{Token: "t"})
 		waitNote(t, notes, NoteExecutionChanged.Name)
 		waitNote(t, notes, NoteEstateChanged.Name)
 	}
 	if !slices.Contains(sessionsOf(s), stalled) {
 		t.Error("the stalled session is gone")
 	}
-	stalled.conn.out.mu.Lock()
-	defer stalled.conn.out.mu.Unlock()
-	if n := len(stalled.conn.out.queue); n > 3 {
+	if n, _ := stalled.conn.Unread(); n > 4 { // the answer, and these
 		t.Errorf("%d notifications wait for it, want one of each kind", n)
 	}
 }
@@ -95,55 +92,13 @@ func TestUnreadNotificationsAreBounded(t *testing.T) {
 	s, _ := serving(t, ServerConfig{Home: home}, func(s *server) { s.writing = time.Hour })
 	stalled := stall(t, s, home)
 	text := strings.Repeat("x", 64<<10)
-	for range 10 * maxQueued / len(text) {
-		stalled.conn.notify(NoteText.Name, TextNote{Text: text})
-		stalled.conn.out.mu.Lock()
-		if n := stalled.conn.out.notes; n > maxQueued {
+	for range 10 * wire.MaxQueued / len(text) {
+		stalled.conn.Notify("", NoteText.Name, TextNote{Text: text})
+		if _, n := stalled.conn.Unread(); n > wire.MaxQueued {
 			t.Errorf("%d bytes wait", n)
 		}
-		stalled.conn.out.mu.Unlock()
 	}
 	eventually(t, "the session ends", func() bool { return !slices.Contains(sessionsOf(s), stalled) })
-}
-
-// What was notified before an answer is read before it, and of news with a topic
-// the latest.
-func TestWhatIsSentArrivesInOrder(t *testing.T) {
-	near, far := net.Pipe()
-	defer near.Close()
-	log := slog.New(slog.DiscardHandler)
-	c := newConn(t.Context(), far, maxRequest, log)
-	c.start(func(ctx context.Context, method string, _ []byte) (any, error) {
-		for i := range 100 {
-			c.notify(NoteText.Name, TextNote{Text: fmt.Sprint(i)})
-			c.notifyOf("p", NoteProgress.Name, ProgressNote{Token: fmt.Sprint(i)})
-		}
-		return echo{"done"}, nil
-	}, nil)
-	var got []string
-	var progress string
-	peer := newConn(t.Context(), near, maxReply, log)
-	peer.start(nil, func(method string, params []byte) {
-		var p struct{ Text, Token string }
-		if err := json.Unmarshal(params, &p); err != nil {
-			t.Error(err)
-		}
-		if method == NoteProgress.Name {
-			progress = p.Token
-		} else {
-			got = append(got, p.Text)
-		}
-	})
-	var res echo
-	if err := peer.Call(t.Context(), "x", none{}, &res); err != nil {
-		t.Fatal(err)
-	}
-	c.close()
-	peer.wait()
-	c.wait()
-	if len(got) != 100 || got[0] != "0" || got[99] != "99" || progress != "99" || res.Text != "done" {
-		t.Errorf("got %q, progress %q, %q", got, progress, res.Text)
-	}
 }
 
 // Cancelling a call here ends it there.
@@ -294,11 +249,10 @@ func TestIdleSessionsMakeWay(t *testing.T) {
 		}
 	}
 	pass := func(d time.Duration) {
-		for _, x := range sessionsOf(s) {
-			x.conn.mu.Lock()
-			x.conn.last = x.conn.last.Add(-d)
-			x.conn.mu.Unlock()
-		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		was := s.now
+		s.now = func() time.Time { return was().Add(d) }
 	}
 	refused := func() string {
 		r := rawPeer(t, home)
@@ -315,7 +269,7 @@ func TestIdleSessionsMakeWay(t *testing.T) {
 	eventually(t, "two are at work", func() bool {
 		n := 0
 		for _, x := range sessionsOf(s) {
-			if _, idle := x.conn.idle(); !idle {
+			if _, idle := x.conn.Idle(); !idle {
 				n++
 			}
 		}
@@ -349,76 +303,13 @@ func TestSilentConnectionsMakeWay(t *testing.T) {
 	eventually(t, "all have a place", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for x := range s.sessions {
-			x.conn.mu.Lock()
-			x.conn.last = x.conn.last.Add(-2 * silentAge)
-			x.conn.mu.Unlock()
-		}
+		s.now = func() time.Time { return time.Now().Add(2 * silentAge) }
 		return len(s.sessions) == maxSessions
 	})
 	c := dialing(t, ClientConfig{Home: home})
 	if err := c.Call(t.Context(), methodEcho, echo{}, nil); err != nil {
 		t.Error(err)
 	}
-}
-
-// A message that does not come to its end takes neither the connection for ever
-// nor the daemon's memory.
-func TestHalfMessagesAreBounded(t *testing.T) {
-	var shared budget
-	half := func(patience time.Duration) (peer net.Conn, c *conn) {
-		near, far := net.Pipe()
-		t.Cleanup(func() { near.Close(); far.Close() })
-		c = newConn(t.Context(), far, maxRequest, slog.New(slog.DiscardHandler))
-		c.in.patience, c.in.half = patience, &shared
-		c.start(nil, nil)
-		go func() { _, _ = io.Copy(io.Discard, near) }()
-		return near, c
-	}
-	for _, begun := range []string{"C", "Content-Length: 10\r\n", "Content-Length: 10\r\n\r\n{"} {
-		peer, c := half(20 * time.Millisecond)
-		if _, err := io.WriteString(peer, begun); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-c.ctx.Done():
-		case <-time.After(time.Minute):
-			t.Errorf("after %q it is waited for ever", begun)
-		}
-		c.wait()
-	}
-	// Between messages anybody may be silent.
-	_, quiet := half(time.Nanosecond)
-	var conns []*conn
-	var sent int64
-	header := fmt.Sprintf("Content-Length: %d\r\n\r\n", maxRequest)
-	for range 20 {
-		peer, c := half(time.Hour)
-		n, err := io.WriteString(peer, header+strings.Repeat(" ", maxRequest/2))
-		if err != nil {
-			break // it was ended
-		}
-		sent += int64(n)
-		conns = append(conns, c)
-	}
-	if sent > maxHalf+20*freeHalf+maxRequest || shared.used.Load() > maxHalf {
-		t.Errorf("%d bytes of half messages are held", sent)
-	}
-	if sent < maxRequest {
-		t.Errorf("only %d bytes were taken", sent)
-	}
-	for _, c := range conns {
-		c.close()
-		c.wait()
-	}
-	if n := shared.used.Load(); n != 0 {
-		t.Errorf("%d bytes stay counted", n)
-	}
-	if quiet.ctx.Err() != nil {
-		t.Error("a silent connection was ended")
-	}
-	quiet.close()
-	quiet.wait()
 }
 
 // What only reads is sent again when the connection breaks under it, whatever it
@@ -440,13 +331,13 @@ func TestWhatOnlyReadsIsSentAgain(t *testing.T) {
 		c.dial = func(context.Context) (net.Conn, error) {
 			near, far := net.Pipe()
 			first := dials.Add(1) == 1
-			peer := newConn(context.Background(), far, maxRequest, slog.New(slog.DiscardHandler))
-			peer.start(func(ctx context.Context, m string, _ []byte) (any, error) {
+			peer := wire.New(context.Background(), far, wire.Limits{Message: maxRequest, Calls: maxInFlight}, slog.New(slog.DiscardHandler), known)
+			peer.Start(func(ctx context.Context, m string, _ []byte) (any, error) {
 				if m == Hello.Name {
 					return HelloResult{Protocol: ProtocolVersion}, nil
 				}
 				if first {
-					peer.close()
+					peer.Close()
 				}
 				return none{}, nil
 			}, nil)

@@ -1,8 +1,7 @@
-package daemon
+package wire
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -12,8 +11,8 @@ const (
 	// writeTimeout is how long a peer may leave writeChunk bytes untaken.
 	writeTimeout = 20 * time.Second
 	writeChunk   = 256 << 10
-	// maxQueued bounds the notifications that wait for one peer, in bytes.
-	maxQueued = 4 << 20
+	// MaxQueued bounds the notifications that wait for one peer, in bytes.
+	MaxQueued = 4 << 20
 )
 
 // errUnread: the peer left too many notifications unread.
@@ -51,7 +50,7 @@ type frame struct {
 
 // reply sends a message and returns when it was written, or can't be.
 func (o *outgoing) reply(body []byte) error {
-	f := &frame{bytes: framed(body), written: make(chan error, 1)}
+	f := &frame{bytes: Framed(body), written: make(chan error, 1)}
 	o.mu.Lock()
 	if o.err != nil {
 		defer o.mu.Unlock()
@@ -69,7 +68,7 @@ func (o *outgoing) reply(body []byte) error {
 
 // note sends a notification some time later.
 func (o *outgoing) note(topic string, body []byte) error {
-	f := &frame{bytes: framed(body), topic: topic}
+	f := &frame{bytes: Framed(body), topic: topic}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
@@ -82,7 +81,7 @@ func (o *outgoing) note(topic string, body []byte) error {
 			return nil
 		}
 	}
-	if o.notes > 0 && o.notes+len(f.bytes) > maxQueued {
+	if o.notes > 0 && o.notes+len(f.bytes) > MaxQueued {
 		go o.fail(errUnread)
 		return errUnread
 	}
@@ -160,11 +159,4 @@ func (o *outgoing) fail(err error) {
 	}
 	o.ended()
 	o.conn.Close()
-}
-
-// framed puts the header before a message.
-func framed(body []byte) []byte {
-	f := make([]byte, 0, len(body)+32)
-	f = fmt.Appendf(f, "Content-Length: %d\r\n\r\n", len(body))
-	return append(f, body...)
 }
