@@ -31,8 +31,8 @@ var variables = map[string][]string{
 	// The variable that config.yaml names for the API key of a remote Qdrant.
 	"storage/seal/secret.go": {},
 	// What a started process gets of the environment.
-	"lsp/daemon/start.go": {},
-	"scanner/process.go":  {"DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"},
+	"lsp/daemon/start.go":        {},
+	"scanner/session/process.go": {"DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"},
 }
 
 var variableName = regexp.MustCompile(`^[A-Z][A-Z0-9]*_[A-Z0-9_]+$`)
