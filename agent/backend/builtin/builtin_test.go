@@ -476,7 +476,7 @@ func TestChatProposesWhatIsPossible(t *testing.T) {
 				continue
 			}
 			refused++
-			plain := strings.NewReplacer(`\`, "", "​", "").Replace(reply.Information)
+			plain := strings.NewReplacer(`\`, "", "\u200b", "").Replace(reply.Information)
 			if len(reply.Commands) > 0 || !strings.Contains(plain, can.Why) || !strings.Contains(plain, can.Instead) {
 				t.Errorf("%s %s is not possible because %s, chat says %+v", verb.Is, r.Name, can.Why, reply)
 			}
