@@ -47,6 +47,9 @@ type pending struct {
 	called  bool
 }
 
+// Changes reports whether the command changes AWS.
+func (p Plan) Changes() bool { return p.Access != string(catalog.AccessList) }
+
 // Plan vets a command, describes its targets and judges the risk. Besides
 // ErrRefused its errors are the session's: session.ErrGone says that AWS has no
 // such resource, and where it looked.

@@ -10,7 +10,6 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/daemon"
-	"github.com/cloudops/cloudops/storage"
 )
 
 const (
@@ -29,8 +28,8 @@ type actionData struct {
 	Verb       string `json:"verb"`
 }
 
-// codeAction offers what can be done to the resources that the selection
-// touches, as far as their last known state allows. An empty one is a cursor.
+// codeAction offers what the daemon says can be done to the resources that the
+// selection touches, by their last known state. An empty one is a cursor.
 var codeAction = about(feature{
 	method: protocol.MethodTextDocumentCodeAction, setting: "codeActions",
 	offer: func(can client, c *protocol.ServerCapabilities) string {
@@ -39,8 +38,12 @@ var codeAction = about(feature{
 			return "commands"
 		}
 		c.CodeActionProvider = &protocol.CodeActionOptions{CodeActionKinds: []protocol.CodeActionKind{actionKind}}
+		if can.explains() {
+			return "actions, and why not"
+		}
 		return "actions"
 	},
+	actions: true,
 }, func(p *protocol.CodeActionParams) area {
 	if p.Context.Only != nil && !slices.ContainsFunc(p.Context.Only, offers) {
 		return area{}
@@ -55,16 +58,21 @@ func (c client) literals() bool {
 	return a != nil && a.CodeActionLiteralSupport.CodeActionKind.ValueSet != nil
 }
 
+// explains reports whether the editor shows actions that can't be done now, with
+// the reason.
+func (c client) explains() bool {
+	return c.literals() && isTrue(c.says.TextDocument.CodeAction.DisabledSupport)
+}
+
 func actionsOf(s *snapshot, p *protocol.CodeActionParams) (any, error) {
 	actions := []protocol.CommandOrCodeAction{}
 	only := p.Context.Only
 	for _, r := range s.resources(maxActionResources) {
-		for _, verb := range verbs(r, s.readOnly) {
-			kind := actionKind + "." + protocol.CodeActionKind(verb)
-			if only != nil && !slices.ContainsFunc(only, func(k protocol.CodeActionKind) bool { return within(kind, k) }) {
+		for _, e := range s.entries(r) {
+			if only != nil && !slices.ContainsFunc(only, func(k protocol.CodeActionKind) bool { return within(e.kind(), k) }) {
 				continue
 			}
-			a, err := action(r, verb)
+			a, err := e.action()
 			if err != nil {
 				return nil, err
 			}
@@ -88,20 +96,18 @@ func within(kind, of protocol.CodeActionKind) bool {
 	return of == "" || kind == of || strings.HasPrefix(string(kind), string(of)+".")
 }
 
-// verbs are what may be offered for a resource now.
-func verbs(r storage.Record, readOnly bool) []string {
-	verbs := []string{verbDetails}
-	for _, p := range executor.Possible(r.Type, r.View()) {
-		if p.Can != executor.No && !(p.Changes && readOnly) {
-			verbs = append(verbs, p.Verb)
-		}
-	}
-	return verbs
+// entry is one entry of the menu.
+type entry struct {
+	verb, title string
+	// command is what it runs, with this argument.
+	command  *daemon.Descriptor
+	argument any
+	// why says why it can't be done now; "" where it may be.
+	why string
 }
 
-// action is one entry of the menu. Its command stands in it: some editors say
-// that they resolve actions, and then run nothing that a resolve brought.
-func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
+// entries are what is offered for a resource now.
+func (s *snapshot) entries(r resource) []entry {
 	identifier := r.ARN
 	if identifier == "" {
 		identifier = r.ID
@@ -110,27 +116,52 @@ func action(r storage.Record, verb string) (*protocol.CodeAction, error) {
 	if r.Name != "" && r.Name != r.ID {
 		called = r.Name + " " + r.ID
 	}
-	title := strings.ToUpper(verb[:1]) + verb[1:] + " " + called
-	arguments := any(actionData{Identifier: identifier, Verb: verb})
-	name := commandName(daemon.ExecutionPropose.Descriptor)
-	switch verb {
-	case verbDetails:
-		title = "Show details of " + called
-		name = commandName(daemon.EstateGet.Descriptor)
-		arguments = map[string]any{"identifier": identifier, "show": true}
-	case "describe":
-	default:
-		title += "…"
+	what := " (" + render.Kind(r.Type) + ", " + r.Region + ")"
+	entries := []entry{{
+		verb: verbDetails, title: "Show details of " + called + what,
+		command: daemon.EstateGet.Descriptor, argument: map[string]any{"identifier": identifier, "show": true},
+	}}
+	for _, p := range r.Actions {
+		e := entry{
+			verb: p.Verb, title: p.Title + " " + called,
+			command: daemon.ExecutionPropose.Descriptor, argument: actionData{Identifier: identifier, Verb: p.Verb},
+		}
+		if p.Changes {
+			e.title += "…"
+		}
+		e.title += what
+		if p.Can == executor.No {
+			e.why = p.Why
+			if p.Instead != "" {
+				e.why += "; " + p.Instead
+			}
+		}
+		if p.Changes && s.readOnly || e.why != "" && !s.can.explains() {
+			continue
+		}
+		entries = append(entries, e)
 	}
-	title = render.Notification("CloudOps: " + title + " (" + render.Kind(r.Type) + ", " + r.Region + ")")
-	argument, err := json.Marshal(arguments)
+	return entries
+}
+
+func (e entry) kind() protocol.CodeActionKind {
+	return actionKind + "." + protocol.CodeActionKind(e.verb)
+}
+
+// action is an entry as LSP has it. Its command stands in it: some editors say
+// that they resolve actions, and then run nothing that a resolve brought.
+func (e entry) action() (*protocol.CodeAction, error) {
+	kind, title := e.kind(), render.Notification("CloudOps: "+e.title)
+	if e.why != "" {
+		return &protocol.CodeAction{Title: title, Kind: &kind, Disabled: protocol.CodeActionDisabled{Reason: render.Notification(e.why)}}, nil
+	}
+	argument, err := json.Marshal(e.argument)
 	if err != nil {
 		return nil, err
 	}
-	kind := actionKind + "." + protocol.CodeActionKind(verb)
 	return &protocol.CodeAction{
 		Title:   title,
 		Kind:    &kind,
-		Command: protocol.Command{Title: title, Command: name, Arguments: []protocol.LSPAny{argument}},
+		Command: protocol.Command{Title: title, Command: commandName(e.command), Arguments: []protocol.LSPAny{argument}},
 	}, nil
 }

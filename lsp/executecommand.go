@@ -18,7 +18,6 @@ import (
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/wire"
 	"github.com/cloudops/cloudops/scanner"
-	"github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -206,7 +205,7 @@ func propose(s *server, ctx context.Context, argument []byte, _ protocol.Progres
 		return nil, wireError(err)
 	}
 	if res.Execution != nil {
-		s.showExecution(*res.Execution)
+		s.showExecution(*res.Execution, true)
 	} else {
 		s.spawn(func() { s.decide(res.Plan) })
 	}
@@ -226,7 +225,7 @@ func (s *server) decide(plan executor.Plan) bool {
 	switch {
 	case err == nil:
 		p.done(res.Execution.Status)
-		s.showExecution(res.Execution)
+		s.showExecution(res.Execution, !plan.Changes())
 		return res.Execution.Status == "succeeded"
 	case s.ctx.Err() != nil:
 	case errors.Is(err, context.Canceled):
@@ -250,8 +249,8 @@ func (s *server) decide(plan executor.Plan) bool {
 	return false
 }
 
-// showExecution tells what became of a command, and what a read brought.
-func (s *server) showExecution(x executor.Execution) {
+// showExecution tells what became of a command, and what it brought if it read.
+func (s *server) showExecution(x executor.Execution, read bool) {
 	t, said := protocol.MessageTypeInfo, x.Status+": "+x.Line
 	if x.StateAfter != "" && x.StateAfter != x.StateBefore {
 		said += " · now " + x.StateAfter
@@ -263,7 +262,7 @@ func (s *server) showExecution(x executor.Execution) {
 		said += " · " + x.Error
 	}
 	said = render.Notification("CloudOps: " + said)
-	if does, ok := aws.Kinds().Doing(x.Command.Service, x.Command.Operation); ok && !does.Verb.Changes && x.Output != "" {
+	if read && x.Output != "" {
 		said += "\n" + notificationLines(x.Output)
 	}
 	s.show(t, said)

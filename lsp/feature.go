@@ -14,6 +14,8 @@ type feature struct {
 	method string
 	// setting, as NAME.enabled, switches it off in an editor; "" where nothing does.
 	setting string
+	// actions: it also shows what may be done to the resources.
+	actions bool
 	// offer says in the answer to initialize that it is there, and returns in a
 	// word or two what this editor gets of it; "" for nothing. It is nil for what
 	// every connection has. docs/features.md is what it returns.

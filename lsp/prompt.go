@@ -11,7 +11,6 @@ import (
 
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/executor"
-	"github.com/cloudops/cloudops/executor/catalog"
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
@@ -169,7 +168,7 @@ func forbidden(p executor.Prompt) daemon.PromptResult {
 
 // forbids says, to the person too, that the editor's settings reject a plan.
 func (s *server) forbids(p executor.Prompt) bool {
-	if !s.settings.readOnly() || p.Plan.Access == string(catalog.AccessList) {
+	if !s.settings.readOnly() || !p.Plan.Changes() {
 		return false
 	}
 	s.show(protocol.MessageTypeWarning, "CloudOps: the editor's setting readOnly rejects commands that change AWS.")

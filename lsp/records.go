@@ -26,7 +26,7 @@ const (
 // that a token names nothing. The rest is answered on, and asked again in the
 // background: a token may have come to name one more.
 type records struct {
-	resolve func(ctx context.Context, tokens []string) (daemon.ResolveResult, error)
+	resolve func(ctx context.Context, tokens []string, actions bool) (daemon.ResolveResult, error)
 	changed chan struct{}
 
 	mu sync.Mutex // guards what follows
@@ -50,9 +50,12 @@ type named struct {
 	records []storage.Record
 	// gaps say where more that it names could hide.
 	gaps []string
+	// doable is what may be done to them, by their canonical keys; nil until a
+	// menu asks for it.
+	doable map[string]daemon.Doable
 }
 
-func newRecords(resolve func(context.Context, []string) (daemon.ResolveResult, error)) *records {
+func newRecords(resolve func(context.Context, []string, bool) (daemon.ResolveResult, error)) *records {
 	r := &records{resolve: resolve, changed: make(chan struct{}, 1)}
 	r.forget()
 	return r
@@ -84,12 +87,14 @@ func (r *records) change(c storage.Change) {
 }
 
 // recalled is what is known of a token without asking. The caller holds mu.
-func (r *records) recalled(token string) (*named, bool) {
+func (r *records) recalled(token string, actions bool) (*named, bool) {
 	a, ok := r.known[token]
 	switch {
-	case !ok || a.in == r.epoch:
-		return a.named, ok
+	case !ok:
+		return nil, false
 	case a.named == nil:
+		return nil, a.in == r.epoch
+	case actions && a.doable == nil:
 		return nil, false
 	}
 	for _, rec := range a.records {
@@ -106,27 +111,28 @@ func (r *records) wake() {
 }
 
 // recall returns what places mention, unless that takes asking.
-func (r *records) recall(places [][]index.Token) (found []mention, all bool) {
+func (r *records) recall(places [][]index.Token, actions bool) (found []mention, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return mentions(places, r.recalled)
+	return mentions(places, func(token string) (*named, bool) { return r.recalled(token, actions) })
 }
 
-// lookup returns what the tokens name, asking the daemon for those not known.
-func (r *records) lookup(ctx context.Context, tokens []string) (map[string]*named, error) {
-	return r.ask(ctx, tokens, r.recalled)
+// lookup returns what the tokens name, and what may be done to that if that is
+// wanted, asking the daemon for those not known.
+func (r *records) lookup(ctx context.Context, tokens []string, actions bool) (map[string]*named, error) {
+	return r.ask(ctx, tokens, actions, func(token string) (*named, bool) { return r.recalled(token, actions) })
 }
 
 // renew is lookup that also asks for what was known before the last change.
 func (r *records) renew(ctx context.Context, tokens []string) error {
-	_, err := r.ask(ctx, tokens, func(token string) (*named, bool) {
+	_, err := r.ask(ctx, tokens, false, func(token string) (*named, bool) {
 		a, ok := r.known[token]
 		return a.named, ok && a.in == r.epoch
 	})
 	return err
 }
 
-func (r *records) ask(ctx context.Context, tokens []string, recalled func(token string) (*named, bool)) (map[string]*named, error) {
+func (r *records) ask(ctx context.Context, tokens []string, actions bool, recalled func(token string) (*named, bool)) (map[string]*named, error) {
 	found := make(map[string]*named, len(tokens))
 	var missing []string
 	r.mu.Lock()
@@ -142,7 +148,7 @@ func (r *records) ask(ctx context.Context, tokens []string, recalled func(token 
 	if len(missing) == 0 {
 		return found, nil
 	}
-	got, err := r.resolve(ctx, missing)
+	got, err := r.resolve(ctx, missing, actions)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +161,7 @@ func (r *records) ask(ctx context.Context, tokens []string, recalled func(token 
 	for _, t := range missing {
 		var n *named
 		if rs := got.Records[t]; len(rs) > 0 {
-			n = &named{rs, got.Gaps[t]}
+			n = &named{rs, got.Gaps[t], got.Doable}
 		}
 		found[t] = n
 		if keep {
@@ -166,8 +172,8 @@ func (r *records) ask(ctx context.Context, tokens []string, recalled func(token 
 }
 
 // resolve asks the daemon.
-func (s *server) resolve(ctx context.Context, tokens []string) (daemon.ResolveResult, error) {
-	return daemon.EstateResolve.Call(ctx, s.link, daemon.ResolveParams{Tokens: tokens})
+func (s *server) resolve(ctx context.Context, tokens []string, actions bool) (daemon.ResolveResult, error) {
+	return daemon.EstateResolve.Call(ctx, s.link, daemon.ResolveParams{Tokens: tokens, Actions: actions})
 }
 
 // prefetch looks up what the open documents mention, until ctx ends.

@@ -18,12 +18,12 @@ func known(token string, rs ...storage.Record) answers {
 
 func TestRecordsAskOnce(t *testing.T) {
 	asked := 0
-	r := newRecords(func(_ context.Context, tokens []string) (answers, error) {
+	r := newRecords(func(_ context.Context, tokens []string, _ bool) (answers, error) {
 		asked += len(tokens)
 		return known("known", storage.Record{Name: "x"}), nil
 	})
 	for range 3 {
-		found, err := r.lookup(t.Context(), []string{"known", "unknown"})
+		found, err := r.lookup(t.Context(), []string{"known", "unknown"}, false)
 		if err != nil || found["known"] == nil || found["unknown"] != nil {
 			t.Fatalf("got %v, %v", found, err)
 		}
@@ -32,7 +32,7 @@ func TestRecordsAskOnce(t *testing.T) {
 		t.Errorf("%d tokens were asked for, want 2", asked)
 	}
 	r.drop()
-	if _, err := r.lookup(t.Context(), []string{"known"}); err != nil || asked != 3 {
+	if _, err := r.lookup(t.Context(), []string{"known"}, false); err != nil || asked != 3 {
 		t.Errorf("after a drop: asked %d, %v", asked, err)
 	}
 }
@@ -56,7 +56,7 @@ func TestRecordsForgetWhatAChangeNames(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var asked []string
-			r := newRecords(func(_ context.Context, tokens []string) (answers, error) {
+			r := newRecords(func(_ context.Context, tokens []string, _ bool) (answers, error) {
 				asked = tokens
 				return answers{Records: map[string][]storage.Record{"web": {{Key: key("web")}}, "other": {{Key: key("other")}}}}, nil
 			})
@@ -64,7 +64,7 @@ func TestRecordsForgetWhatAChangeNames(t *testing.T) {
 			all := []string{"web", "other", "none"}
 			lookup := func() {
 				asked = nil
-				if _, err := r.lookup(t.Context(), all); err != nil {
+				if _, err := r.lookup(t.Context(), all, false); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -89,7 +89,7 @@ func TestRecordsForgetWhatAChangeNames(t *testing.T) {
 func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {
 	state := "running"
 	var r *records
-	r = newRecords(func(context.Context, []string) (answers, error) {
+	r = newRecords(func(context.Context, []string, bool) (answers, error) {
 		old := known("i", storage.Record{State: state})
 		if state == "running" {
 			state = "stopped"
@@ -97,10 +97,10 @@ func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {
 		}
 		return old, nil
 	})
-	if _, err := r.lookup(t.Context(), []string{"i"}); err != nil {
+	if _, err := r.lookup(t.Context(), []string{"i"}, false); err != nil {
 		t.Fatal(err)
 	}
-	found, err := r.lookup(t.Context(), []string{"i"})
+	found, err := r.lookup(t.Context(), []string{"i"}, false)
 	if err != nil || found["i"].records[0].State != "stopped" {
 		t.Errorf("got %v, %v", found, err)
 	}
@@ -108,24 +108,24 @@ func TestRecordsOfAnOldEstateAreNotKept(t *testing.T) {
 
 func TestRecordsFailuresAreNotKept(t *testing.T) {
 	fail := errors.New("away")
-	r := newRecords(func(context.Context, []string) (answers, error) { return known("i", storage.Record{}), fail })
-	if _, err := r.lookup(t.Context(), []string{"i"}); !errors.Is(err, fail) {
+	r := newRecords(func(context.Context, []string, bool) (answers, error) { return known("i", storage.Record{}), fail })
+	if _, err := r.lookup(t.Context(), []string{"i"}, false); !errors.Is(err, fail) {
 		t.Errorf("got %v", err)
 	}
 	fail = nil
-	if found, err := r.lookup(t.Context(), []string{"i"}); err != nil || found["i"] == nil {
+	if found, err := r.lookup(t.Context(), []string{"i"}, false); err != nil || found["i"] == nil {
 		t.Errorf("got %v, %v", found, err)
 	}
 }
 
 func TestRecordsAreBounded(t *testing.T) {
-	r := newRecords(func(context.Context, []string) (answers, error) { return answers{}, nil })
+	r := newRecords(func(context.Context, []string, bool) (answers, error) { return answers{}, nil })
 	for i := 0; i < 3*maxKnown; i += maxTokens {
 		tokens := make([]string, maxTokens)
 		for j := range tokens {
 			tokens[j] = fmt.Sprint(i + j)
 		}
-		if _, err := r.lookup(t.Context(), tokens); err != nil {
+		if _, err := r.lookup(t.Context(), tokens, false); err != nil {
 			t.Fatal(err)
 		}
 		if len(r.known) > maxKnown {

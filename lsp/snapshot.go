@@ -7,6 +7,7 @@ import (
 
 	"go.lsp.dev/protocol"
 
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/index"
 )
@@ -47,7 +48,7 @@ func about[P any](f feature, part func(*P) area, answer func(*snapshot, *P) (any
 		a := part(p)
 		x := s.snapshot(f.setting, a)
 		if x.start == x.end {
-			found, all := s.records.recall([][]index.Token{x.at(x.start)})
+			found, all := s.records.recall([][]index.Token{x.at(x.start)}, f.actions)
 			if all {
 				x.mentions = found
 				known, err = answer(x, p)
@@ -55,7 +56,7 @@ func about[P any](f feature, part func(*P) area, answer func(*snapshot, *P) (any
 			}
 		}
 		return nil, func(ctx context.Context) (any, error) {
-			x.mentions = s.mentioned(ctx, x.across(x.start, x.end, maxTokens))
+			x.mentions = s.mentioned(ctx, x.across(x.start, x.end, maxTokens), f.actions)
 			return answer(x, p)
 		}, nil
 	})
@@ -76,7 +77,7 @@ func (s *server) snapshot(setting string, a area) *snapshot {
 }
 
 // mentioned asks the daemon for what is not known.
-func (s *server) mentioned(ctx context.Context, places [][]index.Token) []mention {
+func (s *server) mentioned(ctx context.Context, places [][]index.Token, actions bool) []mention {
 	var texts []string
 	for _, tokens := range places {
 		for _, t := range tokens {
@@ -86,7 +87,7 @@ func (s *server) mentioned(ctx context.Context, places [][]index.Token) []mentio
 	slices.Sort(texts)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	known, err := s.records.lookup(ctx, slices.Compact(texts))
+	known, err := s.records.lookup(ctx, slices.Compact(texts), actions)
 	if err != nil {
 		s.log.Debug("looking up what a document mentions", "error", err)
 	}
@@ -115,15 +116,21 @@ func mentions(places [][]index.Token, find func(token string) (*named, bool)) (f
 	return found, true
 }
 
+// resource is one that a document mentions, with what may be done to it.
+type resource struct {
+	storage.Record
+	daemon.Doable
+}
+
 // resources are the mentioned ones, each once and at most so many.
-func (s *snapshot) resources(most int) []storage.Record {
-	var rs []storage.Record
+func (s *snapshot) resources(most int) []resource {
+	var rs []resource
 	seen := map[string]bool{}
 	for _, m := range s.mentions {
 		for _, r := range m.records {
-			if key := r.Key.Canonical(); !seen[key] && len(rs) < most {
+			if key := r.Canonical(); !seen[key] && len(rs) < most {
 				seen[key] = true
-				rs = append(rs, r)
+				rs = append(rs, resource{r, m.doable[key]})
 			}
 		}
 	}

@@ -38,6 +38,14 @@ var onlyIn = []struct {
 	{"go.etcd.io/bbolt", "the engine owns its files", []string{"storage/engine"}},
 }
 
+// notIn says what a package leaves to others, though it stands to their left.
+var notIn = []struct{ dir, path, why string }{
+	{"lsp", "executor/catalog", "the daemon says what may be done, and what a command does"},
+	{"lsp", "executor/runner", "the daemon runs commands"},
+	{"lsp", "scanner/aws", "what is known of AWS comes with the record"},
+	{"lsp", "storage/kind", "what is known of AWS comes with the record"},
+}
+
 func TestImportChain(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
 	if err != nil {
@@ -113,6 +121,11 @@ func checkImports(t *testing.T, dir string, imports []string) {
 			top, _, _ := strings.Cut(rest, "/")
 			if to := slices.Index(chain, top); to < from {
 				t.Errorf("%s imports %s, which stands to its left in %s", dir, rest, strings.Join(chain, " -> "))
+			}
+			for _, rule := range notIn {
+				if rule.dir == dir && rule.path == rest {
+					t.Errorf("%s imports %s: %s", dir, rest, rule.why)
+				}
 			}
 			continue
 		}
