@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -168,9 +169,13 @@ func comparePage(t *testing.T, page, begin, want string) {
 	}
 }
 
-// Each setting that switches a feature off is one of VS Code's too.
+// Each setting that switches a feature off is one of VS Code's too, and sent.
 func TestEverySettingIsInVSCode(t *testing.T) {
 	b, err := os.ReadFile("../editors/vscode/package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sends, err := os.ReadFile("../editors/vscode/src/client.ts")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +193,9 @@ func TestEverySettingIsInVSCode(t *testing.T) {
 		}
 		if name := "cloudops." + f.setting + ".enabled"; manifest.Contributes.Configuration.Properties[name] == nil {
 			t.Errorf("editors/vscode/package.json has no setting %s", name)
+		}
+		if !bytes.Contains(sends, []byte("'cloudops."+f.setting+"'")) {
+			t.Errorf("editors/vscode/src/client.ts does not send the setting %s", f.setting)
 		}
 	}
 }

@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import * as vscode from 'vscode';
 import type { Ctx } from '../ctx';
-import { visible } from '../text';
+import { estateGet, type Possibility } from '../protocol.gen';
+import { label, visible } from '../text';
 import { nodeIdentifier, type ResourceNode } from '../views/resources';
 
 const Node = v.looseObject({
@@ -24,25 +25,38 @@ export async function resourceChat(ctx: Ctx, arg: unknown): Promise<void> {
   await ctx.chat.draft(`${node(arg).resource.identifier} `);
 }
 
-const verbs = [
-  { verb: 'start', label: '$(play) Start' },
-  { verb: 'stop', label: '$(debug-stop) Stop' },
-  { verb: 'reboot', label: '$(debug-restart) Reboot' },
-  { verb: 'describe', label: '$(info) Describe' },
-];
-
-/** Asks what to do; the server says whether that is possible, and asks before it runs. */
-export async function resourcePropose(_: Ctx, arg: unknown): Promise<void> {
+/** Asks what to do of what the server says is possible; it asks before that runs. */
+export async function resourcePropose(ctx: Ctx, arg: unknown): Promise<void> {
   const n = node(arg);
+  const identifier = nodeIdentifier(n);
   const name = visible(n.resource.name === '' ? n.resource.identifier : n.resource.name);
-  const picked = await vscode.window.showQuickPick(verbs, {
+  const { resources } = await ctx.client.request(estateGet, { identifier });
+  const { account_id, region, resource_type } = n.resource;
+  const actions =
+    resources.find((r) => r.account_id === account_id && r.region === region && r.resource_type === resource_type)
+      ?.actions ?? [];
+  const impossible = actions.filter((p) => p.can === 'no');
+  const items: Choice[] = [
+    ...actions.filter((p) => p.can !== 'no').map(choice),
+    ...(impossible.length > 0 ? [{ label: 'not now', kind: vscode.QuickPickItemKind.Separator }] : []),
+    ...impossible.map(choice),
+  ];
+  if (items.length === 0) throw new Error(`CloudOps knows of no command for ${name}`);
+  const picked = await vscode.window.showQuickPick(items, {
     placeHolder: `Propose a command for ${name}; nothing runs until you approve it`,
   });
-  if (picked === undefined) return;
-  await vscode.commands.executeCommand('cloudops.execution.propose', {
-    identifier: nodeIdentifier(n),
-    verb: picked.verb,
-  });
+  if (picked?.action === undefined) return;
+  await vscode.commands.executeCommand('cloudops.execution.propose', { identifier, verb: picked.action.verb });
+}
+
+interface Choice extends vscode.QuickPickItem {
+  action?: Possibility;
+}
+
+/** An action with why it can't be done, or may not be possible. */
+function choice(action: Possibility): Choice {
+  const why = [action.why, action.instead].filter((s) => s !== '').join('; ');
+  return { label: label(action.title), iconPath: new vscode.ThemeIcon(action.icon), detail: label(why), action };
 }
 
 export async function copyId(_: Ctx, arg: unknown): Promise<void> {

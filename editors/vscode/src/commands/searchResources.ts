@@ -2,12 +2,12 @@ import * as vscode from 'vscode';
 import { words } from '../client';
 import type { Ctx } from '../ctx';
 import { identifier } from '../estate';
-import type { ResourceRecord } from '../protocol.gen';
+import type { Listed } from '../protocol.gen';
 import { ago, label, visible } from '../text';
-import { stateIcon } from '../views/resources';
+import { phaseIcon } from '../views/resources';
 
 interface Item extends vscode.QuickPickItem {
-  resource?: ResourceRecord;
+  resource?: Listed;
 }
 
 /** Looks for resources while the person types, and shows the one that is picked. */
@@ -50,14 +50,14 @@ export async function searchResources(ctx: Ctx): Promise<void> {
   await look('');
 }
 
-function item(r: ResourceRecord): Item {
+function item(r: Listed): Item {
   return {
     label: label(r.name === '' ? r.identifier : r.name),
     description: label([r.resource_type, r.state, r.region].filter((s) => s !== '').join(' · ')),
     detail: label(
       `${r.identifier} in ${r.account_id}${r.last_synced === '' ? '' : `, read ${ago(new Date(r.last_synced), new Date())}`}`,
     ),
-    iconPath: stateIcon(r.state),
+    iconPath: phaseIcon(r.phase),
     alwaysShow: true,
     resource: r,
   };

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { type Client, words } from '../client';
 import { type Estate, type Filter, identifier } from '../estate';
-import type { ResourceRecord, ShardState } from '../protocol.gen';
+import type { Listed, ShardState } from '../protocol.gen';
 import { ago, visible } from '../text';
 
 /** How many resources of one type and region are listed. */
@@ -17,7 +17,7 @@ interface Group {
 }
 export interface ResourceNode {
   kind: 'resource';
-  resource: ResourceRecord;
+  resource: Listed;
 }
 interface Message {
   kind: 'message';
@@ -97,7 +97,7 @@ export class ResourcesView implements vscode.TreeDataProvider<Node>, vscode.Disp
     }
   }
 
-  private list(resources: ResourceRecord[], total: number): Node[] {
+  private list(resources: Listed[], total: number): Node[] {
     const nodes: Node[] = resources.map((resource) => ({ kind: 'resource', resource }));
     if (total > resources.length) {
       nodes.push({
@@ -169,26 +169,28 @@ function groups(shards: ShardState[], level: Group['level'], by: (s: ShardState)
 
 const gapIcon = new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'));
 
-const running = new Set(['running', 'available', 'active', 'in-use', 'inservice']);
-const ended = new Set(['stopped', 'terminated', 'deleted', 'inactive']);
+// The shapes say it too, for those who don't see colours.
+const icons: Record<string, [icon: string, color: string]> = {
+  up: ['pass', 'testing.iconPassed'],
+  down: ['debug-stop', 'disabledForeground'],
+  gone: ['debug-stop', 'disabledForeground'],
+  moving: ['sync', 'charts.yellow'],
+  broken: ['error', 'list.errorForeground'],
+};
 
-/** The icon of a state: the shape says it too, for those who don't see colours. */
-export function stateIcon(state: string): vscode.ThemeIcon {
-  if (running.has(state.toLowerCase()))
-    return new vscode.ThemeIcon('pass', new vscode.ThemeColor('testing.iconPassed'));
-  if (ended.has(state.toLowerCase()))
-    return new vscode.ThemeIcon('debug-stop', new vscode.ThemeColor('disabledForeground'));
-  if (state === '') return new vscode.ThemeIcon('circle-outline');
-  return new vscode.ThemeIcon('sync', new vscode.ThemeColor('charts.yellow'));
+/** The icon of what a resource's state means. */
+export function phaseIcon(phase: string): vscode.ThemeIcon {
+  const [icon, color] = icons[phase] ?? ['circle-outline'];
+  return new vscode.ThemeIcon(icon, color === undefined ? undefined : new vscode.ThemeColor(color));
 }
 
-function resourceItem(r: ResourceRecord): vscode.TreeItem {
+function resourceItem(r: Listed): vscode.TreeItem {
   const item = new vscode.TreeItem(visible(r.name === '' ? r.identifier : r.name));
   const facts = [r.name !== '' && r.name !== r.identifier ? r.identifier : '', r.state, r.summary].filter(
     (s) => s !== '',
   );
   item.description = visible(facts.join(' · '));
-  item.iconPath = stateIcon(r.state);
+  item.iconPath = phaseIcon(r.phase);
   item.contextValue = 'resource';
   item.tooltip = [
     `${r.resource_type} ${r.identifier}`,
