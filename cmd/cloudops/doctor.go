@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/cloudops/cloudops/agent/render"
 	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/home"
 )
 
 // finding is the outcome of one check.
@@ -82,6 +84,7 @@ func (a *app) examine(ctx context.Context) []finding {
 	if !add("configuration", message, err) {
 		return found
 	}
+	examineHome(cfg, add, warn)
 	if err := gone(cfg.home, nil); err != nil && !cfg.said {
 		warn("policy", "nothing changes AWS, since the policy is not known: "+err.Error(), "")
 	}
@@ -133,6 +136,21 @@ func (a *app) examine(ctx context.Context) []finding {
 	}
 	add("audit", fmt.Sprintf("whole, %d entries, compared with %s", report.Records, report.Anchor), err)
 	return found
+}
+
+// examineHome looks for what is in the home and is not of it.
+func examineHome(cfg config, add func(string, string, error) bool, warn func(string, string, string)) {
+	files, err := home.List(cfg.home)
+	var foreign []string
+	for _, f := range files {
+		inStore := cfg.Qdrant.StoragePath != "" && strings.HasPrefix(f.Path, filepath.Clean(cfg.Qdrant.StoragePath)+string(filepath.Separator))
+		if !f.Known && !inStore {
+			foreign = append(foreign, f.Name)
+		}
+	}
+	if add("home", fmt.Sprintf("%d files in %s", len(files), cfg.home), err) && len(foreign) > 0 {
+		warn("home", "no file of cloudops: "+strings.Join(foreign, ", "), "move it out of the home; nothing looks after it there")
+	}
 }
 
 // examineAWS asks AWS who the selected profile is: whatever stands between this

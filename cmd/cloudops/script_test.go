@@ -34,6 +34,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage/home"
 	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
@@ -240,6 +241,35 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("leaked:\n%s", strings.Join(found, "\n"))
 		}
 	},
+	// inventory: wants every file of the home, which no daemon serves, to be in the
+	// inventory with the nature that it has. The derived ones are removed; the next
+	// inventory wants them back.
+	"inventory": func(ts *testscript.TestScript, neg bool, args []string) {
+		all, err := home.List(ts.Getenv("CLOUDOPS_HOME"))
+		ts.Check(err)
+		there := map[string]bool{}
+		var derived []string
+		for _, e := range all {
+			there[e.Name] = true
+			b, err := os.ReadFile(e.Path)
+			ts.Check(err)
+			switch readable := readable(b); {
+			case !e.Known || e.Left:
+				ts.Fatalf("%s is not in the inventory", e.Path)
+			case e.Is(home.Sealed) && readable, e.Is(home.Plain) && !readable:
+				ts.Fatalf("%s is not of the nature that the inventory says", e.Name)
+			case e.Is(home.Derived):
+				ts.Check(os.Remove(e.Path))
+				derived = append(derived, e.Name)
+			}
+		}
+		for _, name := range strings.Fields(ts.Getenv("DERIVED")) {
+			if !there[name] {
+				ts.Fatalf("%s did not come back", name)
+			}
+		}
+		ts.Setenv("DERIVED", strings.Join(derived, " "))
+	},
 	// keyless RECOVERY PASSPHRASE KEYFILE DIR...: wants none of the keys in a
 	// recovery file, the key in a key file or the passphrase to be found under the
 	// folders.
@@ -392,6 +422,26 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 			ts.Check(os.WriteFile(f, b, 0o600))
 		}
 	},
+}
+
+// readable tells whether a file says something to who lacks the keys: it is text,
+// and no lines of sealed values.
+func readable(b []byte) bool {
+	lines := json.NewDecoder(bytes.NewReader(b))
+	lines.DisallowUnknownFields()
+	for {
+		var line struct {
+			Seq    int
+			Prev   string
+			Sealed []byte
+		}
+		switch err := lines.Decode(&line); {
+		case errors.Is(err, io.EOF) && len(b) > 0:
+			return false
+		case err != nil || utf8.Valid(line.Sealed):
+			return utf8.Valid(b)
+		}
+	}
 }
 
 // secretsOf lists the keys in a recovery file, and its passphrase.

@@ -39,18 +39,8 @@ func Open(path string, flag int) (*os.File, error) {
 // refuses one that belongs to another user. Nobody else reaches them as long as
 // the home is private, but a copy of it may lie where they do.
 func Tighten(dir string) error {
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		// A qdrant program keeps its folder as it likes, and the configuration is
-		// judged where it is read.
-		if d.Name() == "qdrant-local" && d.IsDir() {
-			return fs.SkipDir
-		}
+	return walk(dir, func(name string, d fs.DirEntry) error {
+		// The configuration is judged where it is read.
 		if !d.IsDir() && !d.Type().IsRegular() || d.Name() == "config.yaml" {
 			return nil
 		}
@@ -61,6 +51,7 @@ func Tighten(dir string) error {
 		if err != nil {
 			return err
 		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
 		if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
 			return fmt.Errorf("%s belongs to another user; make it yours: chown", path)
 		}

@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
@@ -75,36 +73,34 @@ func (k *Keys) Reseal(ctx context.Context) (done int, unreadable []string, err e
 	return done, unreadable, nil
 }
 
-// sealedFiles lists the files of the home that begin as sealed ones do, with the
-// key that each names. Files of other programs may be among them.
+// sealedFiles lists the sealed files of the home, with the key that each names:
+// those of the inventory, and what begins as they do, since the store may lie in
+// a folder of another name, and a later version may keep more. Files of other
+// programs may be among them.
 func (k *Keys) sealedFiles() (map[string]uint32, error) {
 	names := map[string]uint32{}
-	err := filepath.WalkDir(k.home, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	all, err := home.List(k.home)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range all {
 		// What a crash left of an unfinished file is replaced with the next one; what
 		// was damaged is kept as it is.
-		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, ".tmp") || home.IsAside(path) {
-			return err
+		if f.Left || f.Known && !f.Is(home.Sealed) {
+			continue
 		}
-		head, err := readHead(path)
+		head, err := readHead(f.Path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && (len(head) == 0 || head[0] != format) {
-			return nil
+			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if id, ok := keyOf(head[1:]); ok {
-			name, err := filepath.Rel(k.home, path)
-			if err != nil {
-				return err
-			}
-			names[filepath.ToSlash(name)] = id
+			names[f.Name] = id
 		}
-		return nil
-	})
-	return names, err
+	}
+	return names, nil
 }
 
 // readHead reads the bytes that tell which key sealed a file.
