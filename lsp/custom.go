@@ -12,19 +12,8 @@ import (
 	"github.com/cloudops/cloudops/lsp/daemon"
 )
 
-// passed are the daemon's requests that an editor's plugin may send; they reach
-// the daemon unchanged. The handshake and the prompt are this server's own.
-var passed = func() map[string]bool {
-	m := map[string]bool{}
-	for _, d := range daemon.Requests() {
-		if d.Forwarded() {
-			m[d.Name] = true
-		}
-	}
-	return m
-}()
-
-// pass hands a request to the daemon. Absent params are an empty object.
+// pass hands a request of an editor's plugin to the daemon, unchanged. Absent
+// params are an empty object.
 func (s *server) pass(method string, params []byte) (known any, rest work, err error) {
 	if len(params) == 0 {
 		params = []byte("{}")

@@ -9,6 +9,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 
+	"github.com/cloudops/cloudops/lsp/daemon"
 	"github.com/cloudops/cloudops/lsp/wire"
 )
 
@@ -153,7 +154,7 @@ func (s *server) call(name string, params []byte) (known any, rest work, err err
 	if m, ok := s.table[name]; ok {
 		return m(s, params)
 	}
-	if passed[name] {
+	if d := daemon.Find(name); d != nil && d.Forwarded() {
 		return s.pass(name, bytes.Clone(params))
 	}
 	return nil, nil, notFound(name)

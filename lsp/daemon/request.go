@@ -172,6 +172,9 @@ var byName = func() map[string]*Descriptor {
 	return m
 }()
 
+// Find is the request of a name, or nil.
+func Find(name string) *Descriptor { return byName[name] }
+
 // Requests lists them, in the order of the documentation.
 func Requests() []*Descriptor { return slices.Clone(requests) }
 

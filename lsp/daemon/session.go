@@ -90,7 +90,7 @@ func (x *session) run() {
 		}
 	})
 	defer late.Stop()
-	defer x.conn.Cancel()
+	defer x.conn.Close()
 	x.conn.Start(x.serve, nil)
 	x.conn.Wait()
 }

@@ -81,9 +81,6 @@ func (c *Conn) Start(
 // Context ends with the connection.
 func (c *Conn) Context() context.Context { return c.ctx }
 
-// Cancel ends what is in flight; the connection itself goes on until its peer ends it.
-func (c *Conn) Cancel() { c.cancel() }
-
 // Close ends the connection; in-flight calls are cancelled, not awaited.
 func (c *Conn) Close() {
 	c.cancel()
