@@ -3,13 +3,13 @@ package render
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/scanner/session"
 )
 
 // maxWords is how much of a prompt, a name or a tag a card shows, in
@@ -243,9 +243,7 @@ func place(p executor.Plan) (account, region string) {
 
 // endpoint says where a command goes that does not go where AWS says.
 func endpoint(s string) string {
-	u, err := url.Parse(s)
-	if err == nil && u.Scheme == "https" &&
-		(strings.HasSuffix(u.Hostname(), ".amazonaws.com") || strings.HasSuffix(u.Hostname(), ".amazonaws.com.cn")) {
+	if session.IsAWS(s) {
 		return s
 	}
 	return s + " (not AWS itself)"

@@ -218,8 +218,11 @@ func TestTheEndOfACardFitsATerminal(t *testing.T) {
 
 func TestCardSaysWhatIsNotAWS(t *testing.T) {
 	for url, want := range map[string]bool{
-		"https://rds.us-west-2.amazonaws.com": false, "https://vpce-1.rds.cn-north-1.vpce.amazonaws.com.cn:443/": false,
-		"http://rds.us-west-2.amazonaws.com": true, "https://amazonaws.com.evil.example": true, "https://evilamazonaws.com": true,
+		"https://rds.us-west-2.amazonaws.com": false, "https://rds.cn-north-1.amazonaws.com.cn": false,
+		// Whose these are their names don't say.
+		"https://vpce-1.vpce-svc-2.us-east-1.vpce.amazonaws.com": true, "https://mine.s3.us-west-2.amazonaws.com": true,
+		"https://x.execute-api.us-east-1.amazonaws.com": true,
+		"http://rds.us-west-2.amazonaws.com":            true, "https://amazonaws.com.evil.example": true, "https://evilamazonaws.com": true,
 		"https://evil.example/.amazonaws.com": true, "https://rds.amazonaws.com@evil.example": true, "::": true,
 	} {
 		p := plan("x")

@@ -14,6 +14,16 @@ import (
 // do: customers choose names below amazonaws.com, for buckets, APIs and hosts.
 var awsHost = regexp.MustCompile(`^(ec2|rds|s3|sts|sso|oidc|portal\.sso|signin)(-fips)?(\.dualstack)?(\.[a-z]{2}(-[a-z]+)+-[0-9]{1,2})?\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$`)
 
+// IsAWS reports whether a URL is of a host that only AWS's own APIs have.
+func IsAWS(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && isAWS(u)
+}
+
+func isAWS(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "" && awsHost.MatchString(u.Hostname())
+}
+
 // called are the services that cloudops calls, by the SDK's ids. The endpoints
 // of others don't matter, and must not bind a home: a shell may have them for
 // other programs.
@@ -128,7 +138,7 @@ func (c Config) endpoint(raw, from string) (string, error) {
 	switch {
 	case loopback(u.Hostname()):
 		return u.String(), nil
-	case u.Scheme == "https" && u.Port() == "" && awsHost.MatchString(u.Hostname()):
+	case isAWS(u):
 		return u.String(), nil
 	}
 	for _, allowed := range c.Endpoints {
