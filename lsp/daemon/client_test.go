@@ -5,16 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cloudops/cloudops/executor"
+	"github.com/cloudops/cloudops/lsp/wire"
 	aws "github.com/cloudops/cloudops/scanner/session"
 )
 
@@ -365,5 +369,58 @@ func TestLocalIsTheSameWithoutASocket(t *testing.T) {
 	}
 	if _, held := lockedBy(home); held {
 		t.Error("the home stays locked")
+	}
+}
+
+// A handshake outlasts a daemon that is ending, one that is full and one that
+// breaks off; what will not change by waiting is told at once.
+func TestAHandshakeOutlastsWhatPasses(t *testing.T) {
+	refuses := func(code int) error { return toWire(refusef(code, "", "no")) }
+	breaks := errors.New("it hangs up")
+	for name, c := range map[string]struct {
+		// answers are the daemon's, one by one; nil and all later ones are good.
+		answers  []error
+		protocol int
+		dials    int32
+		code     int // of the error; 0 for none, -1 for one without a code
+	}{
+		"good":             {nil, ProtocolVersion, 1, 0},
+		"making way":       {[]error{refuses(CodeHandover), refuses(CodeHandover)}, ProtocolVersion, 3, 0},
+		"ending":           {[]error{refuses(CodeUnavailable)}, ProtocolVersion, 2, 0},
+		"full":             {[]error{refuses(CodeFull), refuses(CodeFull)}, ProtocolVersion, 3, 0},
+		"hanging up":       {[]error{breaks, breaks}, ProtocolVersion, 3, 0},
+		"hanging up ever":  {slices.Repeat([]error{breaks}, 20), ProtocolVersion, 6, -1},
+		"refusing":         {[]error{refuses(CodeRefused)}, ProtocolVersion, 1, CodeRefused},
+		"another protocol": {nil, ProtocolVersion + 1, 1, CodeRefused},
+	} {
+		var dials atomic.Int32
+		client := newClient(ClientConfig{Kind: "editor"})
+		client.dial = func(context.Context) (net.Conn, error) {
+			near, far := net.Pipe()
+			n := int(dials.Add(1))
+			peer := wire.New(context.Background(), far, wire.Limits{Message: maxRequest, Calls: maxInFlight}, slog.New(slog.DiscardHandler), known)
+			peer.Start(func(context.Context, string, []byte) (any, error) {
+				if n > len(c.answers) {
+					return HelloResult{Protocol: c.protocol}, nil
+				}
+				if c.answers[n-1] == breaks {
+					peer.Close()
+				}
+				return nil, c.answers[n-1]
+			}, nil)
+			return near, nil
+		}
+		err := client.first(t.Context())
+		var e *Error
+		code := 0
+		if errors.As(err, &e) {
+			code = e.Code
+		} else if err != nil {
+			code = -1
+		}
+		if code != c.code || dials.Load() != c.dials {
+			t.Errorf("%s: %v after %d connections, want code %d after %d", name, err, dials.Load(), c.code, c.dials)
+		}
+		client.Close()
 	}
 }

@@ -240,8 +240,17 @@ func TestWithin(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loop := filepath.Join(dir, "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]bool{
 		dir:                                     true,
+		filepath.Join(link, "file", "below"):    true,
+		filepath.Join(link, "loop", "below"):    true,
 		filepath.Join(dir, "a", "b"):            true,
 		filepath.Join(dir, "..hidden"):          true,
 		filepath.Join(dir, "..hidden", "a"):     true,

@@ -3,9 +3,11 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -136,23 +138,29 @@ func TestADaemonEndsWhenTheConfigurationIsAnother(t *testing.T) {
 	}
 }
 
+// A handshake finds a daemon whose configuration or keys are others by now.
 func TestAHandshakeFindsAnOutdatedDaemon(t *testing.T) {
-	home := testHome(t)
-	s, _ := serving(t, ServerConfig{Home: home})
-	eventually(t, "the parts are open", func() bool { _, err := s.opened(); return err == nil })
-	s.mu.Lock()
-	s.parts.Outdated = func() bool { return true }
-	s.mu.Unlock()
-	r := rawPeer(t, home)
-	r.send(helloBody)
-	if m := r.next(); m.Error == nil || m.Error.Code != CodeHandover {
-		t.Errorf("an outdated daemon says %+v, want that it makes way", m.Error)
+	for name, age := range map[string]func(*Parts){
+		"the configuration": func(p *Parts) { p.Outdated = func() bool { return true } },
+		"the keys":          func(p *Parts) { p.Keys = replaced(t) },
+	} {
+		home := testHome(t)
+		s, _ := serving(t, ServerConfig{Home: home})
+		eventually(t, "the parts are open", func() bool { _, err := s.opened(); return err == nil })
+		s.mu.Lock()
+		age(s.parts)
+		s.mu.Unlock()
+		r := rawPeer(t, home)
+		r.send(helloBody)
+		if m := r.next(); m.Error == nil || m.Error.Code != CodeHandover {
+			t.Errorf("%s: an outdated daemon says %+v, want that it makes way", name, m.Error)
+		}
 	}
 }
 
-// Whoever comes while a daemon ends is told why, however many they are and however
-// long it takes; it ends once, for the first reason.
-func TestADaemonIsEndedOnce(t *testing.T) {
+// replaced are open keys that another process has put new ones in the place of.
+func replaced(t *testing.T) *seal.Keys {
+	t.Helper()
 	src := seal.Source{File: filepath.Join(t.TempDir(), "kek")}
 	sealed := filepath.Join(t.TempDir(), "sealed")
 	keys, err := seal.Unlock(sealed, src)
@@ -166,6 +174,13 @@ func TestADaemonIsEndedOnce(t *testing.T) {
 	if _, err := elsewhere.Rotate(); err != nil {
 		t.Fatal(err)
 	}
+	return keys
+}
+
+// Whoever comes while a daemon ends is told why, however many they are and however
+// long it takes; it ends once, for the first reason.
+func TestADaemonIsEndedOnce(t *testing.T) {
+	keys := replaced(t)
 	for _, c := range []struct {
 		reason string
 		ask    func(s *server) error
@@ -244,5 +259,81 @@ func TestStopEndsTheDaemonOfAHome(t *testing.T) {
 	}
 	if _, held := lockedBy(home); held {
 		t.Error("the home is still held")
+	}
+}
+
+// Who asks for the end of a daemon ends that one and no other process, waits for
+// no successor, and is told where it can't be done.
+func TestStopEndsNoOtherProcess(t *testing.T) {
+	home := testHome(t)
+	held, err := takeLock(home, Build{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.release(time.Time{})
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		pid  int
+		says string
+	}{
+		"it says nothing yet": {0, "just starting"},
+		"the first process":   {1, "just starting"},
+		"a group":             {-os.Getpid(), "just starting"},
+		"one that is gone":    {gone.Process.Pid, fmt.Sprintf("ending process %d", gone.Process.Pid)},
+	} {
+		if err := held.record(lockState{pid: c.pid}); err != nil {
+			t.Fatal(err)
+		}
+		var e *Error
+		if pid, err := Stop(t.Context(), home); pid != 0 || !errors.As(err, &e) || e.Code != CodeUnavailable || !strings.Contains(e.Message, c.says) {
+			t.Errorf("%s: %d, %v; want that it says %q", name, pid, err, c.says)
+		}
+	}
+
+	daemon := exec.Command("cat")
+	in, err := daemon.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := held.record(lockState{pid: daemon.Process.Pid}); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan error, 1)
+	go func() {
+		_ = daemon.Wait() // by the signal
+		taken <- held.record(lockState{pid: os.Getpid()})
+	}()
+	if pid, err := Stop(t.Context(), home); err != nil || pid != daemon.Process.Pid {
+		t.Errorf("with a successor: %d, %v; want process %d", pid, err, daemon.Process.Pid)
+	}
+	if err := <-taken; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A daemon that made way keeps the home for the build that it made way for.
+func TestAHomeIsKeptForTheBuildThatTakesOver(t *testing.T) {
+	home := testHome(t)
+	now := time.Now().UTC()
+	older := Build{ID: "old", Time: now.Add(-time.Hour)}
+	_, stop := serving(t, ServerConfig{Home: home, Build: older})
+	r := rawPeer(t, home)
+	r.send(strings.Replace(helloBody, `"id":"","time":"0001-01-01T00:00:00Z"`, `"id":"new","time":"`+now.Format(time.RFC3339Nano)+`"`, 1))
+	if m := r.next(); m.Error == nil || m.Error.Code != CodeHandover {
+		t.Fatalf("got %+v", m)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	state, held := lockedBy(home)
+	if held || !state.successor.Equal(now) || !state.expectsNewer(older) || state.expectsNewer(Build{ID: "new", Time: now}) {
+		t.Errorf("the home is kept for %+v (held %v), want the build of %v", state, held, now)
 	}
 }

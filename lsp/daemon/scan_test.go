@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -86,6 +87,40 @@ func TestScansAreSharedAndQueued(t *testing.T) {
 	}
 	if running, problems := s.scans.state(); running || len(problems) != 1 {
 		t.Errorf("afterwards: running %v, problems %q", running, problems)
+	}
+}
+
+// A scan is shared by those who would scan as the same caller only: what one
+// session may see is no answer to another.
+func TestAScanIsSharedWithItsOwnCallerOnly(t *testing.T) {
+	s, _ := serving(t, ServerConfig{Home: testHome(t)})
+	f := &slowScan{release: make(chan struct{})}
+	first := ask(t, t.Context(), s, f, "a", "scanning")
+	waits, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		other := new(aws.Manager).Client(aws.Environment{AccessKeyID: "AKIAOTHER", SecretAccessKey: "x"})
+		var once sync.Once
+		_, err := s.scan(t.Context(), f.scan, other, scanner.Options{Profiles: []string{"a"}}, func(p scanner.Progress) {
+			if p.Message != "scanning" {
+				once.Do(func() { close(waits) })
+			}
+		})
+		ended <- err
+	}()
+	select {
+	case <-waits:
+	case err := <-ended:
+		t.Fatalf("it ended without a turn: %v", err)
+	}
+	close(f.release)
+	if o := <-first; o.err != nil {
+		t.Error(o.err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if f.began.Load() != 2 {
+		t.Errorf("%d scans began, want one for each caller", f.began.Load())
 	}
 }
 

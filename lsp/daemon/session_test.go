@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -290,6 +291,49 @@ func TestIdleSessionsMakeWay(t *testing.T) {
 		if err := <-closed; errors.Is(err, io.EOF) != (i == 2) {
 			t.Errorf("session %d: %v; the third was idle for longest, the first two are at work", i, err)
 		}
+	}
+}
+
+// Where a program has all its sessions at work, it is told so, and others are
+// not. Those that are told why are bounded, too.
+func TestWhoIsRefusedIsToldWhyUntilTheyAreTooMany(t *testing.T) {
+	home := testHome(t)
+	s, _ := serving(t, ServerConfig{Home: home})
+	for range maxOfOne {
+		p := rawPeer(t, home)
+		p.hello()
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"cloudops/test/hang","params":{}}`)
+		p.message() // it says that it hangs
+	}
+	r := rawPeer(t, home)
+	r.send(helloBody)
+	if m := r.next(); m.Error == nil || m.Error.Code != CodeFull || !strings.Contains(m.Error.Message, fmt.Sprintf("process %d has %d sessions", os.Getpid(), maxOfOne)) {
+		t.Errorf("one more of a program that is at work: %+v", m.Error)
+	}
+	r.nc.Close()
+	eventually(t, "it is gone", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.sessions) == maxOfOne
+	})
+	// More of it come, of which none is served yet.
+	come := func(pid int) (*session, bool) {
+		near, far := net.Pipe()
+		t.Cleanup(func() { near.Close(); far.Close() })
+		x := newSession(s, far, peer{pid: pid})
+		in := s.admit(x)
+		if in {
+			s.users.Done()
+		}
+		return x, in
+	}
+	for i := range maxRefused + 2 {
+		if x, in := come(os.Getpid()); x.refusal == nil || in != (i < maxRefused) {
+			t.Errorf("number %d: taken in %v (%v), want the first %d told why", i+1, in, x.refusal, maxRefused)
+		}
+	}
+	if x, in := come(os.Getpid() + 1); !in || x.refusal != nil {
+		t.Errorf("another program: taken in %v, %v", in, x.refusal)
 	}
 }
 

@@ -45,7 +45,7 @@ func socketPath(home string) (string, error) {
 	return "", errors.New("placing the socket: no folder is there whose path is short enough; set TMPDIR to one")
 }
 
-// realPath is absolute and free of links as far as the path exists.
+// realPath is absolute and free of links as far as the path can be followed.
 func realPath(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func realPath(path string) (string, error) {
 		if err == nil {
 			return filepath.Join(real, strings.TrimPrefix(abs, dir)), nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+		if dir == filepath.Dir(dir) {
 			return abs, nil
 		}
 	}

@@ -46,10 +46,18 @@ func TestRequestsAreBounded(t *testing.T) {
 			case f.Anonymous || kind == reflect.Bool || kind == reflect.Map:
 			case i < 0:
 				t.Errorf("%s: nothing bounds %q", d.Name, name)
+			case d.Limits[i].Min > 0 && d.Limits[i].check(name, reflect.ValueOf("")) == nil:
+				t.Errorf("%s: %q may be empty", d.Name, name)
 			case d.Limits[i].Among == nil && d.Limits[i].Max != endless:
 				testLimit(t, d, d.Limits[i], kind)
 			}
 		}
+	}
+	if l := EstateScan.Limits[0]; l.check(l.Field, reflect.ValueOf([]string{"", strings.Repeat("x", l.Max+1)})) == nil {
+		t.Errorf("only the first of %q is bounded", l.Field)
+	}
+	if err := ExecutionList.Check([]byte(`{"limit":-1}`)); err == nil || !strings.Contains(err.Error(), "must not be negative") {
+		t.Errorf("fewer than none: %v", err)
 	}
 	if l := ConversationSend.Limits[1]; l.Field != "prompt" || l.Max != agent.LongestPrompt {
 		t.Errorf("a prompt is bounded by %d, and the agent takes %d", l.Max, agent.LongestPrompt)
