@@ -25,7 +25,22 @@ export class CancellationTokenSource {
 
 export class CancellationError extends Error {}
 
+export class ThemeColor {
+  constructor(readonly id: string) {}
+}
+export class ThemeIcon {
+  constructor(
+    readonly id: string,
+    readonly color?: ThemeColor,
+  ) {}
+}
+export const QuickPickItemKind = { Separator: -1 };
+
 export const LogLevel = { Off: 0 };
 export const Uri = { joinPath: (base: string, ...parts: string[]) => [base, ...parts].join('/') };
 export const commands = { executeCommand: vi.fn(async () => undefined) };
-export const window = { showWarningMessage: vi.fn(), registerWebviewViewProvider: () => ({ dispose() {} }) };
+export const window = {
+  showWarningMessage: vi.fn(),
+  showQuickPick: vi.fn(async (items: unknown[]): Promise<unknown> => items[0]),
+  registerWebviewViewProvider: () => ({ dispose() {} }),
+};
