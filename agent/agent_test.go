@@ -120,16 +120,13 @@ func instance(n int, name, region string) storage.Resource {
 		AccountID: "123456789012", Region: region, Service: "ec2", State: "running", Tags: map[string]string{"Name": name}, LastSynced: time.Now()}
 }
 
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
+
 func TestTheWholeTurnAgainstAWS(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	server, err := awstest.Start(ctx, filepath.Join(dir, "moto.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop()
-	estate, err := server.Seed(ctx, dir)
+	estate, err := awstest.Shared(t).Seed(ctx, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

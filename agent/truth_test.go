@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +21,9 @@ func overAWS(t *testing.T) (w *world, e *awstest.Estate, proxy *awstest.Proxy, i
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
 	dir := t.TempDir()
-	server, err := awstest.Start(ctx, filepath.Join(dir, "moto.log"))
+	server := awstest.Shared(t)
+	e, err := server.Seed(ctx, dir)
 	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	if e, err = server.Seed(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
 	ids = map[string]string{}

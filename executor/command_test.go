@@ -154,6 +154,18 @@ func TestParseRefusesWithTheReason(t *testing.T) {
 	}
 }
 
+// Where resources are scanned commands can run, in every partition.
+func TestCommandsRunInEveryRegionThatIsScanned(t *testing.T) {
+	for _, region := range []string{"us-west-2", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "eusc-de-east-1"} {
+		if !kind.IsRegion(region) {
+			t.Errorf("%s is no region for a scan", region)
+		}
+		if _, err := Vet(Command{Service: "rds", Operation: "stop-db-instance", Region: region, Parameters: map[string]any{"db-instance-identifier": "a"}}); err != nil {
+			t.Errorf("%s: %v", region, err)
+		}
+	}
+}
+
 func TestVetIsStrictAboutTypes(t *testing.T) {
 	const id = "i-0123456789abcdef0"
 	for name, c := range map[string]Command{

@@ -25,6 +25,7 @@ func TestRiskDecisions(t *testing.T) {
 	prod := map[string]string{"env": "production"}
 	odd := map[string]string{" Environment ": " PROD "}
 	stage := map[string]string{"Stage": "Production"}
+	short := map[string]string{"env": "prd"} // as chat reads it, too
 	near := map[string]string{"env": "preprod", "environment": "non-production", "team": "production"}
 	asg := map[string]string{"aws:autoscaling:groupName": "workers"}
 	node := map[string]string{"kubernetes.io/cluster/main": "owned"}
@@ -55,6 +56,7 @@ func TestRiskDecisions(t *testing.T) {
 		{"rds", "stop-db-instance", nil, repeat(1, near), RiskMedium, "stops answering"},
 		{"rds", "stop-db-instance", nil, repeat(1, prod), RiskHigh, "tagged as production"},
 		{"rds", "reboot-db-instance", nil, repeat(1, odd), RiskHigh, "tagged as production"},
+		{"rds", "reboot-db-instance", nil, repeat(1, short), RiskHigh, "tagged as production"},
 		{"rds", "stop-db-cluster", nil, repeat(1, stage), RiskHigh, "tagged as production"},
 		{"rds", "reboot-db-instance", on, repeat(1, plain), RiskHigh, "standby"},
 		{"ec2", "stop-instances", nil, repeat(2, plain), RiskHigh, "2 resources"},

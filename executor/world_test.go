@@ -21,8 +21,7 @@ import (
 // emulator is the emulated AWS of this package's tests: one server, seeded once.
 // Each test uses resources of its own.
 var emulator struct {
-	once   sync.Once
-	server *awstest.Server
+	sync.Once
 	estate *awstest.Estate
 	dir    string
 	err    error
@@ -33,9 +32,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runUntilKilled(home))
 		os.Exit(1)
 	}
-	code := m.Run()
-	if emulator.server != nil {
-		emulator.server.Stop()
+	code := awstest.Main(m)
+	if emulator.dir != "" {
 		os.RemoveAll(emulator.dir)
 	}
 	os.Exit(code)
@@ -44,23 +42,12 @@ func TestMain(m *testing.M) {
 // theAWS is the seeded server.
 func theAWS(t *testing.T) *awstest.Estate {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("it needs the emulated AWS")
-	}
-	emulator.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-		defer cancel()
-		if emulator.dir, emulator.err = os.MkdirTemp("", "executor-test"); emulator.err != nil {
-			return
+	server := awstest.Shared(t)
+	emulator.Do(func() {
+		if emulator.dir, emulator.err = os.MkdirTemp("", "executor-test"); emulator.err == nil {
+			emulator.estate, emulator.err = server.Seed(context.Background(), emulator.dir)
 		}
-		if emulator.server, emulator.err = awstest.Start(ctx, filepath.Join(emulator.dir, "moto.log")); emulator.err != nil {
-			return
-		}
-		emulator.estate, emulator.err = emulator.server.Seed(ctx, emulator.dir)
 	})
-	if errors.Is(emulator.err, awstest.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(emulator.err)
-	}
 	if emulator.err != nil {
 		t.Fatal(emulator.err)
 	}

@@ -14,7 +14,7 @@ import (
 // A scan shows its steps under the editor's token, and ends when the person
 // cancels it there.
 func TestAScanIsCancelledByItsProgress(t *testing.T) {
-	server := emulator(t)
+	server := awstest.Shared(t)
 	world := lsptest.NewWorld(t, server)
 	proxy, err := awstest.NewProxy(world.Estate.Endpoint)
 	if err != nil {
@@ -65,7 +65,7 @@ func TestAScanIsCancelledByItsProgress(t *testing.T) {
 
 // A large file is read once, and then hovered as a small one.
 func TestHoversInLargeDocuments(t *testing.T) {
-	world := lsptest.NewWorld(t, emulator(t))
+	world := lsptest.NewWorld(t, awstest.Shared(t))
 	e := world.Editor(t, true)
 	initialize(t, e, nil)
 	e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)
@@ -95,7 +95,7 @@ func TestHoversInLargeDocuments(t *testing.T) {
 // A folder that is opened or closed ends nothing that is under way: neither a
 // question nor a scan.
 func TestFoldersChangeWhileWorkIsUnderWay(t *testing.T) {
-	world := lsptest.NewWorld(t, emulator(t))
+	world := lsptest.NewWorld(t, awstest.Shared(t))
 	proxy, err := awstest.NewProxy(world.Estate.Endpoint)
 	if err != nil {
 		t.Fatal(err)

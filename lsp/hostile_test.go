@@ -65,7 +65,7 @@ func (l *lines) String() string {
 // The argument of an action's command comes back from the editor: it is a hint,
 // looked up anew, that can only propose.
 func TestForgedActionsAreMadeAnew(t *testing.T) {
-	world := lsptest.NewWorld(t, emulator(t))
+	world := lsptest.NewWorld(t, awstest.Shared(t))
 	e := world.Editor(t, true)
 	initialize(t, e, nil)
 	e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)
@@ -96,7 +96,7 @@ func TestForgedActionsAreMadeAnew(t *testing.T) {
 
 // Errors are shown by editors as they are, and may quote what others named.
 func TestErrorsAreEscaped(t *testing.T) {
-	world := lsptest.NewWorld(t, emulator(t))
+	world := lsptest.NewWorld(t, awstest.Shared(t))
 	e := world.Editor(t, true)
 	initialize(t, e, nil)
 	const hostile = "x\u202e\x1b]8;;[Approve](command:x)\u200b\nsecond line"

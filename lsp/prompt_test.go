@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudops/cloudops/executor"
 	"github.com/cloudops/cloudops/lsp/lsptest"
+	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -296,7 +297,7 @@ func TestALateAnswerIsNoAnswerToTheNextQuestion(t *testing.T) {
 // know: only those with parts for cloudops are told what they did not ask for.
 func TestOnlyEditorsWithPartsForItAreToldUnasked(t *testing.T) {
 	for capabilities, told := range map[string]bool{`{}`: false, `{"experimental":{"cloudops":{"cards":true}}}`: true} {
-		world := lsptest.NewWorld(t, emulator(t))
+		world := lsptest.NewWorld(t, awstest.Shared(t))
 		e := world.Editor(t, true)
 		initialize(t, e, map[string]any{"capabilities": json.RawMessage(capabilities)})
 		e.Call("workspace/executeCommand", map[string]any{"command": "cloudops.estate.scan"}, nil)

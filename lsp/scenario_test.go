@@ -1,7 +1,6 @@
 package lsp_test
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"testing"
@@ -13,19 +12,7 @@ import (
 var update = flag.Bool("update", false, "write what scenarios print as what they expect")
 
 func TestScenarios(t *testing.T) {
-	lsptest.Run(t, "testdata", emulator(t), *update)
+	lsptest.Run(t, "testdata", awstest.Shared(t), *update)
 }
 
-// emulator starts the AWS of the tests. Without it CI fails and others skip.
-func emulator(t *testing.T) *awstest.Server {
-	t.Helper()
-	server, err := awstest.Start(t.Context(), "")
-	if errors.Is(err, awstest.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	return server
-}
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }

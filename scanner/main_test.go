@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,40 +15,17 @@ import (
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
-var server struct {
-	sync.Once
-	*awstest.Server
-	dir string
-	err error
-}
-
 func TestMain(m *testing.M) {
 	if os.Getenv(victimVariable) != "" {
 		os.Exit(victim())
 	}
-	code := m.Run()
-	if server.Server != nil {
-		server.Stop()
-	}
-	if server.dir != "" {
-		os.RemoveAll(server.dir)
-	}
-	os.Exit(code)
+	os.Exit(awstest.Main(m))
 }
 
 // seeded is a fresh estate in AWS; the server is shared by all tests.
 func seeded(t *testing.T) *awstest.Estate {
 	t.Helper()
-	server.Do(func() {
-		if server.dir, server.err = os.MkdirTemp("", "scanner-test-"); server.err != nil {
-			return
-		}
-		server.Server, server.err = awstest.Start(context.Background(), filepath.Join(server.dir, "moto.log"))
-	})
-	if server.err != nil {
-		t.Fatal(server.err)
-	}
-	e, err := server.Seed(t.Context(), t.TempDir())
+	e, err := awstest.Shared(t).Seed(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"go.lsp.dev/jsonrpc2"
 
 	services "github.com/cloudops/cloudops/scanner/aws"
+	"github.com/cloudops/cloudops/scanner/awstest"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/seal"
 	"github.com/cloudops/cloudops/storage/storagetest"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	storagetest.ServeIfStarted()
-	os.Exit(m.Run())
+	os.Exit(awstest.Main(m))
 }
 
 // serveNull answers every hover with as many bytes as the variable says, on

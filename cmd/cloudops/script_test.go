@@ -41,15 +41,8 @@ import (
 // TestScripts runs the real binary, with a real daemon, against the emulated
 // AWS, as testdata/*.txtar say. Each script has a home and an estate of its own.
 func TestScripts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs the emulated AWS")
-	}
+	server := awstest.Shared(t)
 	binary := testBinary(t)
-	server, err := awstest.Start(t.Context(), filepath.Join(t.TempDir(), "moto.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
 	// Scripts run one after the other, since each seeds the server anew.
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {

@@ -154,18 +154,13 @@ func (p *person) saved(line string) {
 	})
 }
 
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
+
 func TestEditors(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an editor starts several programs")
 	}
-	server, err := awstest.Start(t.Context(), "")
-	if errors.Is(err, awstest.ErrNotInstalled) {
-		lsptest.Absent(t, err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := awstest.Shared(t)
 	for name, drive := range map[string]func(*testing.T, *awstest.Server){
 		"helix": helix, "eglot": eglot, "lsp-mode": lspMode, "neovim": neovim,
 	} {

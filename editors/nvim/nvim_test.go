@@ -7,7 +7,6 @@ package nvim_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,6 +21,8 @@ import (
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
 
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
+
 func TestSpecs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a spec starts several programs")
@@ -32,15 +33,7 @@ func TestSpecs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := awstest.Start(t.Context(), "")
-	if errors.Is(err, awstest.ErrNotInstalled) {
-		lsptest.Absent(t, err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-
+	server := awstest.Shared(t)
 	for _, spec := range []struct {
 		name string
 		// state is the main database's after the spec.

@@ -25,6 +25,8 @@ import (
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
 
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
+
 func TestInVSCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts VS Code and a browser")
@@ -179,15 +181,7 @@ func hostile(t testing.TB) string {
 // faults into its answers.
 func cloud(t testing.TB) (*awstest.Estate, string) {
 	t.Helper()
-	server, err := awstest.Start(t.Context(), "")
-	if errors.Is(err, awstest.ErrNotInstalled) {
-		lsptest.Absent(t, err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	estate, err := server.Seed(t.Context(), t.TempDir())
+	estate, err := awstest.Shared(t).Seed(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,37 +25,12 @@ import (
 	"github.com/cloudops/cloudops/storage/seal"
 )
 
-// emulator is the one AWS of all tests here; TestMain stops it.
-var emulator struct {
-	sync.Once
-	*awstest.Server
-	dir string
-	err error
-}
-
-func stopEmulator() {
-	if emulator.Server != nil {
-		emulator.Stop()
-	}
-	if emulator.dir != "" {
-		os.RemoveAll(emulator.dir)
-	}
-}
-
 // seeded is a fresh estate in AWS, and a home that has not scanned it.
 func seeded(t *testing.T) (e *awstest.Estate, home string) {
 	t.Helper()
-	emulator.Do(func() {
-		if emulator.dir, emulator.err = os.MkdirTemp("", "daemon-test-"); emulator.err != nil {
-			return
-		}
-		emulator.Server, emulator.err = awstest.Start(context.Background(), filepath.Join(emulator.dir, "moto.log"))
-	})
-	if emulator.err != nil {
-		t.Fatal(emulator.err)
-	}
+	server := awstest.Shared(t)
 	home = testHome(t)
-	e, err := emulator.Seed(t.Context(), t.TempDir())
+	e, err := server.Seed(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/cloudops/cloudops/scanner/awstest"
 )
 
 // TestMain lets the test program be the daemon that clients start, and a peer.
@@ -37,7 +39,7 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m,
 		goleak.Cleanup(func(code int) {
-			stopEmulator()
+			awstest.StopShared()
 			os.Exit(code)
 		}),
 		// The goroutine that reaps a started process stays as long as that does.

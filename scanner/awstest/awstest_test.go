@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -23,15 +22,13 @@ import (
 	"github.com/cloudops/cloudops/scanner/awstest"
 )
 
+func TestMain(m *testing.M) { os.Exit(awstest.Main(m)) }
+
 func TestSeedAndProxy(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	s, err := awstest.Start(ctx, filepath.Join(dir, "moto.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Stop()
+	s := awstest.Shared(t)
 	begin := time.Now()
 	e, err := s.Seed(ctx, dir)
 	if err != nil {
