@@ -181,6 +181,12 @@ func TestADamagedAuditLogIsToldWithTheList(t *testing.T) {
 	if list := call[ExecutionListResult](t, client, ExecutionList.Name, ExecutionListParams{}); !strings.Contains(list.Problem, "cloudops audit verify") {
 		t.Errorf("of a log that was changed: %q", list.Problem)
 	}
+	if log := call[AuditResult](t, client, ExecutionAudit.Name, nil); !strings.Contains(log.Problem, "cloudops audit verify") {
+		t.Errorf("the entries of a log that was changed: %q", log.Problem)
+	}
+	if status := call[StatusResult](t, client, EstateStatus.Name, nil); !strings.Contains(status.Audit, "cloudops audit verify") {
+		t.Errorf("the status of a log that was changed: %q", status.Audit)
+	}
 	if r := call[executor.Report](t, client, ExecutionVerify.Name, nil); r.OK || len(r.Problems) == 0 {
 		t.Errorf("verified: %+v", r)
 	}

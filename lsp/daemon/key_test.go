@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,24 +125,7 @@ func TestARotationGoesOnAtTheNextStart(t *testing.T) {
 // is let go while one value is left, and it is said.
 func TestAValueThatDoesNotOpenKeepsItsKey(t *testing.T) {
 	home := testHome(t)
-	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := keys.File("note").Save([]byte("what was said")); err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := os.ReadFile(filepath.Join(home, "note"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed[len(sealed)-1] ^= 1
-	if err := os.WriteFile(filepath.Join(home, "note"), sealed, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keys.Rotate(); err != nil {
-		t.Fatal(err)
-	}
+	damaged(t, home)
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
 	c := dialing(t, ClientConfig{Home: home})
 	var r KeyStatusResult
@@ -151,6 +135,79 @@ func TestAValueThatDoesNotOpenKeepsItsKey(t *testing.T) {
 	})
 	if got := uses(r); len(got) != 2 || slices.Contains(got, "audit") {
 		t.Errorf("the keys are %q", got)
+	}
+	// Who asks for new keys then waits for these, and confirms nothing.
+	again := call[KeyRotateResult](t, c, KeyRotate.Name, nil)
+	if again.Renewed || again.Resealing == nil || !strings.Contains(again.Resealing.Problem, "1 values can't be read") || again.Keys[0].ID != r.Keys[0].ID {
+		t.Errorf("asked again: %+v", again)
+	}
+}
+
+// Earlier keys open the records of the audit log, so they stay while that does
+// not hold.
+func TestAnAuditLogThatDoesNotHoldKeepsTheKeys(t *testing.T) {
+	home := testHome(t)
+	_, stop := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	dialing(t, ClientConfig{Home: home})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(filepath.Dir(home), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "audit.log"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home})
+	eventually(t, "it is said what keeps the keys", func() bool {
+		r := call[KeyStatusResult](t, c, KeyStatus.Name, nil)
+		return r.Resealing != nil && strings.Contains(r.Resealing.Problem, "cloudops audit verify")
+	})
+	if got := uses(call[KeyStatusResult](t, c, KeyStatus.Name, nil)); len(got) != 2 || slices.Contains(got, "audit") {
+		t.Errorf("the keys are %q", got)
+	}
+}
+
+// The card of a rotation says what becomes of the recovery file, and what was
+// exported or rotated is on record.
+func TestARotationTellsOfTheRecoveryFile(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	var card string
+	cfg := typing(home, nil)
+	cfg.Confirm = func(ctx context.Context, p ConfirmParams) (ConfirmResult, error) {
+		card = strings.Join(p.Details, "\n")
+		return typed("")(ctx, p)
+	}
+	c := dialing(t, cfg)
+	export, err := seal.NewExport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	call[KeyRotateResult](t, c, KeyRotate.Name, nil)
+	if !strings.Contains(card, "No recovery file was made yet") {
+		t.Errorf("without one: %s", card)
+	}
+	call[KeyExportResult](t, c, KeyExport.Name, KeyExportParams{Recipient: export.Recipient()})
+	refused(t, dialing(t, ClientConfig{Home: home}), CodeRefused, "nothing was exported", KeyExported.Name, nil)
+	call[KeyStatusResult](t, c, KeyExported.Name, nil)
+	r := call[KeyRotateResult](t, c, KeyRotate.Name, nil)
+	if !strings.Contains(card, "does not hold the new key") || r.Covered {
+		t.Errorf("with one: %s, covered %v", card, r.Covered)
+	}
+	var log []string
+	for _, e := range call[AuditResult](t, c, ExecutionAudit.Name, nil).Entries {
+		log = append(log, e.Text)
+	}
+	for _, want := range []string{"the keys were rotated: key ", "everything is sealed anew under key " + r.Keys[0].ID, "a recovery file was made with the keys up to "} {
+		if !strings.Contains(strings.Join(log, "\n"), want) {
+			t.Errorf("the audit log lacks %q: %q", want, log)
+		}
 	}
 }
 

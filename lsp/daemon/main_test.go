@@ -21,10 +21,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cloudops/cloudops/scanner/awstest"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
-// TestMain lets the test program be the daemon that clients start, and a peer.
+// TestMain lets the test program be the daemon that clients start, a peer and a
+// Qdrant.
 func TestMain(m *testing.M) {
+	storagetest.ServeIfStarted()
 	if len(os.Args) == 2 && os.Args[1] == "daemon" {
 		os.Exit(testDaemon(os.Getenv("CLOUDOPS_HOME")))
 	}
