@@ -124,7 +124,9 @@ func TestAMovedStoreIsOpenedByTheNextDaemon(t *testing.T) {
 	if r.From != "embedded" || r.To != "remote" || len(r.Collections) != 2 || !slices.Equal(committed, []string{"remote"}) {
 		t.Errorf("moved %+v, committed %q", r, committed)
 	}
-	if !slices.ContainsFunc(log, func(e executor.Entry) bool { return strings.Contains(e.Text, "moved from mode embedded to mode remote") }) {
+	if !slices.ContainsFunc(log, func(e executor.Entry) bool {
+		return strings.Contains(e.Text, "moved from mode embedded to mode remote")
+	}) {
 		t.Errorf("when it was put into force the audit log had %+v", log)
 	}
 	for _, want := range []string{"30 resources", "in the clear", "http://" + there.Address, "Ctrl-C"} {
