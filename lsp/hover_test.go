@@ -46,9 +46,15 @@ func piped(tb testing.TB) (toServer io.WriteCloser, replies *bufio.Reader) {
 // overPipes is what piped serves.
 func overPipes(tb testing.TB) (s *server, toServer, fromServer *os.File) {
 	tb.Helper()
+	return overPipesAs(tb, func(in io.Reader) io.Reader { return in })
+}
+
+// overPipesAs has the server see its input in another way.
+func overPipesAs(tb testing.TB, as func(io.Reader) io.Reader) (s *server, toServer, fromServer *os.File) {
+	tb.Helper()
 	in, toServer := pipe(tb)
 	fromServer, out := pipe(tb)
-	s = newServer(context.Background(), Config{In: in, Out: out, Dial: func(context.Context, daemon.ClientConfig) (*daemon.Client, error) {
+	s = newServer(context.Background(), Config{In: as(in), Out: out, Dial: func(context.Context, daemon.ClientConfig) (*daemon.Client, error) {
 		return nil, errors.New("no daemon")
 	}})
 	s.records.known[remembered] = answered{named: &named{records: []storage.Record{{

@@ -22,7 +22,7 @@ func (s *server) initialize(_ context.Context, p *protocol.InitializeParams) (*p
 	s.settings.set(fromInitialize, p.InitializationOptions, s.log)
 	// Until this is answered LSP forbids most of what the daemon's news lead to.
 	workspaces := folders(p)
-	s.stream.next = func() { s.link.open(workspaces, can.kind.asks == asksCard) }
+	s.stream.Next(func() { s.link.open(workspaces, can.kind.asks == asksCard) })
 	if p.ProcessID != nil {
 		s.follow(int(*p.ProcessID))
 	}

@@ -47,7 +47,7 @@ type server struct {
 	version string
 	log     *slog.Logger
 	table   map[string]method
-	stream  *stream
+	stream  *wire.Stdio
 	conn    jsonrpc2.Conn
 	editor  protocol.Client
 	// ctx ends with the connection. Whatever outlives one message derives from it.
@@ -91,7 +91,7 @@ func newServer(ctx context.Context, cfg Config) *server {
 	s := &server{
 		version: cfg.Version,
 		log:     cfg.Log,
-		stream:  newStream(cfg.In, cfg.Out),
+		stream:  wire.NewStdio(cfg.In, cfg.Out),
 		asking:  make(chan struct{}, 1),
 		pull:    make(chan struct{}, 1),
 		running: wire.Calls{Most: maxCalls},
@@ -101,14 +101,14 @@ func newServer(ctx context.Context, cfg Config) *server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.ctx, s.stop = context.WithCancel(ctx)
-	s.stream.abandon, s.stream.out.gone = s.stop, s.stop
+	s.stream.Gone = s.stop
 	s.table = map[string]method{}
 	for _, f := range features() {
 		s.table[f.method] = f.serve
 	}
 	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec))
 	s.editor = protocol.ClientDispatcher(s.conn)
-	s.stream.answered = s.asked.answered
+	s.stream.Answered = s.asked.answered
 	s.records = newRecords(s.resolve)
 	s.notes = newNotes(s.forward)
 	s.link = newLink(s, cfg)
@@ -136,8 +136,8 @@ func (s *server) serve() error {
 		return nil
 	case s.exited:
 		return ErrNoShutdown
-	case errors.Is(s.stream.out.failure(), errUnread):
-		return errUnread
+	case errors.Is(s.stream.Failure(), wire.ErrUnread):
+		return wire.ErrUnread
 	case s.ctx.Err() != nil:
 		return nil
 	}

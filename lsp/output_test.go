@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.lsp.dev/protocol"
+
+	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 const handshake = `{"processId":null,"rootUri":null,"capabilities":{}}`
@@ -85,7 +87,7 @@ func TestTheEndIsNeverHeldUp(t *testing.T) {
 // reads again, and then nothing is lost.
 func TestUnreadAnswersAreBounded(t *testing.T) {
 	s, toServer, fromServer := overPipes(t)
-	s.stream.out.most, s.stream.out.patience = 64<<10, time.Hour
+	s.stream.Bound(64<<10, time.Hour)
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
 	const calls = 3000
@@ -97,12 +99,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 		}
 		written <- err
 	}()
-	unread := func() int {
-		s.stream.out.mu.Lock()
-		defer s.stream.out.mu.Unlock()
-		return s.stream.out.unread
-	}
-	for end := time.Now().Add(time.Minute); unread() < 60<<10; {
+	for end := time.Now().Add(time.Minute); s.stream.Unread() < 60<<10; {
 		if time.Now().After(end) {
 			t.Fatal("nothing piles up")
 		}
@@ -115,7 +112,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	}
 	replies := bufio.NewReader(fromServer)
 	for id := range calls + 1 {
-		if n := unread(); n > 64<<10 {
+		if n := s.stream.Unread(); n > 64<<10 {
 			t.Fatalf("%d bytes are unread", n)
 		}
 		if got, want := reply(t, replies), fmt.Sprintf(`"id":%d,`, id); !strings.Contains(got, want) {
@@ -133,11 +130,10 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 }
 
 func TestAnEditorThatNeverReadsIsGivenUp(t *testing.T) {
-	s, toServer, fromServer := overPipes(t)
+	s, toServer, fromServer := overPipesAs(t, func(in io.Reader) io.Reader { return struct{ io.Reader }{in} }) // as standard input, which can't be interrupted
 	defer fromServer.Close()
 	defer toServer.Close()
-	s.stream.out.most, s.stream.out.patience = 64<<10, 50*time.Millisecond
-	s.stream.closer = nil // as standard input, which can't be interrupted
+	s.stream.Bound(64<<10, 50*time.Millisecond)
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
 	go func() {
@@ -146,7 +142,7 @@ func TestAnEditorThatNeverReadsIsGivenUp(t *testing.T) {
 			err = ask(toServer, id, protocol.MethodTextDocumentHover, hoverAt(500))
 		}
 	}()
-	if err := ended(t, served); !errors.Is(err, errUnread) {
+	if err := ended(t, served); !errors.Is(err, wire.ErrUnread) {
 		t.Errorf("it ended with %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func (s *server) exit(context.Context, *protocol.LSPAny) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exited = true
-	s.stream.left = true
+	s.stream.Leave()
 	return nil, nil
 }
 

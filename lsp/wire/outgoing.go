@@ -15,8 +15,8 @@ const (
 	MaxQueued = 4 << 20
 )
 
-// errUnread: the peer left too many notifications unread.
-var errUnread = errors.New("the other end does not read what it is sent")
+// ErrUnread: the other end left too much unread.
+var ErrUnread = errors.New("the other end does not read what it is sent")
 
 // outgoing is what waits to be written to one peer, in order. Replies and calls
 // wait until they are out; notifications never do, so that a peer that doesn't
@@ -82,8 +82,8 @@ func (o *outgoing) note(topic string, body []byte) error {
 		}
 	}
 	if o.notes > 0 && o.notes+len(f.bytes) > MaxQueued {
-		go o.fail(errUnread)
-		return errUnread
+		go o.fail(ErrUnread)
+		return ErrUnread
 	}
 	o.queue = append(o.queue, f)
 	o.notes += len(f.bytes)

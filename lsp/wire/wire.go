@@ -1,13 +1,13 @@
 // Package wire is JSON-RPC for both of its users: the language server, on an
 // editor's pipes, and the daemon with its clients, on a socket.
 //
-// Its entries are Conn, a whole connection over a socket, and the parts that it
-// shares with the server on pipes: Reader (framing), Calls, Guard, Codec, and how
-// messages and parameters are read. Two things differ on purpose. A Reader is
-// lenient towards editors, some of which miscount: it skips what is malformed and
-// goes on; towards sockets it ends the connection. And what an editor leaves
-// unread holds up the reading from it, while a socket's peer that does not read is
-// dropped, so that it holds up nobody else: each has a writer of its own.
+// Its entries are Conn, a whole connection over a socket, and Stdio, a stream over
+// an editor's pipes, which share Reader (framing), Calls, Guard, Codec, and how
+// messages and parameters are read. Two things differ on purpose. Towards editors,
+// some of which miscount, a Reader is lenient: it skips what is malformed and goes
+// on; towards sockets it ends the connection. And what an editor leaves unread holds
+// up the reading from it, while a socket's peer that does not read is dropped, so
+// that it holds up nobody else: each has a writer of its own.
 //
 // Invariants: a length alone costs no memory; nothing that a peer sends, and no
 // panic in a handler, ends more than one request or one connection; errors never

@@ -1,4 +1,4 @@
-package lsp
+package wire
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ const (
 func readAll(tb testing.TB, in string) (methods []string, out string) {
 	tb.Helper()
 	var b bytes.Buffer
-	s := newStream(strings.NewReader(in), &b)
+	s := NewStdio(strings.NewReader(in), &b)
 	for {
 		m, _, err := s.Read(context.Background())
 		if errors.Is(err, io.EOF) {

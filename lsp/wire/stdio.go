@@ -1,4 +1,4 @@
-package lsp
+package wire
 
 import (
 	"bytes"
@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
-	"go.lsp.dev/protocol"
-
-	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 const (
@@ -25,37 +22,61 @@ const (
 	grace = time.Second
 )
 
-// stream frames messages as LSP does. Unlike jsonrpc2's own it outlives
-// malformed input: the sender is told, and reading goes on with the next
+// Stdio is a jsonrpc2.Stream over an editor's pipes. Unlike the library's own it
+// outlives malformed input: the sender is told, and reading goes on with the next
 // message that can be made out.
-type stream struct {
+type Stdio struct {
+	// Answered, if set, is told of each answer to a call of ours.
+	Answered func(jsonrpc2.ID)
+	// Gone ends the calls that are still under way when the editor has left, or was
+	// given up.
+	Gone func()
+
 	closer io.Closer
 
 	// These belong to the goroutine that reads, and to the handlers that run on it.
-	in *wire.Reader
+	in *Reader
 	// left ends the input before its end: the editor sent exit.
 	left bool
-	// answered, if set, is told of each answer to a call of ours.
-	answered func(jsonrpc2.ID)
 	// next, if set, is done once before the next message is read, which is after
 	// the answer to the last one was written.
 	next func()
 
 	out *output
-	// abandon ends the calls that are still under way after the input ended.
-	abandon func()
 }
 
-func newStream(in io.Reader, out io.Writer) *stream {
-	s := &stream{out: newOutput(out), abandon: func() {}}
-	s.in = wire.Lenient(in, maxMessage, func(why string) { s.complain(nil, jsonrpc2.ParseError, why) })
+// NewStdio reads from in and writes to out.
+func NewStdio(in io.Reader, out io.Writer) *Stdio {
+	s := &Stdio{out: newOutput(out), Gone: func() {}}
+	s.out.gone = func() { s.Gone() }
+	s.in = Lenient(in, maxMessage, func(why string) { s.complain(nil, jsonrpc2.ParseError, why) })
 	s.closer, _ = in.(io.Closer)
 	return s
 }
 
+// Bound sets how many bytes may wait for an editor that doesn't read, and how long
+// it may take nothing of them.
+func (s *Stdio) Bound(unread int, stall time.Duration) { s.out.most, s.out.patience = unread, stall }
+
+// Unread is how many bytes wait.
+func (s *Stdio) Unread() int {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.unread
+}
+
+// Leave ends the input before its end, and Next has something done once before the
+// next message is read, which is after the answer to the last one was written. Both
+// are for handlers that run on the goroutine that reads.
+func (s *Stdio) Leave()        { s.left = true }
+func (s *Stdio) Next(f func()) { s.next = f }
+
+// Failure is why nothing can be written any more, if so.
+func (s *Stdio) Failure() error { return s.out.failure() }
+
 // Read returns the next well-formed message. At the end of the input it waits
 // a moment for calls under way, since afterwards nothing can be written.
-func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
+func (s *Stdio) Read(context.Context) (jsonrpc2.Message, int64, error) {
 	for {
 		if s.left {
 			return nil, 0, s.end(io.EOF)
@@ -65,14 +86,14 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 			s.next = nil
 		}
 		body, err := s.in.Frame()
-		if bad, ok := errors.AsType[*wire.Malformed](err); ok {
+		if bad, ok := errors.AsType[*Malformed](err); ok {
 			s.complain(nil, jsonrpc2.ParseError, bad.Error())
 			continue
 		}
 		if err != nil {
 			return nil, 0, s.end(err)
 		}
-		msg, err := wire.DecodeMessage(body)
+		msg, err := DecodeMessage(body)
 		switch {
 		case errors.Is(err, jsonrpc2.ErrParse):
 			s.complain(nil, jsonrpc2.ParseError, "the message is not JSON")
@@ -88,8 +109,8 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 			if n, ok := m.ID().Number(); ok {
 				id := jsonrpc2.NewNumberID(n - ownIDs)
 				msg = jsonrpc2.NewResponse(id, m.Result(), m.Err())
-				if s.answered != nil {
-					s.answered(id)
+				if s.Answered != nil {
+					s.Answered(id)
 				}
 			}
 		}
@@ -99,11 +120,11 @@ func (s *stream) Read(context.Context) (jsonrpc2.Message, int64, error) {
 
 // end lets what is under way be answered, for a moment. What is not by then, or
 // not read by the editor, holds up the end no longer.
-func (s *stream) end(err error) error {
+func (s *Stdio) end(err error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if !s.out.settle(ctx) {
-		s.abandon()
+		s.Gone()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return io.EOF
@@ -127,12 +148,12 @@ func idOf(body []byte) json.RawMessage {
 	return m.ID
 }
 
-func (s *stream) complain(id json.RawMessage, code jsonrpc2.Code, why string) {
-	_ = s.out.send(wire.Complaint(id, code, why), false) // a reader that left is noticed by the next Read
+func (s *Stdio) complain(id json.RawMessage, code jsonrpc2.Code, why string) {
+	_ = s.out.send(Complaint(id, code, why), false) // a reader that left is noticed by the next Read
 }
 
 // Write sends one message, also for requests that were cancelled.
-func (s *stream) Write(_ context.Context, msg jsonrpc2.Message) (int64, error) {
+func (s *Stdio) Write(_ context.Context, msg jsonrpc2.Message) (int64, error) {
 	body, err := jsonrpc2.EncodeMessage(msg)
 	if err != nil {
 		return 0, err
@@ -164,7 +185,7 @@ func withOwnID(body []byte) ([]byte, error) {
 		}
 	case *jsonrpc2.Notification:
 		var p struct{ ID int64 }
-		if m.Method() == protocol.MethodCancelRequest && json.Unmarshal(m.Params(), &p) == nil {
+		if m.Method() == Cancel && json.Unmarshal(m.Params(), &p) == nil {
 			return jsonrpc2.EncodeMessage(jsonrpc2.NewNotification(m.Method(), fmt.Appendf(nil, `{"id":%d}`, p.ID+ownIDs)))
 		}
 	}
@@ -172,7 +193,7 @@ func withOwnID(body []byte) ([]byte, error) {
 }
 
 // Close ends the input, where it can be closed.
-func (s *stream) Close() error {
+func (s *Stdio) Close() error {
 	if s.closer == nil {
 		return nil
 	}

@@ -1,14 +1,11 @@
-package lsp
+package wire
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/cloudops/cloudops/lsp/wire"
 )
 
 const (
@@ -20,9 +17,6 @@ const (
 	// chunk is how much is written at once.
 	chunk = 64 << 10
 )
-
-// errUnread: the editor doesn't read what it is sent.
-var errUnread = errors.New("the editor does not read what it is sent")
 
 // output is what waits to be written to the editor, in order.
 type output struct {
@@ -36,7 +30,7 @@ type output struct {
 	gone func()
 
 	mu     sync.Mutex // guards what follows
-	queue  []outgoing
+	queue  []letter
 	unread int // bytes that wait
 	// unanswered counts the calls that were read, and whose answer was not
 	// written yet.
@@ -48,8 +42,8 @@ type output struct {
 	moved chan struct{}
 }
 
-// outgoing is one message with its header.
-type outgoing struct {
+// letter is one message with its header.
+type letter struct {
 	frame  []byte
 	answer bool
 }
@@ -72,7 +66,7 @@ func (o *output) read() {
 // send leaves a message to be written. It waits only where too much is unread
 // already; an editor that then takes nothing is given up.
 func (o *output) send(body []byte, answer bool) error {
-	frame := wire.Framed(body)
+	frame := Framed(body)
 	if err := o.room(len(frame)); err != nil {
 		return err
 	}
@@ -88,7 +82,7 @@ func (o *output) send(body []byte, answer bool) error {
 		}
 		return nil
 	}
-	o.queue = append(o.queue, outgoing{frame, answer})
+	o.queue = append(o.queue, letter{frame, answer})
 	o.unread += len(frame)
 	if !o.writing {
 		o.writing = true
@@ -111,7 +105,7 @@ func (o *output) room(n int) error {
 		case <-timer.C:
 			o.mu.Lock()
 			if moved == o.moved && o.err == nil {
-				o.fail(errUnread)
+				o.fail(ErrUnread)
 				o.gone()
 			}
 		}
@@ -133,7 +127,7 @@ func (o *output) drain() {
 	defer o.mu.Unlock()
 	for o.err == nil && len(o.queue) > 0 {
 		m := o.queue[0]
-		o.queue[0] = outgoing{}
+		o.queue[0] = letter{}
 		o.queue = o.queue[1:]
 		for len(m.frame) > 0 && o.err == nil {
 			part := m.frame[:min(len(m.frame), chunk)]
