@@ -1,12 +1,10 @@
 package lsp
 
 import (
-	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cloudops/cloudops/storage/index"
 )
@@ -93,30 +91,20 @@ func (d *document) at(offset int) []index.Token {
 	return tokens
 }
 
-// across returns, for the beginning of a part of the text and of each word in
-// it, the tokens that cover that place, as at does. They are at most so many. An
-// empty part is one place.
-func (d *document) across(start, end, most int) [][]index.Token {
-	if end <= start {
-		return [][]index.Token{d.at(start)}
-	}
-	var places [][]index.Token
-	text := d.text()
-	for at, n := start, 0; at < end && n < most; at++ {
-		if at > start && (!inWord(text[at]) || inWord(text[at-1])) {
-			continue
-		}
-		tokens := slices.DeleteFunc(d.at(at), func(t index.Token) bool { return t.End <= at })
-		if len(tokens) > 0 {
-			places = append(places, tokens)
-			n += len(tokens)
-		}
-	}
-	return places
-}
+// surroundings is more than any token is long, in bytes.
+const surroundings = 4 << 10
 
-func inWord(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= utf8.RuneSelf
+// within calls f with the tokens that a part of the text touches, line by line,
+// until it is false.
+func (d *document) within(start, end int, f func(index.Token) bool) {
+	first, _ := d.line(d.lineOf(start))
+	_, last := d.line(d.lineOf(end))
+	// Of a long line no more is read than a token that reaches in can be long.
+	first, last = max(first, start-surroundings), min(last, end+surroundings)
+	index.Each(d.text()[first:last], func(t index.Token) bool {
+		t.Start, t.End = t.Start+first, t.End+first
+		return t.End <= start || t.Start >= end || f(t)
+	})
 }
 
 // documents are the editor's open files. They live here alone, whatever

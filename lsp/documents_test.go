@@ -1,6 +1,8 @@
 package lsp
 
 import (
+	"context"
+	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -11,6 +13,9 @@ import (
 	"unicode/utf8"
 
 	"go.lsp.dev/protocol"
+
+	"github.com/cloudops/cloudops/storage"
+	"github.com/cloudops/cloudops/storage/index"
 )
 
 func TestPositions(t *testing.T) {
@@ -275,6 +280,39 @@ func TestManyEditsCopyLittle(t *testing.T) {
 	}
 }
 
+// A long part mentions what stands at its end, and what is named within a longer
+// name once.
+func TestMentionsOfALongPart(t *testing.T) {
+	const arn = "arn:aws:rds:eu-west-1:1:db:db-3"
+	s := newServer(t.Context(), Config{In: strings.NewReader(""), Out: io.Discard})
+	t.Cleanup(s.finish)
+	s.records = newRecords(func(context.Context, []string, bool) (answers, error) {
+		one := []storage.Record{{Key: storage.Key{ID: "db-3"}}}
+		return answers{Records: map[string][]storage.Record{arn: one, "db-3": one}}, nil
+	})
+	text := strings.Repeat("nothing here\n", 10_000) + "x = \"" + arn + "\" # db-3\n"
+	var got []string
+	for _, m := range s.mentioned(t.Context(), newDocument("u", 1, text), 0, len(text), false) {
+		got = append(got, text[m.Start:m.End])
+	}
+	if want := []string{arn, "db-3"}; !slices.Equal(got, want) {
+		t.Errorf("it mentions %q, want %q", got, want)
+	}
+}
+
+// In a line of any length a selection touches what is in it, at its end too.
+func TestASelectionInALongLine(t *testing.T) {
+	text := strings.Repeat(`"i-0123456789abcdef0", `, 100_000)
+	d := newDocument("file:///a", 1, text)
+	for _, at := range []int{0, 23 * 50_000, len(text) - 23} {
+		got := map[string]bool{}
+		d.within(at, at+20, func(t index.Token) bool { got[t.Text] = true; return true })
+		if len(got) != 1 || !got["i-0123456789abcdef0"] {
+			t.Errorf("at %d it touches %v", at, got)
+		}
+	}
+}
+
 // typed is a large text after one edit in each of many notifications.
 func typed(d *document, edits []edit) *document {
 	for i, e := range edits {
@@ -403,21 +441,22 @@ func TestASelectionTouchesTheNamesInIt(t *testing.T) {
 	} {
 		start := strings.Index(text, selected)
 		got := map[string]bool{}
-		for _, place := range d.across(start, start+len(selected), 1000) {
-			for _, token := range place {
-				if text[token.Start:token.End] != token.Text {
-					t.Fatalf("%q is not at %d", token.Text, token.Start)
-				}
-				got[token.Text] = true
+		d.within(start, start+len(selected), func(token index.Token) bool {
+			if text[token.Start:token.End] != token.Text {
+				t.Fatalf("%q is not at %d", token.Text, token.Start)
 			}
-		}
+			got[token.Text] = true
+			return true
+		})
 		for _, name := range names {
 			if slices.Contains(want, name) != got[name] {
 				t.Errorf("%q: %q is touched: %v", selected, name, got[name])
 			}
 		}
 	}
-	if got := d.across(0, len(text), 3); len(got) > 3 {
-		t.Errorf("%d places where 3 tokens were wanted", len(got))
+	n := 0
+	d.within(0, len(text), func(index.Token) bool { n++; return n < 3 })
+	if n != 3 {
+		t.Errorf("%d tokens where 3 were wanted", n)
 	}
 }

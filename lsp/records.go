@@ -110,11 +110,11 @@ func (r *records) wake() {
 	signal(r.changed)
 }
 
-// recall returns what places mention, unless that takes asking.
-func (r *records) recall(places [][]index.Token, actions bool) (found []mention, all bool) {
+// recall is longest of what is known without asking.
+func (r *records) recall(tokens []index.Token, actions bool) (found []mention, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return mentions(places, func(token string) (*named, bool) { return r.recalled(token, actions) })
+	return longest(tokens, func(token string) (*named, bool) { return r.recalled(token, actions) })
 }
 
 // lookup returns what the tokens name, and what may be done to that if that is

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -12,12 +13,8 @@ import (
 	"github.com/cloudops/cloudops/storage/index"
 )
 
-const (
-	// patience is how long an answer waits for the daemon before it does without.
-	patience = time.Second
-	// maxRange is how far into a part of a document resources are looked for, in bytes.
-	maxRange = 32 << 10
-)
+// patience is how long an answer waits for the daemon before it does without.
+const patience = time.Second
 
 // snapshot is what an answer about a document is made of: one revision of it,
 // the resources that the part in question mentions, and what the editor can show
@@ -45,18 +42,26 @@ type mention struct {
 // means no mentions.
 func about[P any](f feature, part func(*P) area, answer func(*snapshot, *P) (any, error)) feature {
 	f.serve = inOrder(func(s *server, p *P) (known any, rest work, err error) {
-		a := part(p)
-		x := s.snapshot(f.setting, a)
-		if x.start == x.end {
-			found, all := s.records.recall([][]index.Token{x.at(x.start)}, f.actions)
-			if all {
-				x.mentions = found
-				known, err = answer(x, p)
-				return known, nil, err
-			}
+		x := s.snapshot(f.setting, part(p))
+		if x.start < x.end {
+			return nil, func(ctx context.Context) (any, error) {
+				x.mentions = s.mentioned(ctx, x.document, x.start, x.end, f.actions)
+				return answer(x, p)
+			}, nil
+		}
+		tokens := x.at(x.start)
+		if m, all := s.records.recall(tokens, f.actions); all {
+			x.mentions = m
+			known, err = answer(x, p)
+			return known, nil, err
 		}
 		return nil, func(ctx context.Context) (any, error) {
-			x.mentions = s.mentioned(ctx, x.across(x.start, x.end, maxTokens), f.actions)
+			texts := make([]string, len(tokens))
+			for i, t := range tokens {
+				texts[i] = t.Text
+			}
+			names := s.names(ctx, texts, f.actions)
+			x.mentions, _ = longest(tokens, func(token string) (*named, bool) { return names[token], true })
 			return answer(x, p)
 		}, nil
 	})
@@ -72,48 +77,65 @@ func (s *server) snapshot(setting string, a area) *snapshot {
 	}
 	x := &snapshot{document: d, can: s.can(), readOnly: s.settings.readOnly()}
 	x.start = d.offset(a.start, x.can.encoding)
-	x.end = min(max(x.start, d.offset(a.end, x.can.encoding)), x.start+maxRange)
+	x.end = max(x.start, d.offset(a.end, x.can.encoding))
 	return x
 }
 
-// mentioned asks the daemon for what is not known.
-func (s *server) mentioned(ctx context.Context, places [][]index.Token, actions bool) []mention {
-	var texts []string
-	for _, tokens := range places {
-		for _, t := range tokens {
-			texts = append(texts, t.Text)
-		}
-	}
-	slices.Sort(texts)
+// names asks the daemon for what is not known of tokens.
+func (s *server) names(ctx context.Context, tokens []string, actions bool) map[string]*named {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	known, err := s.records.lookup(ctx, slices.Compact(texts), actions)
+	names, err := s.records.lookup(ctx, tokens, actions)
 	if err != nil {
 		s.log.Debug("looking up what a document mentions", "error", err)
 	}
-	found, _ := mentions(places, func(token string) (*named, bool) { return known[token], true })
-	return found
+	return names
 }
 
-// mentions are what places mention, unless something of it is not known.
-func mentions(places [][]index.Token, find func(token string) (*named, bool)) (found []mention, known bool) {
-	for _, tokens := range places {
-		for _, t := range tokens {
-			n, ok := find(t.Text)
-			if !ok {
-				return nil, false
-			}
-			if n == nil {
-				continue
-			}
-			// One token covers each of its words.
-			if last := len(found) - 1; last < 0 || found[last].Token != t {
-				found = append(found, mention{t, n})
-			}
-			break
+// longest is the mention at a place: by the first of its tokens, which are the
+// longest first, that names any resource. known is false where that takes asking.
+func longest(tokens []index.Token, find func(token string) (*named, bool)) (found []mention, known bool) {
+	for _, t := range tokens {
+		n, ok := find(t.Text)
+		if !ok {
+			return nil, false
+		}
+		if n != nil {
+			return []mention{{t, n}}, true
 		}
 	}
-	return found, true
+	return nil, true
+}
+
+// mentioned finds what a part of a document mentions: each token there that names
+// resources and is not within a longer one that does. Of very many tokens the
+// first are looked up.
+func (s *server) mentioned(ctx context.Context, d *document, start, end int, actions bool) []mention {
+	var texts []string
+	seen := map[string]bool{}
+	d.within(start, end, func(t index.Token) bool {
+		if !seen[t.Text] {
+			seen[t.Text] = true
+			texts = append(texts, t.Text)
+		}
+		return len(texts) < maxTokens
+	})
+	names := s.names(ctx, texts, actions)
+	var all []mention
+	d.within(start, end, func(t index.Token) bool {
+		if n := names[t.Text]; n != nil {
+			all = append(all, mention{t, n})
+		}
+		return true
+	})
+	slices.SortFunc(all, func(a, b mention) int { return cmp.Or(a.Start-b.Start, b.End-a.End) })
+	found := all[:0]
+	for _, m := range all {
+		if n := len(found); n == 0 || m.End > found[n-1].End {
+			found = append(found, m)
+		}
+	}
+	return found
 }
 
 // resource is one that a document mentions, with what may be done to it.

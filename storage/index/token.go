@@ -37,22 +37,27 @@ type Token struct {
 func Tokens(text string, max int) []string {
 	seen := make(map[string]struct{}, min(len(text)/16, 1<<14))
 	var found []string
-	add := func(s string) bool {
-		if _, dup := seen[s]; !dup {
-			seen[s] = struct{}{}
-			found = append(found, s)
+	Each(text, func(t Token) bool {
+		if _, dup := seen[t.Text]; !dup {
+			seen[t.Text] = struct{}{}
+			found = append(found, t.Text)
 		}
 		return max <= 0 || len(found) < max
-	}
+	})
+	return found
+}
+
+// Each calls f with the candidates of a text wherever they stand, line by line,
+// until it is false. See Tokens.
+func Each(text string, f func(Token) bool) {
 	var c cutter
 	for start := 0; start < len(text); {
 		end := start + lineEnd(text[start:])
-		if !c.line(text, start, end, add) {
+		if !c.line(text, start, end, f) {
 			break
 		}
 		start = end + 1
 	}
-	return found
 }
 
 // At returns the candidates around a byte offset of a line, longest first: those
@@ -257,10 +262,10 @@ type cutter struct {
 }
 
 // line cuts one line. It stops, and is false, once add is.
-func (c *cutter) line(text string, start, end int, add func(string) bool) bool {
+func (c *cutter) line(text string, start, end int, add func(Token) bool) bool {
 	more := true
 	emit := func(s, e int) bool {
-		more = more && add(text[s:e])
+		more = more && add(Token{text[s:e], s, e})
 		return more
 	}
 	emitAll := func(s, e int) { emit(s, e) }
