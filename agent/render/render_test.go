@@ -96,7 +96,6 @@ func surfaces() map[string]func(string) string {
 		"table":             func(s string) string { return Table([]string{"NAME", "STATE"}, [][]string{{s, "x"}, {"x", s}}) },
 		"hover":             func(s string) string { return Hover([]storage.Record{record(s)}, []string{s}, now) },
 		"hover-plain":       func(s string) string { return HoverPlain([]storage.Record{record(s)}, []string{s}, now) },
-		"resource-markdown": func(s string) string { return ResourceMarkdown(whole(s)) },
 		"resource-terminal": func(s string) string { return ResourceTerminal(whole(s)) },
 		"card-terminal":     func(s string) string { return CardTerminal(plan(s), 80) },
 		"card-notification": func(s string) string { return CardNotification(executor.Prompt{Plan: plan(s)}) },
@@ -194,9 +193,7 @@ func checkSurfaces(t *testing.T, name string) {
 	checkProse(t, name)
 	checkCode(t, name)
 	checkJSON(t, name)
-	for _, surface := range []string{"hover", "resource-markdown"} {
-		checkTame(t, surface, all[surface](name))
-	}
+	checkTame(t, "hover", all["hover"](name))
 	for _, surface := range []string{"notification", "card-notification", "card-notice", "card-end"} {
 		if n := all[surface](name); strings.Contains(n, "](") {
 			t.Errorf("%s has a link: %q", surface, n)

@@ -159,13 +159,9 @@ func tags(st style, all map[string]string, n int) string {
 	return strings.Join(s, ", ")
 }
 
-// ResourceMarkdown is all that is known of a resource, as Markdown.
-func ResourceMarkdown(r storage.Resource) string { return resource(markdown(), r) }
-
 // ResourceTerminal is all that is known of a resource, for a terminal.
-func ResourceTerminal(r storage.Resource) string { return resource(plain(), r) }
-
-func resource(st style, r storage.Resource) string {
+func ResourceTerminal(r storage.Resource) string {
+	st := plain()
 	lines := heading(st, r.Type, r.Name, r.ID)
 	add := func(name, value string) {
 		if value != "" {

@@ -2,9 +2,7 @@
 // or tag belongs to which resource.
 //
 // Its entries are Index (the compact table, loaded from one sealed cache file)
-// and Tokens, Phrases and At (which parts of a text may name a resource).
-// Documents and prompts use the same tokeniser, so what a hover finds, chat
-// finds too.
+// and Tokens and At (which parts of a document may name a resource).
 //
 // Invariants: a look-up touches neither network nor disk; a text is tokenised
 // and its candidates looked up, it is never searched for every known name;

@@ -13,8 +13,6 @@ const (
 	maxIdentifier = 2048
 	// maxQuoted is the longest quoted candidate; a tag value has 256 characters.
 	maxQuoted = 1024
-	// maxPrompt is how much of a prompt is read for phrases.
-	maxPrompt = 64 << 10
 	// maxParts is how many places of one run a candidate may begin or end at.
 	maxParts = 24
 	// maxPairs is how many candidates such places make before only parts,
@@ -99,61 +97,6 @@ func At(line string, offset int) []Token {
 		return a.Start - b.Start
 	})
 	return found
-}
-
-// Phrases returns what a prompt may name without quotes beyond Tokens: up to
-// five consecutive words of a line, with and without the punctuation around
-// them, in their order, longer ones first. At most max; 0 means no bound. Of a
-// text longer than 64 KB, the beginning is read.
-func Phrases(text string, max int) []string {
-	text = text[:min(len(text), maxPrompt)]
-	seen := map[string]struct{}{}
-	var found []string
-	add := func(s string) {
-		if _, dup := seen[s]; !dup && len(s) <= maxQuoted && runEnd(s, 0, len(s)) < len(s) && named(s) {
-			seen[s] = struct{}{}
-			found = append(found, s)
-		}
-	}
-	for line := range strings.Lines(text) {
-		words := make([]string, 0, 5)
-		rest := line
-		for {
-			for len(words) < 5 {
-				var w string
-				if w, rest = nextWord(rest); w == "" {
-					break
-				}
-				words = append(words, w)
-			}
-			if len(words) == 0 {
-				break
-			}
-			for n := len(words); n >= 1; n-- {
-				if max > 0 && len(found) >= max {
-					return found[:max]
-				}
-				p := strings.Join(words[:n], " ")
-				add(p)
-				add(strings.Trim(p, `.,:;!?"'()[]{}<>*_`+"`"))
-			}
-			words = append(words[:0], words[1:]...)
-		}
-	}
-	if max > 0 && len(found) > max {
-		found = found[:max]
-	}
-	return found
-}
-
-// nextWord cuts the next word, of at most maxQuoted bytes, off a text.
-func nextWord(s string) (word, rest string) {
-	s = strings.TrimLeftFunc(s, unicode.IsSpace)
-	n := strings.IndexFunc(s[:min(len(s), maxQuoted)], unicode.IsSpace)
-	if n < 0 {
-		n = min(len(s), maxQuoted)
-	}
-	return s[:n], s[n:]
 }
 
 // What a byte is to a run.

@@ -146,26 +146,6 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestPhrases(t *testing.T) {
-	got := Phrases("Please restart the orders database, \"now\".\nThe next line", 0)
-	for _, want := range []string{"orders database", "the orders database", "Please restart the orders database", "The next line"} {
-		if !slices.Contains(got, want) {
-			t.Errorf("no %q in %q", want, got)
-		}
-	}
-	for _, p := range got {
-		if strings.Contains(p, "\n") || strings.Contains(p, "The") && strings.Contains(p, "now") {
-			t.Errorf("%q crosses a line", p)
-		}
-	}
-	if got := Phrases("Stop R&D-web, now", 0); !slices.Contains(got, "R&D-web") || slices.Contains(got, "Stop") {
-		t.Errorf("got %q, want R&D-web and nothing that Tokens gives", got)
-	}
-	if got := Phrases("a b c d e f", 3); len(got) != 3 || got[0] != "a b c d e" {
-		t.Errorf("got %q, want three, the longest first", got)
-	}
-}
-
 // Huge lines must cost no more than their surroundings.
 func TestHostileText(t *testing.T) {
 	const size = 5 << 20
@@ -192,7 +172,6 @@ func TestHostileText(t *testing.T) {
 				t.Errorf("%s: a token of %d bytes", name, len(tok))
 			}
 		}
-		Phrases(text, 1000)
 	}
 }
 
@@ -225,6 +204,5 @@ func FuzzTokens(f *testing.F) {
 				t.Fatalf("%q is found at %d of %q, but is no token", tok.Text, offset, text)
 			}
 		}
-		Phrases(text, 100)
 	})
 }
