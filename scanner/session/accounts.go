@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -24,12 +25,14 @@ type Accounts struct {
 	mu       sync.Mutex // guards what follows
 	endpoint string
 	all      map[string]Account
-	unsaved  bool
+	// latest are the accounts that profiles belonged to when AWS was last asked.
+	latest  map[string]string
+	unsaved bool
 }
 
 // NewAccounts takes what was known before. save makes durable what List says.
 func NewAccounts(endpoint string, known []Account, save func() error) *Accounts {
-	a := &Accounts{save: save, endpoint: endpoint, all: map[string]Account{}}
+	a := &Accounts{save: save, endpoint: endpoint, all: map[string]Account{}, latest: map[string]string{}}
 	for _, one := range known {
 		a.all[one.ID] = one
 	}
@@ -55,12 +58,16 @@ func (a *Accounts) Get(id string) (Account, bool) {
 	return one, met
 }
 
-// of is the account that a profile was last seen to belong to.
+// of is the account that a profile was last seen to belong to; of several from
+// before, which keys that were replaced leave behind, always the same.
 func (a *Accounts) of(profile string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, one := range a.all {
-		if slices.Contains(one.Profiles, profile) {
+	if id := a.latest[profile]; id != "" {
+		return id
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.all)) {
+		if slices.Contains(a.all[id].Profiles, profile) {
 			return id
 		}
 	}
@@ -96,6 +103,7 @@ func (a *Accounts) met(by *access, id string) error {
 	if a.endpoint == "" {
 		a.endpoint, a.unsaved = by.endpoints.String(), true
 	}
+	a.latest[by.profile] = id
 	known, met := a.all[id]
 	// A profile with a name of its own names the account better.
 	if !met || plain(known.Name) && !plain(by.profile) {

@@ -25,6 +25,33 @@ func TestCheckRefusesFilesThatOthersChose(t *testing.T) {
 		{"relative", func(t *testing.T, env *Environment) { env.ConfigFile = "config" }, "absolute"},
 		{"a folder", func(t *testing.T, env *Environment) { env.ConfigFile = filepath.Dir(env.ConfigFile) }, "ordinary"},
 		{"in a workspace", func(t *testing.T, env *Environment) { env.Workspaces = []string{filepath.Dir(env.ConfigFile)} }, "inside the workspace"},
+		{"too large", func(t *testing.T, env *Environment) {
+			if err := os.Truncate(env.ConfigFile, maxSharedFile+1); err != nil {
+				t.Fatal(err)
+			}
+		}, "larger than 4 MiB"},
+		{"links in a circle", func(t *testing.T, env *Environment) {
+			os.Remove(env.ConfigFile)
+			if err := os.Symlink(env.ConfigFile, env.ConfigFile); err != nil {
+				t.Fatal(err)
+			}
+		}, "can't be reached"},
+		{"another user's", func(t *testing.T, env *Environment) {
+			if os.Getuid() != 0 {
+				t.Skip("only root gives a file away")
+			}
+			if err := os.Chown(env.ConfigFile, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+		}, "belongs to another user"},
+		{"open folder whose files stay", func(t *testing.T, env *Environment) {
+			chmod(t, filepath.Dir(env.ConfigFile), 0o777|os.ModeSticky)
+		}, ""},
+		{"below the home directory", func(t *testing.T, env *Environment) {
+			env.Home, env.ConfigFile = filepath.Dir(env.ConfigFile), "~/config"
+			chmod(t, filepath.Join(env.Home, "config"), 0o602)
+		}, "chmod go-w"},
+		{"no CA bundle", func(t *testing.T, env *Environment) { env.CABundle = filepath.Join(t.TempDir(), "ca.pem") }, "correct AWS_CA_BUNDLE"},
 		{"no file at all", func(t *testing.T, env *Environment) { env.ConfigFile, env.CredentialsFile = os.DevNull, os.DevNull }, ""},
 		{"linked into a workspace", func(t *testing.T, env *Environment) {
 			workspace := t.TempDir()

@@ -69,3 +69,39 @@ func TestErrorsAreExplainedWithoutSecrets(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// A problem is one line: where, what, and what to do, as far as each is known.
+func TestAProblemIsALine(t *testing.T) {
+	for want, p := range map[string]Problem{
+		"it failed": {Message: "it failed"},
+		"prod 1 us-west-2 rds: it failed; try again": {Profile: "prod", AccountID: "1", Region: "us-west-2", Service: "rds", Message: "it failed", Hint: "try again"},
+		"s3: it failed":            {Region: "global", Service: "s3", Message: "it failed"},
+		"it failed; try again":     {Region: "global", Message: "it failed", Hint: "try again"},
+		"us-west-2: ; only a hint": {Region: "us-west-2", Hint: "only a hint"},
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Foreign text becomes a short line, whole up to a bound and cut between letters.
+func TestForeignTextBecomesAShortLine(t *testing.T) {
+	words := strings.Repeat("ä b ", 74) // 296 letters
+	for said, want := range map[string]string{
+		"":                         "",
+		" two\n\tlines. ":          "two lines",
+		"a\u202eb\x00c":            "abc",
+		words:                      strings.TrimSpace(words),
+		words + "cdef":             words + "cdef",
+		words + "cdefg":            words + "cdef…",
+		strings.Repeat("a", 39):    strings.Repeat("a", 39),
+		strings.Repeat("a", 40):    "…",
+		"key AKIA12345678 is gone": "key … is gone",
+		"AKIA1234567 is none":      "AKIA1234567 is none",
+	} {
+		if got := scrub(said); got != want {
+			t.Errorf("%q becomes %q, want %q", said, got, want)
+		}
+	}
+}
