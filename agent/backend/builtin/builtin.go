@@ -36,13 +36,14 @@ type Ledger interface {
 type Backend struct {
 	estate *storage.Estate
 	ledger Ledger
+	now    func() time.Time
 }
 
 var _ agent.Backend = (*Backend)(nil)
 
 // New returns a backend that looks questions over the estate up in it.
 func New(estate *storage.Estate, ledger Ledger) *Backend {
-	return &Backend{estate: estate, ledger: ledger}
+	return &Backend{estate: estate, ledger: ledger, now: time.Now}
 }
 
 // Answer implements agent.Backend.
@@ -68,6 +69,10 @@ type turn struct {
 	named map[string][]thing
 	// before are those that earlier turns mentioned, in their order.
 	before []thing
+	// near are the resources that are called nearly so, by what was looked for, and all
+	// is the estate, once they were asked for.
+	near map[string][]thing
+	all  []storage.Record
 	// calledAccounts are the accounts by their ids, once they were asked for.
 	calledAccounts map[string][]string
 	// mentions are the canonical keys of what the reply is about.
@@ -75,7 +80,7 @@ type turn struct {
 }
 
 func (b *Backend) turn(ctx context.Context, r agent.Request) *turn {
-	t := &turn{Backend: b, Request: r, ctx: ctx, now: time.Now(), named: map[string][]thing{}}
+	t := &turn{Backend: b, Request: r, ctx: ctx, now: b.now(), named: map[string][]thing{}, near: map[string][]thing{}}
 	for _, res := range r.IdentifiedResources {
 		th := identified(res)
 		texts := []string{res.ID, res.Name, res.ARN}

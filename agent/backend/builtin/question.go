@@ -3,7 +3,6 @@ package builtin
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -61,7 +60,7 @@ func (t *turn) understand(items []item) understood {
 	text := slices.Contains(uses, prompt.Text)
 	var all []storage.Record
 	if text {
-		all, _ = t.estate.Search("", storage.Filter{}, math.MaxInt32)
+		all = t.everything()
 	}
 	last := 0 // the place behind the last kind that is not read
 	for i := 0; i < len(words); i++ {
@@ -215,7 +214,7 @@ func notEnglish(items []item) bool {
 // accounts are the accounts known, each with the names that people may use.
 func (t *turn) accounts() map[string][]string {
 	all := map[string][]string{}
-	rs, _ := t.estate.Search("", storage.Filter{}, math.MaxInt32)
+	rs := t.everything()
 	add := func(id, name string) {
 		if !slices.Contains(all[id], name) {
 			all[id] = append(all[id], name)
@@ -359,7 +358,7 @@ func (t *turn) mended(text string, cs []clause) ([]clause, string) {
 	var all []storage.Record
 	words, made := prompt.Mend(prompt.Split(text), func(w string) bool {
 		if all == nil {
-			all, _ = t.estate.Search("", storage.Filter{}, math.MaxInt32)
+			all = t.everything()
 		}
 		return t.known(w) || len(t.accountsCalled(w)) > 0 || slices.ContainsFunc(all, func(r storage.Record) bool { return prompt.Mentions(r, w) })
 	})

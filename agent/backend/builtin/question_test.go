@@ -47,7 +47,7 @@ func properties() []storage.Resource {
 	empty.Tags = nil
 	bucket := func(id string, facts map[string]any, tags map[string]string) storage.Resource {
 		return storage.Resource{Type: "s3_bucket", ID: id, Name: id, ARN: "arn:aws:s3:::" + id, AccountID: prod, AccountName: "prod", Region: "us-west-2",
-			Service: "s3", Metadata: facts, Tags: tags, CreatedAt: day(1), LastSynced: time.Now()}
+			Service: "s3", Metadata: facts, Tags: tags, CreatedAt: day(1), LastSynced: clock}
 	}
 	return []storage.Resource{
 		db("users-db", prod, "postgres", 1, map[string]any{"storage_encrypted": true, "publicly_accessible": false, "multi_az": true, "deletion_protection": true}),

@@ -180,20 +180,34 @@ func (t *turn) byReference(p phrase, earlier []thing) ([]thing, outcome) {
 }
 
 // close lists identifiers that are a slip of the finger away, the closest first.
-func (b *Backend) close(name string) []thing {
+func (t *turn) close(name string) []thing {
+	low := strings.ToLower(name)
+	if _, known := t.near[low]; !known {
+		t.near[low] = t.closeTo(low)
+	}
+	return t.near[low]
+}
+
+// everything is the whole estate, read once in a turn.
+func (t *turn) everything() []storage.Record {
+	if t.all == nil {
+		t.all, _ = t.estate.Search("", storage.Filter{}, math.MaxInt32)
+	}
+	return t.all
+}
+
+func (t *turn) closeTo(low string) []thing {
 	const most = 3
 	limit := 1
-	if len(name) > 4 {
+	if len(low) > 4 {
 		limit = 2
 	}
-	low := strings.ToLower(name)
 	type near struct {
 		storage.Record
 		distance int
 	}
 	var out []near
-	rs, _ := b.estate.Search("", storage.Filter{}, math.MaxInt32)
-	for _, r := range rs {
+	for _, r := range t.everything() {
 		best := limit + 1
 		for _, id := range []string{r.Name, r.ID} {
 			id = strings.ToLower(id)
@@ -220,5 +234,5 @@ func (b *Backend) close(name string) []thing {
 			records = append(records, n.Record)
 		}
 	}
-	return b.things(records)
+	return t.things(records)
 }

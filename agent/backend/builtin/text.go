@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -287,7 +286,7 @@ func (t *turn) strange(q prompt.Qualifiers) []string {
 	if len(q.Words) == 0 {
 		return nil
 	}
-	all, _ := t.estate.Search("", storage.Filter{}, math.MaxInt32)
+	all := t.everything()
 	return slices.DeleteFunc(slices.Clone(q.Words), func(w string) bool {
 		return prompt.Vocabulary(w) || identifierLike(w) && !prompt.Negated(w) || len(t.accountsCalled(w)) > 0 ||
 			slices.ContainsFunc(all, func(r storage.Record) bool { return prompt.Mentions(r, w) })
