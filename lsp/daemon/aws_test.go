@@ -663,9 +663,10 @@ func TestSelectingAnotherProfileVoidsWhatThisSessionProposed(t *testing.T) {
 	c := dialing(t, ClientConfig{Home: home, Environment: e.Environment("prod", ""), Prompt: approve})
 	scanned(t, c)
 	answer := call[agent.Answer](t, c, ConversationSend.Name, SendParams{Prompt: "Stop " + awstest.MainDB})
+	call[ProposeResult](t, c, ExecutionPropose.Name, ProposeParams{Verb: "stop", Identifier: e.WebWest, Profile: "default"})
 	call[ProfileListResult](t, c, ProfileSelect.Name, ProfileSelectParams{Name: "prod"})
-	if n := len(call[PendingResult](t, c, ExecutionPending.Name, nil).Plans); n != 1 {
-		t.Errorf("%d plans wait after the same profile was selected again, want 1", n)
+	if n := len(call[PendingResult](t, c, ExecutionPending.Name, nil).Plans); n != 2 {
+		t.Errorf("%d plans wait after the same profile was selected again, want both", n)
 	}
 	call[ProfileListResult](t, c, ProfileSelect.Name, ProfileSelectParams{Name: "staging"})
 	refused(t, c, CodeNotFound, "", ExecutionDecide.Name, DecideParams{Plan: answer.Plans[0].ID, Decision: "ask"})
