@@ -184,6 +184,32 @@ func TestAGapSaysWhy(t *testing.T) {
 	}
 }
 
+// Of a shard that was listed whole and lost something since, absence is not said,
+// in whichever region what was lost had been.
+func TestWhatWasLostIsAGap(t *testing.T) {
+	instances, buckets := Shard{"1", "a-a-1", "ec2_instance"}, Shard{"1", globalRegion, "s3_bucket"}
+	for name, c := range map[string]struct {
+		lost []storage.Shard
+		want string
+	}{
+		"nothing":             {nil, ""},
+		"some of it":          {[]storage.Shard{{AccountID: "1", Region: "a-a-1", Type: "ec2_instance"}}, "ec2_instance in a-a-1"},
+		"in another region":   {[]storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "ec2_instance"}}, ""},
+		"of another account":  {[]storage.Shard{{AccountID: "2", Region: "a-a-1", Type: "ec2_instance"}}, ""},
+		"of another type":     {[]storage.Shard{{AccountID: "1", Region: "a-a-1", Type: "rds_instance"}}, ""},
+		"of a list for all":   {[]storage.Shard{{AccountID: "1", Region: "a-a-2", Type: "s3_bucket"}}, "s3_bucket"},
+		"another, and it too": {[]storage.Shard{{AccountID: "2", Type: "s3_bucket"}, {AccountID: "1", Type: "s3_bucket"}}, "s3_bucket"},
+	} {
+		l := knowing(named("1", "prod", true))
+		l.complete(instances, time.Now(), 3)
+		l.complete(buckets, time.Now(), 3)
+		got := l.gaps(whereOf(storage.Filter{}), Config{}, c.lost...)
+		if want := c.want + " of prod (1): what was stored is not whole, scan again"; len(got) > 1 || (len(got) == 1) != (c.want != "") || len(got) == 1 && got[0] != want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // What can't be meant is said, with what may have been: "nothing matches" would
 // be true of it whatever there is.
 func TestAFilterIsUnderstoodOrRefused(t *testing.T) {

@@ -1,8 +1,11 @@
 package scanner
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +107,59 @@ func TestALedgerThatIsLostIsWrittenBack(t *testing.T) {
 		if err != nil || again.shard(shard) != l.shard(shard) {
 			t.Errorf("%s: the file says %+v, %v", name, again.shard(shard), err)
 		}
+	}
+}
+
+// A ledger that a scan saves now and then is written no more often, and whole
+// at the end.
+func TestALedgerIsSavedNowAndThen(t *testing.T) {
+	keys, err := seal.Unlock(filepath.Join(t.TempDir(), "home"), seal.Source{File: filepath.Join(t.TempDir(), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := openLedger(keys.File(ledgerFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := func() int {
+		again, err := openLedger(keys.File(ledgerFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(again.list())
+	}
+	for i, c := range []struct {
+		every time.Duration
+		want  int
+	}{{time.Hour, 1}, {time.Hour, 1}, {0, 3}, {time.Hour, 3}, {0, 5}} {
+		l.complete(Shard{"1", "us-west-2", fmt.Sprint("type", i)}, time.Unix(1000, 0), 1)
+		if err := l.save(c.every); err != nil {
+			t.Fatal(err)
+		}
+		if got := stored(); got != c.want {
+			t.Errorf("save %d: %d shards are stored, want %d", i+1, got, c.want)
+		}
+	}
+}
+
+// A ledger of a later program is left to that: neither read wrongly nor put aside.
+func TestALedgerOfALaterProgramIsLeftAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(t.TempDir(), "key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.File(ledgerFile).Save([]byte(`{"format":2,"shards":[]}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLedger(keys.File(ledgerFile)); !errors.Is(err, seal.ErrNewer) || !strings.Contains(err.Error(), "use the program that wrote it") {
+		t.Errorf("got %v, want that it is newer", err)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(ledgerFile)) + "*")
+	if err != nil || len(kept) != 1 {
+		t.Errorf("afterwards there are %v, %v", kept, err)
 	}
 }
