@@ -2,8 +2,6 @@ package scanner
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,7 +11,7 @@ import (
 	services "github.com/cloudops/cloudops/scanner/aws"
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
-	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 // knowing is a ledger that knows accounts and no shard.
@@ -215,15 +213,8 @@ func TestWhatWasLostIsAGap(t *testing.T) {
 func TestAFilterIsUnderstoodOrRefused(t *testing.T) {
 	l := knowing(named("123456789012", "prod", true))
 	l.expect([]Shard{{"123456789012", "us-west-2", "ec2_instance"}, {"123456789012", "eu-west-1", "ec2_instance"}})
-	home := t.TempDir()
-	if err := os.Chmod(home, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Unlock(home, seal.Source{File: filepath.Join(t.TempDir(), "key")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := storage.Open(t.Context(), storage.Config{DataPath: filepath.Join(home, "data")}, keys, services.Kinds())
+	_, keys := storagetest.Home(t)
+	store, err := storage.Open(t.Context(), storage.Config{}, keys, services.Kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

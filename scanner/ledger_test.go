@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 // Lists of one shard may overlap, and the one that began first may end last:
@@ -37,14 +38,7 @@ func TestAnOlderListThatEndsLaterChangesNothing(t *testing.T) {
 
 // What could not be saved once is saved by the next try.
 func TestALedgerThatCouldNotBeSavedIsSavedLater(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(t.TempDir(), "key")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, keys := storagetest.Home(t)
 	l, err := openLedger(keys.File(ledgerFile))
 	if err != nil {
 		t.Fatal(err)
@@ -80,11 +74,7 @@ func TestALedgerThatIsLostIsWrittenBack(t *testing.T) {
 		"removed": os.Remove,
 		"emptied": func(path string) error { return os.Truncate(path, 0) },
 	} {
-		dir := filepath.Join(t.TempDir(), "home")
-		keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(t.TempDir(), "key")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir, keys := storagetest.Home(t)
 		l, err := openLedger(keys.File(ledgerFile))
 		if err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ var errTyping = errors.New("something keeps typing at this terminal and does not
 // read gives a person the time to read what was shown, without a key touched: a
 // key begins it anew. Input that does not pause is refused.
 func (t *terminal) read(ctx context.Context, reading time.Duration) (err error) {
-	const patience, glance = 5 * time.Second, 20 * time.Millisecond
+	const timeout, glance = 5 * time.Second, 20 * time.Millisecond
 	undo, err := mute(t.tty)
 	if err != nil {
 		return fmt.Errorf("reading the terminal: %w", err)
@@ -112,7 +112,7 @@ func (t *terminal) read(ctx context.Context, reading time.Duration) (err error) 
 		switch {
 		case err != nil:
 			return fmt.Errorf("reading the terminal: %w", err)
-		case typed && time.Since(begun) > reading+patience:
+		case typed && time.Since(begun) > reading+timeout:
 			fmt.Fprintln(t.tty, render.Terminal("Not asked: "+errTyping.Error()+"."))
 			return errTyping
 		case typed:

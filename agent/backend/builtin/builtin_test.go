@@ -3,8 +3,6 @@ package builtin_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +17,7 @@ import (
 	"github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 	"github.com/cloudops/cloudops/storage/kind"
-	"github.com/cloudops/cloudops/storage/seal"
+	"github.com/cloudops/cloudops/storage/storagetest"
 )
 
 const (
@@ -124,14 +122,7 @@ type chat struct {
 
 func newChat(t testing.TB, rs []storage.Resource) *chat {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "home")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.Unlock(dir, seal.Source{File: filepath.Join(filepath.Dir(dir), "key", "kek")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, keys := storagetest.Home(t)
 	store, err := storage.Open(context.Background(), storage.Config{}, keys, services.Kinds())
 	if err != nil {
 		t.Fatal(err)
