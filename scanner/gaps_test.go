@@ -252,6 +252,14 @@ func TestAFilterIsUnderstoodOrRefused(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c.f, err, c.says)
 		}
 	}
+	// A profile that is called like an account is not taken for that account.
+	l.accounts = session.NewAccounts("", []session.Account{{ID: "123456789012", Name: "210987654321"}, {ID: "210987654321", Name: "other"}}, nil)
+	for name, want := range map[string]string{"123456789012": "123456789012", "210987654321": "210987654321", "other": "210987654321"} {
+		if got, err := s.Filter(storage.Filter{AccountID: name}); err != nil || got.AccountID != want {
+			t.Errorf("account %s is taken for %s, %v; want %s", name, got.AccountID, err, want)
+		}
+	}
+	l.accounts = session.NewAccounts("", []session.Account{{ID: "123456789012", Name: "prod"}}, nil)
 	// Where AWS did not tell which regions there are, a good name may be one.
 	l.covered["123456789012"] = coverage{}
 	if _, err := s.Filter(storage.Filter{Region: "ap-southeast-2"}); err != nil {

@@ -156,6 +156,19 @@ func TestTheLogHasNoBodies(t *testing.T) {
 	}
 }
 
+// What a peer made up is no name of a method, however like one it looks.
+func TestNamesThatPeersMadeUpAreNotRepeated(t *testing.T) {
+	for name, want := range map[string]bool{
+		"cloudops/hello": true, "cloudops/test/echo": true, "cloudops/": true,
+		"cloudops/" + strings.Repeat("a", 54): true, "cloudops/" + strings.Repeat("a", 55): false,
+		"": false, "secret": false, "cloudops": false, "secret/cloudops/hello": false, "cloudops/Secret": false, "cloudops/a b": false, "cloudops/1": false,
+	} {
+		if got := known(name) == name; got != want {
+			t.Errorf("%q is repeated %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestAClientRefusesToSendWhatTheDaemonWouldNotTake(t *testing.T) {
 	home := testHome(t)
 	serving(t, ServerConfig{Home: home})

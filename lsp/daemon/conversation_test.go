@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cloudops/cloudops/agent"
+	aws "github.com/cloudops/cloudops/scanner/session"
 	"github.com/cloudops/cloudops/storage"
 )
 
@@ -209,5 +210,50 @@ func TestAConversationWithADamagedKeyIsDeleted(t *testing.T) {
 	refused(t, person, CodeNotFound, id, ConversationMessages.Name, ConversationParams{ID: id})
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the key file is left: %v", err)
+	}
+}
+
+// What can't be read is an error, and no conversation without messages.
+func TestAStoreThatDoesNotAnswerHasNoEmptyLists(t *testing.T) {
+	home := testHome(t)
+	s, _ := serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	c := dialing(t, ClientConfig{Home: home, Kind: "editor"})
+	id := call[agent.Answer](t, c, ConversationSend.Name, SendParams{Prompt: "help"}).Conversation
+	p, err := s.opened()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for method, params := range map[string]any{
+		ConversationCreate.Name:   none{},
+		ConversationList.Name:     none{},
+		ConversationMessages.Name: ConversationParams{ID: id},
+		ConversationExport.Name:   ConversationExportParams{ID: id},
+		ConversationSend.Name:     SendParams{ID: id, Prompt: "help"},
+		ConversationRename.Name:   ConversationRenameParams{ID: id, Title: "x"},
+	} {
+		var e *Error
+		if err := c.Call(t.Context(), method, params, nil); !errors.As(err, &e) || e.Code == CodeNotFound {
+			t.Errorf("%s: %v, want that the store does not answer", method, err)
+		}
+	}
+}
+
+// Files that can't be read have no profiles, which is not the same as none.
+func TestProfilesOfFilesThatCannotBeReadAreAnError(t *testing.T) {
+	home := testHome(t)
+	serving(t, ServerConfig{Home: home, Open: realParts(home)})
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[profile prod]\nregion = us-west-2\n[profile\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := dialing(t, ClientConfig{Home: home, Environment: aws.Environment{ConfigFile: config}})
+	for method, params := range map[string]any{ProfileList.Name: none{}, ProfileSelect.Name: ProfileSelectParams{Name: "prod"}} {
+		var e *Error
+		if err := c.Call(t.Context(), method, params, nil); !errors.As(err, &e) || !strings.Contains(e.Message, "line 3") {
+			t.Errorf("%s: %v, want the line", method, err)
+		}
 	}
 }

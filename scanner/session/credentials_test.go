@@ -59,6 +59,9 @@ func TestAProfileThatLeadsNowhereIsRefusedAtItsLine(t *testing.T) {
 		"a login of another region":    {sso + "[profile p]\nsso_session = corp\nsso_region = us-east-2\nsso_account_id = 1\nsso_role_name = r\n", "", nil, "another sso_region than its sso_session", "config, line 6"},
 		"no such login":                {"[profile p]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = r\n", "", nil, "sso_session that there is not", "config, line 2"},
 		"a login for nobody":           {sso + "[profile p]\nsso_session = corp\nsso_account_id = 1\n", "", nil, "lacks sso_role_name", ""},
+		"a login of no account":        {sso + "[profile p]\nsso_session = corp\nsso_role_name = r\n", "", nil, "lacks sso_account_id", ""},
+		"a login by address alone":     {"[profile p]\nsso_start_url = https://corp.example\n", "", nil, "lacks sso_account_id, sso_role_name, sso_region", ""},
+		"a login by its name alone":    {sso + "[profile p]\nsso_session = corp\n", "", nil, "lacks sso_account_id, sso_role_name", ""},
 		"a login for less":             {"[profile p]\nsso_account_id = 1\n", "", nil, "lacks sso_role_name, sso_start_url, sso_region", ""},
 		"a login in no region":         {"[profile p]\nsso_start_url = https://corp.example\nsso_region = evil.example\nsso_account_id = 1\nsso_role_name = r\n", "", nil, "the sso_region of profile p", "config, line 3"},
 	} {
