@@ -244,13 +244,13 @@ func TestAStoppedDaemonIsToldOf(t *testing.T) {
 		"to who comes":                     {ask: comes},
 		"to who comes and finds no socket": {ask: comes, noSocket: true},
 		"to who waits": {ask: func(ctx context.Context, _ string, before *Client) error {
-			before.patience, before.quiet = 50*time.Millisecond, time.Millisecond
 			return before.Call(ctx, EstateStatus.Name, nil, nil)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			home := testHome(t)
 			before := started(t, ClientConfig{Home: home})
+			before.patience, before.quiet = 50*time.Millisecond, time.Millisecond
 			pid := before.Hello().PID
 			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 				t.Fatal(err)

@@ -41,9 +41,11 @@ export class Details implements vscode.TextDocumentContentProvider, vscode.Dispo
     }
   }
 
-  /** Opens all that is known of an execution. */
+  /** Opens all that is known of an execution, what became of it first. */
   async execution(x: Execution): Promise<void> {
-    await this.show(x.line.split(' ').slice(1, 3).join(' '), `execution ${x.id}`, lines(x).join('\n'), 'yaml');
+    const { line, status, state_before, state_after, error, decision, output, ...rest } = x;
+    const text = lines({ line, status, state_before, state_after, error, decision, output, ...rest }).join('\n');
+    await this.show(line.split(' ').slice(1, 3).join(' '), `execution ${x.id}`, text, 'yaml');
   }
 
   /** Shows a text, in the place of an earlier one of this key. */
