@@ -241,7 +241,8 @@ func TestAStoreThatDoesNotAnswerHasNoEmptyLists(t *testing.T) {
 	}
 }
 
-// Files that can't be read have no profiles, which is not the same as none.
+// Files that can't be read, and settings that can't be, have no profiles, which is
+// not the same as none.
 func TestProfilesOfFilesThatCannotBeReadAreAnError(t *testing.T) {
 	home := testHome(t)
 	serving(t, ServerConfig{Home: home, Open: realParts(home)})
@@ -249,11 +250,16 @@ func TestProfilesOfFilesThatCannotBeReadAreAnError(t *testing.T) {
 	if err := os.WriteFile(config, []byte("[profile prod]\nregion = us-west-2\n[profile\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := dialing(t, ClientConfig{Home: home, Environment: aws.Environment{ConfigFile: config}})
-	for method, params := range map[string]any{ProfileList.Name: none{}, ProfileSelect.Name: ProfileSelectParams{Name: "prod"}} {
-		var e *Error
-		if err := c.Call(t.Context(), method, params, nil); !errors.As(err, &e) || !strings.Contains(e.Message, "line 3") {
-			t.Errorf("%s: %v, want the line", method, err)
+	for says, env := range map[string]aws.Environment{
+		"line 3":                   {ConfigFile: config},
+		"not the name of a region": {ConfigFile: os.DevNull, Region: "evil.example/"},
+	} {
+		c := dialing(t, ClientConfig{Home: home, Environment: env})
+		for method, params := range map[string]any{ProfileList.Name: none{}, ProfileSelect.Name: ProfileSelectParams{Name: "prod"}, ProfileIdentity.Name: none{}} {
+			var e *Error
+			if err := c.Call(t.Context(), method, params, nil); !errors.As(err, &e) || !strings.Contains(e.Message, says) {
+				t.Errorf("%s: %v, want %q", method, err, says)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,4 +194,19 @@ func FuzzSharedFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Of many profiles some are named, and the rest are counted.
+func TestManyProfilesAreCounted(t *testing.T) {
+	for n, c := range map[int]struct{ named, more string }{20: {"p20", ""}, 21: {"p20", "and 1 more"}, 25: {"p20", "and 5 more"}} {
+		config := ""
+		for i := range n {
+			config += fmt.Sprintf("[profile p%02d]\nregion = us-west-2\n", i+1)
+		}
+		_, err := bare().Client(session(t, config, "")).Open("nobody", "")
+		hint := Explain(err).Hint
+		if !errors.Is(err, ErrUnknownProfile) || !strings.Contains(hint, c.named) || strings.Contains(hint, "p21") || !strings.Contains(hint, c.more) || strings.Contains(hint, "more") != (c.more != "") {
+			t.Errorf("of %d: %v, want them to %s %q", n, err, c.named, c.more)
+		}
+	}
 }
