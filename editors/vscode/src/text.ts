@@ -57,7 +57,8 @@ export function lines(value: unknown, indent = ''): string[] {
   }
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value).flatMap(([name, x]) => {
-      if (x === null || x === undefined || x === '' || (typeof x === 'object' && Object.keys(x).length === 0)) return [];
+      if (x === null || x === undefined || x === '' || (typeof x === 'object' && Object.keys(x).length === 0))
+        return [];
       if (typeof x === 'string' && x.trimEnd().includes('\n')) {
         const text = visibleLines(x.trimEnd()).split('\n');
         return [`${indent}${visible(name)}: |`, ...text.map((line) => `${indent}  ${line}`)];
