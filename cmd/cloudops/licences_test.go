@@ -40,6 +40,11 @@ func TestLicencesAreListed(t *testing.T) {
 	for _, module := range slices.Sorted(maps.Keys(linked)) {
 		fmt.Fprintf(&b, "| %s | %s |\n", module, linked[module])
 	}
+	b.WriteString("\nThe data on AWS's services (`scanner/api/model`) is made from these packages, whose licences and notices stand beside it.\n\n| package | version | licence |\n|---|---|---|\n")
+	versions := packages(t)
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, versions[name], licenceOf(t, name, filepath.Join(root, "scanner", "api", "model", "licences", name)))
+	}
 	path := filepath.Join(root, "docs", "licences.md")
 	if *updateLicences {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
@@ -53,6 +58,20 @@ func TestLicencesAreListed(t *testing.T) {
 	if string(listed) != b.String() {
 		t.Error("docs/licences.md is out of date: go test ./cmd/cloudops -run Licences -licences")
 	}
+}
+
+// packages are those that the data on AWS's services is made from.
+func packages(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "scanner", "api", "model", "data", "versions.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var versions struct{ Packages map[string]string }
+	if err := json.Unmarshal(text, &versions); err != nil || len(versions.Packages) == 0 {
+		t.Fatalf("versions.json names no packages: %v", err)
+	}
+	return versions.Packages
 }
 
 // licences maps the modules that are linked into the program for a system to
