@@ -28,6 +28,7 @@ func TestDocumentedJSON(t *testing.T) {
 		"scan":                 {scanner.Result{}},
 		"search":               {daemon.SearchResult{}},
 		"show":                 {daemon.GetResult{}},
+		"api":                  {apiResult{}},
 		"chat":                 {agent.Answer{}, chatTurn{}},
 		"approvals":            {daemon.PendingResult{}},
 		"executions":           {daemon.ExecutionListResult{}},

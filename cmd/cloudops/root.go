@@ -155,7 +155,7 @@ CLOUDOPS_HOME (default ~/.cloudops) holds the store, config.yaml and the logs.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		a.lspCommand(), a.daemonCommand(), a.statusCommand(), a.doctorCommand(), a.configCommand(), a.migrateCommand(), a.versionCommand(),
-		a.profilesCommand(), a.scanCommand(), a.searchCommand(), a.showCommand(),
+		a.profilesCommand(), a.scanCommand(), a.searchCommand(), a.showCommand(), a.apiCommand(),
 		a.chatCommand(), a.conversationsCommand(),
 		a.runCommand(), a.approvalsCommand(), a.executionsCommand(), a.auditCommand(),
 		a.keyCommand(),
