@@ -60,7 +60,7 @@ quick: ## the fast checks, with Go alone: under a minute and without network whe
 	@.ci/quick
 
 test: ## everything once, as CI does
-	@.ci/tools system moto nvim clients node vscode lint
+	@.ci/tools system moto models nvim clients node vscode lint
 	@$(MAKE) --no-print-directory lint vuln testvscode
 	@cd editors/vscode && $(NODE) npm test --silent
 	@$(RACE) test -race -timeout 60m ./...

@@ -31,16 +31,16 @@ PROTOCOLS = ["json", "rest-json", "rest-xml", "smithy-rpc-v2-cbor", "query", "ec
 DOC = 160
 
 # IAM actions whose names are not those of the operations they allow, as the
-# reference of each service says in words.
+# reference of each service says in words; behind the first, those needed besides.
 ACTIONS = {
     "lambda": {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction",
                "InvokeWithResponseStream": "InvokeFunction"},
     "s3": {
-        "CopyObject": "PutObject",
+        "CopyObject": "PutObject GetObject",
         "CreateMultipartUpload": "PutObject",
         "CompleteMultipartUpload": "PutObject",
         "UploadPart": "PutObject",
-        "UploadPartCopy": "PutObject",
+        "UploadPartCopy": "PutObject GetObject",
         "DeleteObjects": "DeleteObject",
         "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
         "GetBucketAnalyticsConfiguration": "GetAnalyticsConfiguration",
@@ -342,10 +342,11 @@ class IAM:
     def action(self, prefixes, service, operation, method):
         # The actions of API Gateway are the methods of HTTP.
         name = method if service.startswith("apigateway") else ACTIONS.get(service, {}).get(operation, operation)
+        name, *besides = name.split()
         for prefix in prefixes:
             a = self.service(prefix).get(name.lower())
             if a:
-                depends = {*a["dependentActions"], *(d for r in a["resourceTypes"] for d in r["dependentActions"])}
+                depends = {*(prefix + ":" + b for b in besides), *a["dependentActions"], *(d for r in a["resourceTypes"] for d in r["dependentActions"])}
                 out = {"action": prefix + ":" + a["name"], "access": level(a["accessLevel"])}
                 if a["resourceTypes"]:
                     out["resources"] = [r["name"] + ("*" if r["required"] else "") for r in a["resourceTypes"]]

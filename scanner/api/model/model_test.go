@@ -147,6 +147,9 @@ func TestTraits(t *testing.T) {
 	if list.IAM.Action != "s3:ListBucket" || list.Pages == nil || !slices.Equal(list.Pages.Result, []string{"Contents", "CommonPrefixes"}) {
 		t.Errorf("s3 ListObjectsV2: %+v, %+v", list.IAM, list.Pages)
 	}
+	if copied := operation(t, "s3", "CopyObject").IAM; copied.Action != "s3:PutObject" || !slices.Contains(copied.Dependent, "s3:GetObject") {
+		t.Errorf("s3 CopyObject needs %+v", copied)
+	}
 	stop := operation(t, "rds", "StopDBInstance")
 	if stop.Access() != Write || stop.Wrapper != "StopDBInstanceResult" || stop.Argument("DBInstanceIdentifier") != "db-instance-identifier" {
 		t.Errorf("rds StopDBInstance: %+v", stop)
