@@ -128,15 +128,15 @@ func read(packed []byte) (*Service, error) {
 		if d.PeekKind() != '"' {
 			return errors.ErrUnsupported
 		}
-		name, err := d.ReadToken()
+		name, err := d.ReadValue()
 		if err != nil {
 			return err
 		}
-		key := name.String()
-		shape := shapes[key]
+		name = name[1 : len(name)-1]
+		shape := shapes[string(name)]
 		if shape == nil {
-			shape = &Shape{Name: key}
-			shapes[key] = shape
+			shape = &Shape{Name: string(name)}
+			shapes[shape.Name] = shape
 		}
 		*p = shape
 		return nil
