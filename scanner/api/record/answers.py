@@ -335,6 +335,16 @@ def error_answer(service, protocol, shape, index):
 
 # Errors of the way, which no model declares: a load balancer's page, an answer
 # without a body (HEAD), a bare message, a code that the model does not know.
+FOREIGN = {
+    "dynamodb": "json",
+    "lambda": "rest-json",
+    "s3": "rest-xml",
+    "iam": "query",
+    "ec2": "ec2",
+    "cloudwatch": CBOR,
+}
+
+
 def foreign_errors(protocol):
     page = "<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
     yield 503, {"content-type": "text/html"}, page
@@ -383,12 +393,12 @@ def error_row(service, protocol, name, answer, shape):
     )
 
 
-def error_rows(service, protocol, foreign):
+def error_rows(service, protocol):
     shapes = sorted(service.error_shapes, key=lambda shape: shape.name)[:12]
     for index, shape in enumerate(shapes):
         yield error_row(
             service, protocol, shape.name, error_answer(service, protocol, shape, index), shape
         )
-    if foreign:
+    if FOREIGN.get(service.service_name) == protocol:
         for answer in foreign_errors(protocol):
             yield error_row(service, protocol, "-", answer, None)

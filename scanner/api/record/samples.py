@@ -21,6 +21,12 @@ class Sampler:
         "copysource": "bucket-name/source key",
         "checksumalgorithm": "SHA256",
     }
+    SHAPED = {
+        "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/name",
+        "ConsumerARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/name/consumer/name:1",
+        "KvsARN": "arn:aws:cloudfront::123456789012:key-value-store/name",
+        "VipURL": "https://realtime.machinelearning.eu-west-1.amazonaws.com",
+    }
 
     def __init__(self, full, output=False, status=200):
         self.full, self.output, self.status = full, output, status
@@ -118,6 +124,8 @@ class Sampler:
             return shape.enum[self.pick(path, len(shape.enum))]
         if shape.serialization.get("hostLabel"):
             return self.fit(shape, self.NAMED.get(name.lower(), "label-1"))
+        if shape.name in self.SHAPED:
+            return self.SHAPED[shape.name]
         if name.lower() in self.NAMED:
             return self.fit(shape, self.NAMED[name.lower()])
         if shape.serialization.get("idempotencyToken") or shape.metadata.get("idempotencyToken"):
@@ -202,6 +210,7 @@ class Edge(Sampler):
 
     def string(self, shape, name, path):
         named = shape.serialization.get("location") in ("uri", "header")
+        named = named or shape.name in self.SHAPED
         if shape.metadata.get("enum") or named or shape.serialization.get("hostLabel"):
             return super().string(shape, name, path)
         texts = ("", " a ", "line\nbreak\ttab", "\U0001f600 \u2028", "]]>&#10;", "=&+%20;")
