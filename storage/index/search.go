@@ -42,14 +42,15 @@ var fillers = [...]string{
 // id or name, and the summary. "state=stopped" and "region:us-west-2" match
 // that field only. Quotes keep words together. An empty query lists all that
 // the filter lets through. Limit 0 means DefaultLimit, below 0 no limit; total
-// counts the matches before the limit. A word means what it means alone, and
-// only where nothing fits that what it may mean beside others: "instances" are
-// those of EC2, the "db instance" is none of them.
+// counts the matches before the limit. A word means what it means alone:
+// "instances" are those of EC2. Beside a word of other types it means those of
+// them that it may mean too, such as "db instances"; where nothing fits, all.
 func (x *Index) Search(query string, f Filter, limit int) (found []Record, total int) {
 	if limit == 0 {
 		limit = DefaultLimit
 	}
 	s, ts := x.snapshot(), terms(query, x.kinds)
+	together(ts)
 	if found, total = s.search(ts, f, limit); total > 0 {
 		return found, total
 	}
@@ -64,6 +65,23 @@ func (x *Index) Search(query string, f Filter, limit int) (found []Record, total
 		return nil, 0
 	}
 	return s.search(ts, f, limit)
+}
+
+// together has words mean what they do beside one another.
+func together(ts []term) {
+	for i := range ts {
+		var both []string
+		for j := range ts {
+			for _, typ := range ts[j].types {
+				if i != j && slices.Contains(ts[i].all, typ) && !slices.Contains(both, typ) {
+					both = append(both, typ)
+				}
+			}
+		}
+		if both != nil {
+			ts[i].types = both
+		}
+	}
 }
 
 func (s *snapshot) search(ts []term, f Filter, limit int) (found []Record, total int) {
@@ -354,12 +372,11 @@ func (m *matcher) fields(b []byte, l *layout, i int) int {
 	case only("id"):
 		return fitWord(m.text(b, l.id, 0), t.value, fitID, fitIDPrefix)
 	}
-	service := 0
-	if t.all == nil { // or "s3" would be all of its service
-		service = fit(l.service)
+	said := 0
+	if t.all == nil { // or "s3" would be all of its service, and "instances" a cluster of "2 instances"
+		said = max(fit(l.service), m.summary(b, l.summary, i))
 	}
-	return max(m.typ(b, l.typ, i), service, fit(l.state), fit(l.region), fit(l.account), fit(l.accountName),
-		m.summary(b, l.summary, i))
+	return max(m.typ(b, l.typ, i), said, fit(l.state), fit(l.region), fit(l.account), fit(l.accountName))
 }
 
 // fitWord is whole for equality and part for a beginning.

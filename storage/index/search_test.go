@@ -13,7 +13,7 @@ func estate() *Index {
 	x.Put(database("pg-instance-main1", "us-west-2"))
 	x.Put(database("pg-main", "us-west-2"))
 	replica := database("pg-main-replica", "eu-west-1")
-	replica.Type, replica.State = "rds_cluster", "stopped"
+	replica.Type, replica.State, replica.Summary = "rds_cluster", "stopped", "postgres 14.7 · 2 instances"
 	x.Put(replica)
 	x.Put(instance("i-0abc", "web-1", "us-west-2"))
 	stopped := instance("i-0def", "Web-2", "eu-west-1")
@@ -59,6 +59,8 @@ func TestSearch(t *testing.T) {
 		{"state=stopped type=database", Filter{}, []string{"pg-main-replica"}},
 		{"instances", Filter{}, []string{"i-0abc", "i-0def"}},
 		{"db instances", Filter{}, []string{"pg-instance-main1", "pg-main"}},
+		{"instances db", Filter{}, []string{"pg-instance-main1", "pg-main"}},
+		{"database servers in us-west-2", Filter{}, []string{"pg-instance-main1", "pg-main"}},
 		{"pg-main instance", Filter{}, []string{"pg-main"}},
 		{"type=instance pg-main", Filter{}, []string{"pg-main"}},
 		{"vms in us-west-2", Filter{}, []string{"i-0abc"}},
