@@ -36,6 +36,9 @@ func doable(p *Parts, typ string, v kind.View) Doable {
 	if k == nil {
 		return Doable{}
 	}
+	if p.Executor == nil {
+		return Doable{Phase: k.Phase(v.State)}
+	}
 	return Doable{k.Phase(v.State), p.Executor.Possible(typ, v)}
 }
 

@@ -111,7 +111,7 @@ func TestNoFileStaysOpen(t *testing.T) {
 		t.Helper()
 		list, err := os.ReadDir("/dev/fd")
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		return len(list)
 	}
